@@ -1,0 +1,51 @@
+// RateLimiter: when the next call to an endpoint may go out, and who goes first.
+//
+// One per account, shared by all who call it. An endpoint is (method, route template), "DELETE
+// instances/{id}". Each has a minimum interval between calls; waiting callers go by priority
+// (destroy > create > observe > search), then first come first served. What the provider answers
+// (throttled, and for how long) widens the interval for a while. Reactor thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "eventstore/base/runtime.h"
+#include "eventstore/base/status.h"
+
+namespace muster {
+
+enum class CallPriority { kDestroy, kCreate, kObserve, kSearch };
+
+struct RateLimits {
+  absl::Duration interval_default;                  // endpoints not listed
+  std::map<std::string, absl::Duration> intervals;  // endpoint -> minimum interval
+};
+
+class RateLimiter {
+ public:
+  virtual ~RateLimiter() = default;
+
+  // Returns OK when the caller may send now; its slot is taken.
+  // kDeadlineExceeded  no slot before `deadline`: nothing was sent, try again later
+  virtual Task<Status> Acquire(std::string endpoint, CallPriority priority,
+                               absl::Time deadline) = 0;
+  // The provider refused a call to `endpoint`: nobody calls it before now + `wait`
+  // (the endpoint's interval when zero, doubled for each refusal in a row).
+  virtual void Throttled(std::string_view endpoint, absl::Duration wait) = 0;
+  // A call to `endpoint` went through: refusals in a row start from zero again.
+  virtual void Passed(std::string_view endpoint) = 0;
+
+  struct Budget {
+    absl::Duration wait;  // until the next call may go; zero = now
+    int waiting = 0;      // callers in the queue
+    std::int64_t throttled_total = 0;
+  };
+  virtual std::map<std::string, Budget> Budgets() const = 0;
+};
+
+std::unique_ptr<RateLimiter> MakeRateLimiter(Runtime& rt, RateLimits limits);
+
+}  // namespace muster
