@@ -77,11 +77,4 @@ absl::Duration RetryAfter(const Status& status) {
   return absl::Milliseconds(ms);
 }
 
-std::string_view ActualStatusName(ActualStatus status) {
-  static constexpr std::array<std::string_view, 11> kNames = {
-      "none",   "created",   "loading", "running", "exited", "stopped",
-      "frozen", "transient", "unknown", "offline", "other"};
-  return kNames[static_cast<std::size_t>(status)];
-}
-
 }  // namespace muster

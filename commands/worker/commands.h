@@ -1,0 +1,59 @@
+// What can be asked of a worker's stream, and the decisions about it.
+//
+// Decide is pure: state and command in, events or refusal out. Repeats give no events.
+// kFailedPrecondition  not in this phase; the message names the phase: read again, do not repeat
+// kInvalidArgument     the command itself makes no sense
+// kNotFound            there is no such worker
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "commands/context.h"
+#include "commands/worker/state.h"
+
+namespace muster::worker {
+
+// From the policy. The event comes complete, with its evidence.
+struct RequestLaunch { eventpb::LaunchRequested intent; };
+struct Adopt { eventpb::WorkerAdopted adoption; };
+// Condemns and requests the destruction in one append.
+struct Condemn { eventpb::WorkerCondemned verdict; };
+struct RequestStart { eventpb::Evidence evidence; };
+struct ReportHealth { eventpb::WorkerHealthChanged change; };
+
+// From the effects: what came of an intent.
+struct LaunchAnswered {
+  InstanceId instance;
+  eventpb::LaunchAccepted::How how = eventpb::LaunchAccepted::ANSWER;
+};
+struct LaunchRefused { eventpb::LaunchRejected::Reason reason; std::string detail; };
+struct LaunchLost { std::string detail; };               // unclear
+struct LaunchSettledAbsent { int lookups = 0; absl::Duration waited; };
+struct DestroyAnswer { eventpb::DestroyAnswered::Answer answer; std::string detail; };
+// Asks for one more destroy call; refused while one is in flight.
+struct RetryDestroy {};
+struct StartAnswer { bool accepted = false; std::string detail; };
+
+// From the pollers. Decide writes an event only when something worth knowing changed, when a
+// clock of `timers` has run out since the last one written, or every five minutes.
+struct ObserveInstance { Instance instance; absl::Time at; };
+// Not in a complete list (or a definite single answer). Two lists, or a definite answer, confirm;
+// confirmed absence ends the worker in the same append.
+struct ObserveAbsence { bool definite = false; absl::Time at; };
+struct ObserveLog {
+  eventpb::LogObserved facts;  // agreeing_polls and first_seen_us are filled in by Decide
+  absl::Time at;
+  specpb::Timers timers;
+};
+struct ObserveFailure { std::string what; std::string detail; absl::Time at; };
+
+using Command = std::variant<RequestLaunch, Adopt, Condemn, RequestStart, ReportHealth,
+                             LaunchAnswered, LaunchRefused, LaunchLost, LaunchSettledAbsent,
+                             DestroyAnswer, RetryDestroy, StartAnswer, ObserveInstance,
+                             ObserveAbsence, ObserveLog, ObserveFailure>;
+
+StatusOr<Events> Decide(const State& state, const Command& command, const DecideContext& context);
+
+}  // namespace muster::worker

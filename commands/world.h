@@ -1,0 +1,55 @@
+// World: the folded state of every stream that matters for decisions.
+//
+// One copy, owned by the Handler, on the reactor thread. Built by Evolve alone, so the same log
+// always gives the same World. Ended workers are dropped from it once nothing waits for them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "commands/account/state.h"
+#include "commands/context.h"
+#include "commands/fleet/state.h"
+#include "commands/host/state.h"
+#include "commands/worker/state.h"
+
+namespace muster {
+
+// "worker/k7f2q" and back. Names never contain '/'.
+StreamId FleetStream(const FleetName& name);
+StreamId WorkerStream(const WorkerId& id);
+StreamId HostStream(const ProviderName& provider, const MachineId& machine);
+StreamId AccountStream(const ProviderName& provider);
+StreamId InstallationStream();
+
+using HostKey = std::pair<ProviderName, MachineId>;
+
+struct World {
+  std::string installation;  // "m7k2"
+  std::map<FleetName, fleet::State> fleets;
+  // Open workers, and ended ones for an hour (duplicates, strikes and upgrades still refer to them).
+  absl::flat_hash_map<WorkerId, std::unique_ptr<worker::State>> workers;
+  std::map<FleetName, std::set<WorkerId>> open_by_fleet;
+  absl::flat_hash_map<InstanceId, WorkerId> by_instance;  // open workers only
+  std::map<HostKey, host::State> hosts;
+  std::map<ProviderName, account::State> accounts;
+  // Money of ended workers, per fleet: total, and by UTC day for the budget of today.
+  std::map<FleetName, MicroUsd> spent_ended_total;
+  std::map<FleetName, std::map<std::int64_t, MicroUsd>> spent_ended_by_day;  // unix day
+  std::uint64_t head = 0;  // position of the newest event folded
+
+  const worker::State* FindWorker(const WorkerId& id) const;
+  const fleet::State* FindFleet(const FleetName& name) const;
+  const host::State* FindHost(const ProviderName& provider, const MachineId& machine) const;
+  const account::State* FindAccount(const ProviderName& provider) const;
+};
+
+// Folds one recorded event. Never fails. `stamp.at` is the event's occurred_at.
+void Evolve(World& world, const StreamId& stream, const eventpb::EventBody& body,
+            const Stamp& stamp);
+
+}  // namespace muster
