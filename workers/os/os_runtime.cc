@@ -153,7 +153,9 @@ Task<void> OsRuntime::Park(Waiter& waiter, absl::Time wake) {
     if (waiter.next != nullptr) waiter.next->previous = &waiter;
     if (wake == absl::InfiniteFuture()) return;
     waiter.sleeper = sleepers_.emplace(wake - step(), &waiter);
-    if (sleepers_.begin()->second == &waiter) ArmTick();
+    if (sleepers_.begin()->second != &waiter) return;
+    NoteLag();  // a tick that is overdue already is not forgotten for the earlier one
+    ArmTick();
   };
   co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(park,
                                                                         asio::use_awaitable);
@@ -192,8 +194,13 @@ void OsRuntime::ArmTick() {
   });
 }
 
+void OsRuntime::NoteLag() {
+  const auto late = std::chrono::steady_clock::now() - tick_.expiry();
+  if (late >= late.zero()) lag_.Record(absl::FromChrono(late));
+}
+
 void OsRuntime::Tick() {
-  lag_.Record(absl::FromChrono(std::chrono::steady_clock::now() - tick_.expiry()));
+  NoteLag();
   FollowWallClock();
   const absl::Time now = Steady();
   while (!sleepers_.empty() && sleepers_.begin()->first <= now) Wake(*sleepers_.begin()->second);

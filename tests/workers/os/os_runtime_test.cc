@@ -55,11 +55,16 @@ Task<bool> WaitFor(Signal& signal, absl::Time deadline) {
   co_return co_await signal.WaitUntil(deadline);
 }
 
+Task<void> NotifyLater(OsRuntime& rt, Signal& signal) {
+  co_await rt.SleepFor(absl::Seconds(1));
+  signal.NotifyAll();
+}
+
 TEST(OsRuntime, TellsANotifiedWaiterFromALateOne) {
   OsRuntime rt(Fast());
   const auto signal = rt.MakeSignal();
   EXPECT_FALSE(rt.BlockOn(WaitFor(*signal, rt.Now() + absl::Seconds(1))));
-  rt.Post([&] { signal->NotifyAll(); });
+  rt.Spawn("notify", NotifyLater(rt, *signal));
   EXPECT_TRUE(rt.BlockOn(WaitFor(*signal, rt.Now() + absl::Hours(1))));
   EXPECT_FALSE(rt.BlockOn(WaitFor(*signal, absl::InfinitePast())));
 }
