@@ -40,7 +40,7 @@ std::string FormatSpan(absl::Duration span) {
   return absl::StrFormat("%dd%dh", s / 86400, s / 3600 % 24);
 }
 
-std::string FormatTime(absl::Time time) {
+std::string FormatUtc(absl::Time time) {
   return absl::FormatTime("%Y-%m-%dT%H:%M:%SZ", time, absl::UTCTimeZone());
 }
 std::string FormatClock(absl::Time time) {

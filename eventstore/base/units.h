@@ -52,7 +52,7 @@ std::string FormatUsdPerHour(MicroUsdPerHour rate);  // "$0.0812/h"
 std::string FormatSpan(absl::Duration span);
 
 // "2026-11-21T03:14:07Z" (UTC, whole seconds) and "03:14:07".
-std::string FormatTime(absl::Time time);
+std::string FormatUtc(absl::Time time);
 std::string FormatClock(absl::Time time);
 
 }  // namespace muster

@@ -52,18 +52,21 @@ StatusOr<bool> MeetsAll(const Json& row, const Json& query, bool ignore_numbers)
   return true;
 }
 
+// [["dph_total","asc"], ...]: the first key decides, equals keep the order of their ids.
 void Sort(std::vector<Json>& rows, const Json& order) {
-  if (!order.is_array()) return;
-  // The last key first, each sort stable: the first key decides.
-  for (auto key = order.rbegin(); key != order.rend(); ++key) {
-    if (!key->is_array() || key->empty() || !(*key)[0].is_string()) continue;
-    const std::string field = (*key)[0];
-    const bool descending = key->size() > 1 && (*key)[1] == "desc";
-    std::stable_sort(rows.begin(), rows.end(), [&](const Json& a, const Json& b) {
-      const Json va = a.value(field, Json()), vb = b.value(field, Json());
-      return descending ? vb < va : va < vb;
-    });
+  std::vector<std::pair<std::string, bool>> keys;  // field, descending
+  for (const Json& key : order.is_array() ? order : Json::array()) {
+    if (!key.is_array() || key.empty() || !key[0].is_string()) continue;
+    keys.emplace_back(key[0].get<std::string>(), key.size() > 1 && key[1] == "desc");
   }
+  keys.emplace_back("id", false);
+  std::sort(rows.begin(), rows.end(), [&](const Json& a, const Json& b) {
+    for (const auto& [field, descending] : keys) {
+      const Json va = a.value(field, Json()), vb = b.value(field, Json());
+      if (va != vb) return descending ? vb < va : va < vb;
+    }
+    return false;
+  });
 }
 
 void Distort(World& world, Json& row) {

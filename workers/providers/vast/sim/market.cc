@@ -72,9 +72,11 @@ void Market::MarkBadMachines() {
   for (auto& [id, machine] : machines_) {
     if (machine.verified) best.push_back(&machine);
   }
-  std::stable_sort(best.begin(), best.end(), [](const Machine* a, const Machine* b) {
-    return a->usd_per_gpu_hour / a->gpu.games_per_s < b->usd_per_gpu_hour / b->gpu.games_per_s;
-  });
+  const auto rank = [](const Machine* m) {
+    return std::pair(m->usd_per_gpu_hour / m->gpu.games_per_s, m->id);
+  };
+  std::sort(best.begin(), best.end(),
+            [&](const Machine* a, const Machine* b) { return rank(a) < rank(b); });
   const std::size_t count = std::min<std::size_t>(options_.bad_machines, best.size());
   for (std::size_t i = 0; i < count; ++i) best[i]->bad = options_.bad_machine;
 }
