@@ -72,7 +72,9 @@ HostPort SplitHostPort(std::string_view address) {
 }
 
 bool IsLoopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || absl::StartsWith(ToAbsl(host), "127.");
+  // Digits are asked for: 127.example.org is somewhere else.
+  static const RE2 kLoopback(R"(localhost|::1|\[::1\]|127(\.[0-9]{1,3}){3})");
+  return RE2::FullMatch(re2::StringPiece(host.data(), host.size()), kLoopback);
 }
 
 bool IsUnix(std::string_view address) { return absl::StartsWith(ToAbsl(address), "unix:"); }
@@ -168,16 +170,19 @@ void ConfigReader::ReadUrl(Section& s, ProviderConfig* provider) {
     return problems_.AddAt(s.PathOf("base_url"),
                            "the value is not shown; expected a URL without user and password");
   }
-  static const RE2 kUrl(R"((https?)://([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[^\s?#]*)?)");
+  static const RE2 kUrl(
+      R"((https?)://([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[^\s?#]*)?)");
   std::string scheme, host;
   if (!RE2::FullMatch(url, kUrl, &scheme, &host)) {
-    return problems_.AddAt(s.PathOf("base_url"),
-                           Cat(Quoted(url), " is no base URL; expected https://HOST or http://127.0.0.1:PORT"));
+    return problems_.AddAt(
+        s.PathOf("base_url"),
+        Cat(Quoted(url), " is no base URL; expected https://HOST or http://127.0.0.1:PORT"));
   }
   const std::string bare = host[0] == '[' ? host.substr(1, host.size() - 2) : host;
   if (scheme == "http" && !IsLoopback(bare) && !plain_http) {
     return problems_.AddAt(s.PathOf("base_url"),
-                           Cat(Quoted(url), " would carry the key in clear; expected https://, a "
+                           Cat(Quoted(url),
+                               " would carry the key in clear; expected https://, a "
                                "loopback host, or plain_http: true beside it"));
   }
   while (url.back() == '/') url.pop_back();
@@ -195,19 +200,21 @@ void ConfigReader::ReadProvider(Section s, ProviderConfig* provider) {
   // A provider that stands elsewhere keeps its logs there too, unless the file says more.
   if (provider->base_url != kVastUrl) {
     const std::string_view host = HostOfUrl(provider->base_url);
-    const bool local = IsLoopback(host.substr(0, host.rfind(':')));
-    provider->log_hosts.push_back(
-        local ? std::string(host.substr(0, host.rfind(':')))
-              : absl::StartsWith(provider->base_url, "http:") ? Cat("http://", host)
-                                                              : std::string(host));
+    const std::string_view bare = host.back() == ']' ? host : host.substr(0, host.rfind(':'));
+    provider->log_hosts.push_back(IsLoopback(bare) ? std::string(bare)
+                                  : absl::StartsWith(provider->base_url, "http:")
+                                      ? Cat("http://", host)
+                                      : std::string(host));
   }
   s.Texts("log_hosts", &provider->log_hosts);
   for (std::size_t i = 0; i < provider->log_hosts.size(); ++i) {
     const std::string& host = provider->log_hosts[i];
-    static const RE2 kLogHost(R"((https?://)?(\*\.)?([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?)");
+    static const RE2 kLogHost(
+        R"((https?://)?(\*\.)?([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?)");
     if (RE2::FullMatch(host, kLogHost)) continue;
-    problems_.AddAt(Cat(s.PathOf("log_hosts"), "[", i, "]"),
-                    Cat(Quoted(host), " is no host; expected HOST, HOST:PORT, *.DOMAIN or an origin"));
+    problems_.AddAt(
+        Cat(s.PathOf("log_hosts"), "[", i, "]"),
+        Cat(Quoted(host), " is no host; expected HOST, HOST:PORT, *.DOMAIN or an origin"));
   }
   Filled(s, "ca_file", "a file", &provider->ca_file);
   ReadBudget(s.Map("budget"), &provider->budget);
@@ -218,12 +225,13 @@ void ConfigReader::ReadProvider(Section s, ProviderConfig* provider) {
 void ConfigReader::ReadBudget(Section s, AccountBudget* budget) {
   const auto money = [&](std::string_view key, std::string_view per,
                          const std::function<void(std::int64_t)>& store) {
-    s.Read(key, "an amount such as $18.00, or none",
-           [per](std::string_view t) -> StatusOr<std::int64_t> {
-             if (t == "none") return 0;
-             return ParseMoney(t, per);
-           },
-           store);
+    s.Read(
+        key, "an amount such as $18.00, or none",
+        [per](std::string_view t) -> StatusOr<std::int64_t> {
+          if (t == "none") return 0;
+          return ParseMoney(t, per);
+        },
+        store);
   };
   money("per_hour", "h", [&](auto v) { budget->per_hour = MicroUsdPerHour(v); });
   money("per_day", "day", [&](auto v) { budget->per_day = MicroUsd(v); });
@@ -233,16 +241,17 @@ void ConfigReader::ReadBudget(Section s, AccountBudget* budget) {
 
 void ConfigReader::ReadPace(Section s, ProviderConfig* provider) {
   for (const Endpoint& endpoint : kEndpoints) {
-    s.Read(endpoint.word, "a time span such as 4.5s",
-           [](std::string_view text) -> StatusOr<absl::Duration> {
-             absl::Duration span;
-             if (!absl::ParseDuration(ToAbsl(text), &span) || span < absl::ZeroDuration() ||
-                 span > absl::Hours(1)) {
-               return InvalidArgument("is no interval; expected 0s to 1h, such as 4.5s");
-             }
-             return span;
-           },
-           [&](absl::Duration span) { provider->pace[std::string(endpoint.route)] = span; });
+    s.Read(
+        endpoint.word, "a time span such as 4.5s",
+        [](std::string_view text) -> StatusOr<absl::Duration> {
+          absl::Duration span;
+          if (!absl::ParseDuration(ToAbsl(text), &span) || span < absl::ZeroDuration() ||
+              span > absl::Hours(1)) {
+            return InvalidArgument("is no interval; expected 0s to 1h, such as 4.5s");
+          }
+          return span;
+        },
+        [&](absl::Duration span) { provider->pace[std::string(endpoint.route)] = span; });
   }
   s.Finish();
 }
@@ -262,19 +271,21 @@ void ConfigReader::CheckAddress(const std::string& field, const std::string& add
   if (IsUnix(address)) {
     const std::string_view path = UnixPath(address);
     if (path.empty() || path.size() > 107) {
-      problems_.AddAt(field, Cat(Quoted(address), " is no socket; expected unix:///PATH of at most "
+      problems_.AddAt(field, Cat(Quoted(address),
+                                 " is no socket; expected unix:///PATH of at most "
                                  "107 bytes"));
     }
     return;
   }
   if (SplitHostPort(address).port < 0) {
-    return problems_.AddAt(field, Cat(Quoted(address),
-                                      " is no address; expected unix:///PATH or HOST:PORT"));
+    return problems_.AddAt(
+        field, Cat(Quoted(address), " is no address; expected unix:///PATH or HOST:PORT"));
   }
   if (IsLocalAddress(address) || (config_.tls.enabled() && !config_.tls.client_ca_file.empty())) {
     return;
   }
-  problems_.AddAt(field, Cat(Quoted(address), " can be reached from elsewhere; expected a loopback "
+  problems_.AddAt(field, Cat(Quoted(address),
+                             " can be reached from elsewhere; expected a loopback "
                              "address, or tls with cert, key and client_ca"));
 }
 
@@ -327,15 +338,16 @@ void ConfigReader::ReadSim(Section s) {
   s.Read("embedded", "true or false", ParseYesNo, [&](bool v) { config_.sim.embedded = v; });
   s.Read("seed", "a whole number", ParseCount,
          [&](auto v) { config_.sim.seed = static_cast<std::uint64_t>(v); });
-  s.Read("speed", "a factor such as 60",
-         [](std::string_view text) -> StatusOr<double> {
-           MUSTER_ASSIGN_OR_RETURN(const double v, ParseNumber(text));
-           if (v < 0.01 || v > 100'000) {
-             return InvalidArgument("is out of range; expected 0.01 to 100000");
-           }
-           return v;
-         },
-         [&](double v) { config_.sim.speed = v; });
+  s.Read(
+      "speed", "a factor such as 60",
+      [](std::string_view text) -> StatusOr<double> {
+        MUSTER_ASSIGN_OR_RETURN(const double v, ParseNumber(text));
+        if (v < 0.01 || v > 100'000) {
+          return InvalidArgument("is out of range; expected 0.01 to 100000");
+        }
+        return v;
+      },
+      [&](double v) { config_.sim.speed = v; });
   s.Finish();
 }
 
@@ -344,8 +356,9 @@ void ConfigReader::RefuseClearSecrets(Section& root) {
   for (const char* key : {"api_key", "token", "password", "secret"}) {
     if (!root.Has(key)) continue;
     root.Take(key);
-    problems_.AddAt(key, "does not belong here, and its value is not shown; expected it as a "
-                         "reference below providers, such as providers.vast.api_key: env:NAME");
+    problems_.AddAt(key,
+                    "does not belong here, and its value is not shown; expected it as a "
+                    "reference below providers, such as providers.vast.api_key: env:NAME");
   }
 }
 

@@ -93,7 +93,8 @@ void FleetReader::Identity(Section& root) {
     problems_.Add({1, 1}, "name", "is missing; expected the fleet's name, such as name: zeb");
   }
   if (!root.Has("workers")) {
-    problems_.Add({1, 1}, "workers", "is missing; expected how many are wanted, such as workers: 4");
+    problems_.Add({1, 1}, "workers",
+                  "is missing; expected how many are wanted, such as workers: 4");
   }
   root.Text("name", spec_.mutable_name());
   root.Text("provider", spec_.mutable_provider());
@@ -121,9 +122,10 @@ bool FleetReader::ReadGpu(Section& gpus, const std::string& name, specpb::GpuExp
   }
   const std::vector<std::string>& known = KnownGpus();
   if (custom || std::find(known.begin(), known.end(), name) != known.end()) return true;
-  problems_.AddAt(gpus.PathOf(name),
-                  Cat(Quoted(name), " is no known GPU; expected a name as offered, such as RTX 3070 Ti",
-                      DidYouMean(name, known), " (a new one: {rate: ..., custom: true})"));
+  problems_.AddAt(
+      gpus.PathOf(name),
+      Cat(Quoted(name), " is no known GPU; expected a name as offered, such as RTX 3070 Ti",
+          DidYouMean(name, known), " (a new one: {rate: ..., custom: true})"));
   return false;
 }
 
@@ -140,8 +142,10 @@ void FleetReader::ReadGpus(Section& market) {
       const std::vector<std::string>& known = KnownGpus();
       if (std::find(known.begin(), known.end(), name) != known.end()) continue;
       problems_.AddAt(Cat("market.gpus[", gpus.size() - 1, "]"),
-                      Cat(Quoted(name), " is no known GPU; expected a name as offered, such as "
-                          "RTX 3070 Ti", DidYouMean(name, known)));
+                      Cat(Quoted(name),
+                          " is no known GPU; expected a name as offered, such as "
+                          "RTX 3070 Ti",
+                          DidYouMean(name, known)));
     }
   } else {
     Section table = market.Map("gpus");
@@ -160,8 +164,9 @@ void FleetReader::ReadMarket(Section s) {
   s.Read("price_max", "a price per hour such as $0.09/h", ParsePrice,
          [&](auto v) { m.set_price_max_micro_usd_per_hour(v); });
   ReadGpus(s);
-  s.Read("rate_default", "a rate", [&](auto t) { return ParseRate(t, spec_.work_unit()); },
-         [&](double v) { m.set_rate_default_per_s(v); });
+  s.Read(
+      "rate_default", "a rate", [&](auto t) { return ParseRate(t, spec_.work_unit()); },
+      [&](double v) { m.set_rate_default_per_s(v); });
   s.Read("reliability_min", "a percentage such as 95%", ParseRatio,
          [&](double v) { m.set_reliability_min(v); });
   s.Read("cuda_min", "a version such as 12.4", ParseNumber, [&](double v) { m.set_cuda_min(v); });
@@ -179,12 +184,13 @@ void FleetReader::ReadMarket(Section s) {
   }
   Count(s, "gpus_per_machine", [&](auto v) { m.set_gpus_per_machine(static_cast<int>(v)); });
   Count(s, "samples_min", [&](auto v) { m.set_samples_min(static_cast<int>(v)); });
-  s.Read("bid", "a price per hour such as $0.05/h, or on-demand",
-         [](std::string_view t) -> StatusOr<std::int64_t> {
-           if (t == "on-demand") return 0;
-           return ParsePrice(t);
-         },
-         [&](auto v) { m.set_bid_micro_usd_per_hour(v); });
+  s.Read(
+      "bid", "a price per hour such as $0.05/h, or on-demand",
+      [](std::string_view t) -> StatusOr<std::int64_t> {
+        if (t == "on-demand") return 0;
+        return ParsePrice(t);
+      },
+      [&](auto v) { m.set_bid_micro_usd_per_hour(v); });
   s.Read("preferred_bonus", "a percentage such as 10%", ParseRatio,
          [&](double v) { m.set_preferred_bonus(v); });
   s.Finish();
@@ -273,12 +279,13 @@ void FleetReader::ReadFacts(Section& root) {
 void FleetReader::ReadStrikes(Section s) {
   specpb::StrikePolicy& m = *spec_.mutable_strikes();
   Count(s, "limit", [&](auto v) { m.set_limit(static_cast<int>(v)); });
-  s.Read("expiry", "a time span such as 30d, or never",
-         [](std::string_view t) -> StatusOr<std::int64_t> {
-           if (t == "never") return 0;
-           return ParseSpan(t);
-         },
-         [&](auto v) { m.set_expiry_s(v); });
+  s.Read(
+      "expiry", "a time span such as 30d, or never",
+      [](std::string_view t) -> StatusOr<std::int64_t> {
+        if (t == "never") return 0;
+        return ParseSpan(t);
+      },
+      [&](auto v) { m.set_expiry_s(v); });
   Count(s, "common_cause_min", [&](auto v) { m.set_common_cause_min(static_cast<int>(v)); });
   Span(s, "common_cause_window", [&](auto v) { m.set_common_cause_window_s(v); });
   s.Finish();
@@ -288,12 +295,13 @@ void FleetReader::ReadBudget(Section s) {
   specpb::Budget& m = *spec_.mutable_budget();
   const auto money = [&](std::string_view key, std::string_view per,
                          const std::function<void(std::int64_t)>& store) {
-    s.Read(key, "an amount such as $18.00, or none",
-           [per](std::string_view t) -> StatusOr<std::int64_t> {
-             if (t == "none") return 0;
-             return ParseMoney(t, per);
-           },
-           store);
+    s.Read(
+        key, "an amount such as $18.00, or none",
+        [per](std::string_view t) -> StatusOr<std::int64_t> {
+          if (t == "none") return 0;
+          return ParseMoney(t, per);
+        },
+        store);
   };
   money("per_hour", "h", [&](auto v) { m.set_per_hour_micro_usd(v); });
   money("per_day", "day", [&](auto v) { m.set_per_day_micro_usd(v); });
@@ -369,7 +377,8 @@ StatusOr<specpb::FleetSpec> LoadFleetFile(const std::string& path) {
 
 StatusOr<specpb::FleetSpec> ParseFleetFile(std::string_view text, std::string_view file_name) {
   return Parse(text, file_name, [](const std::string&) -> StatusOr<std::string> {
-    return InvalidArgument("needs a folder to be read from; expected onstart with the script itself");
+    return InvalidArgument(
+        "needs a folder to be read from; expected onstart with the script itself");
   });
 }
 

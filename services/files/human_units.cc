@@ -90,8 +90,8 @@ StatusOr<Amount> ParseAmount(std::string_view text, std::string_view expected) {
   }
   if (text.empty() || text[0] != '$') {
     const bool number = !text.empty() && (IsDigit(text[0]) || text[0] == '.');
-    return InvalidArgument(Cat(number ? "has no dollar sign" : "is not an amount of money",
-                               "; expected ", expected));
+    return InvalidArgument(
+        Cat(number ? "has no dollar sign" : "is not an amount of money", "; expected ", expected));
   }
   const Split split = SplitNumber(text.substr(1));
   if (negative || split.negative) return InvalidArgument(Cat("is negative; expected ", expected));
@@ -164,11 +164,16 @@ StatusOr<std::int64_t> MeasuredWhole(std::string_view text, std::initializer_lis
 
 std::int64_t SecondsOf(char unit) {
   switch (unit) {
-    case 's': return 1;
-    case 'm': return 60;
-    case 'h': return 3600;
-    case 'd': return 86400;
-    default: return 0;
+    case 's':
+      return 1;
+    case 'm':
+      return 60;
+    case 'h':
+      return 3600;
+    case 'd':
+      return 86400;
+    default:
+      return 0;
   }
 }
 
@@ -177,7 +182,8 @@ std::int64_t SecondsOf(char unit) {
 StatusOr<std::int64_t> ParsePrice(std::string_view text) {
   constexpr std::string_view kExpected = "a price per hour such as $0.09/h";
   MUSTER_ASSIGN_OR_RETURN(const Amount amount, ParseAmount(text, kExpected));
-  if (amount.per.empty()) return InvalidArgument(Cat("does not say per what; expected ", kExpected));
+  if (amount.per.empty())
+    return InvalidArgument(Cat("does not say per what; expected ", kExpected));
   if (!IsHour(amount.per)) return InvalidArgument(Cat("is not per hour; expected ", kExpected));
   return amount.micros;
 }
@@ -196,7 +202,8 @@ StatusOr<std::int64_t> ParseSpan(std::string_view text) {
   constexpr std::string_view kExpected = "a time span such as 45s, 10m, 1h30m or 30d";
   text = Trim(text);
   if (text == "0") return 0;
-  if (!text.empty() && text[0] == '-') return InvalidArgument(Cat("is negative; expected ", kExpected));
+  if (!text.empty() && text[0] == '-')
+    return InvalidArgument(Cat("is negative; expected ", kExpected));
   std::int64_t total = 0;
   std::int64_t last = std::numeric_limits<std::int64_t>::max();
   if (text.empty()) return InvalidArgument(Cat("is empty; expected ", kExpected));
@@ -221,7 +228,8 @@ StatusOr<std::int64_t> ParseSpan(std::string_view text) {
 }
 
 StatusOr<std::int64_t> ParseSizeGb(std::string_view text) {
-  return MeasuredWhole(text, {{"GB", 1}, {"TB", 1000}}, "a size", "a size in whole GB such as 15GB");
+  return MeasuredWhole(text, {{"GB", 1}, {"TB", 1000}}, "a size",
+                       "a size in whole GB such as 15GB");
 }
 
 StatusOr<std::int64_t> ParseSizeBytes(std::string_view text) {
@@ -286,7 +294,9 @@ StatusOr<bool> ParseYesNo(std::string_view text) {
   return InvalidArgument("is neither; expected true or false");
 }
 
-std::string PriceText(std::int64_t micro_usd_per_hour) { return Dollars(micro_usd_per_hour) + "/h"; }
+std::string PriceText(std::int64_t micro_usd_per_hour) {
+  return Dollars(micro_usd_per_hour) + "/h";
+}
 std::string MoneyText(std::int64_t micro_usd) { return Dollars(micro_usd); }
 
 std::string SpanText(std::int64_t seconds) {

@@ -9,9 +9,9 @@
 namespace muster::files {
 
 bool NamesASecret(std::string_view name) {
-  static constexpr std::string_view kWords[] = {"TOKEN",    "SECRET", "PASSWORD",    "PASSWD",
-                                                "PASSPHRASE", "KEY",  "CREDENTIALS", "CREDENTIAL",
-                                                "APIKEY"};
+  static constexpr std::string_view kWords[] = {"TOKEN",       "SECRET",     "PASSWORD",
+                                                "PASSWD",      "PASSPHRASE", "KEY",
+                                                "CREDENTIALS", "CREDENTIAL", "APIKEY"};
   std::string word;
   for (std::size_t i = 0; i <= name.size(); ++i) {
     const char c = i < name.size() ? name[i] : '_';

@@ -60,8 +60,8 @@ class Checker {
 
   void Span(std::string_view field, std::int64_t seconds, std::int64_t least, std::int64_t most) {
     if (seconds >= least && seconds <= most) return;
-    Add(field, Cat(seconds < 0 ? Cat(seconds, "s") : SpanText(seconds), " is out of range; expected ",
-                   SpanText(least), " to ", SpanText(most)));
+    Add(field, Cat(seconds < 0 ? Cat(seconds, "s") : SpanText(seconds),
+                   " is out of range; expected ", SpanText(least), " to ", SpanText(most)));
   }
   void Count(std::string_view field, std::int64_t count, std::int64_t least, std::int64_t most) {
     if (count >= least && count <= most) return;
@@ -81,6 +81,12 @@ class Checker {
     if (micros >= 0 && micros <= most) return;
     Add(field, Cat(micros < 0 ? Cat("-", MoneyText(-micros)) : MoneyText(micros),
                    " is out of range; expected $0.00 to ", MoneyText(most)));
+  }
+
+  // A secret must not even stand in a text that is stored and shown.
+  void Clear(std::string_view field, const std::string& text) {
+    if (!HoldsASecret(text)) return;
+    Add(field, "holds what looks like a token; expected secrets in env as references, env:NAME");
   }
 
   void Identity();
@@ -201,16 +207,17 @@ void Checker::LaunchRules(const specpb::Launch& m) {
     Add("launch.onstart", Cat("is ", m.onstart().size(), " bytes long; expected at most ",
                               kOnstartBytesMax, " (fetch the rest in the script)"));
   }
-  if (HoldsASecret(m.onstart())) {
-    Add("launch.onstart",
-        "holds what looks like a token; expected the secret in env as a reference, env:NAME");
-  }
+  Clear("launch.onstart", m.onstart());
+  Clear("launch.image", m.image());
+  Clear("launch.label", m.label());
+  Clear("launch.worker_name", m.worker_name());
   static const std::set<std::string> kRuntypes = {
       "ssh",     "ssh_direct",     "ssh_proxy",     "ssh_direc", "ssh_direc ssh_proxy",
       "jupyter", "jupyter_direct", "jupyter_proxy", "args"};
   if (kRuntypes.count(m.runtype()) == 0) {
-    Add("launch.runtype", Cat(Quoted(m.runtype()),
-                              " is not known; expected ssh_direct, ssh, ssh_proxy, jupyter or args"));
+    Add("launch.runtype",
+        Cat(Quoted(m.runtype()),
+            " is not known; expected ssh_direct, ssh, ssh_proxy, jupyter or args"));
   }
   PlaceRules("launch.label", m.label(), {"{fleet}", "{index}"});
   if (m.label().size() + spec_.name().size() > kLabelBytesMax) {
@@ -264,12 +271,16 @@ void Checker::FactRuleAt(int i, const specpb::FactRule& rule) {
   const std::string field = Cat("facts[", i, "]");
   if (rule.kind() == specpb::FactRule::KIND_UNSPECIFIED ||
       !specpb::FactRule::Kind_IsValid(rule.kind())) {
-    Add(field + ".kind", "is missing; expected setup, started, progress, busy, error, harmless, "
-                         "no_container or broken");
+    Add(field + ".kind",
+        "is missing; expected setup, started, progress, busy, error, harmless, "
+        "no_container or broken");
   }
   if (!specpb::Fault_IsValid(rule.fault())) {
-    Add(field + ".fault", Cat(rule.fault(), " is not known; expected machine, ours, account or nobody"));
+    Add(field + ".fault",
+        Cat(rule.fault(), " is not known; expected machine, ours, account or nobody"));
   }
+  Clear(field + ".name", rule.name());
+  Clear(field + ".pattern", rule.pattern());
   if (rule.pattern().empty()) {
     return Add(field + ".pattern", "is empty; expected a regular expression (RE2)");
   }
@@ -296,10 +307,9 @@ void Checker::FactRuleAt(int i, const specpb::FactRule& rule) {
 void Checker::FactRules() {
   if (spec_.fact_rules() == "custom") {
     if (spec_.facts().empty()) Add("facts", "is empty; expected rules, as fact_rules is custom");
-    const bool progress =
-        std::any_of(spec_.facts().begin(), spec_.facts().end(), [](const specpb::FactRule& rule) {
-          return rule.kind() == specpb::FactRule::PROGRESS;
-        });
+    const bool progress = std::any_of(
+        spec_.facts().begin(), spec_.facts().end(),
+        [](const specpb::FactRule& rule) { return rule.kind() == specpb::FactRule::PROGRESS; });
     if (!spec_.facts().empty() && !progress) {
       Add("facts", "has no rule of kind progress; expected one, or every worker looks stuck");
     }
@@ -327,7 +337,8 @@ void Checker::BudgetRules(const specpb::Budget& m) {
 
 void Checker::QuotaRules(const specpb::SharedQuota& m) {
   if (!Matches(m.name(), "[a-z][a-z0-9-]{0,62}")) {
-    Add("quota.name", Cat(Quoted(m.name()), " is no name; expected one such as huggingface-commits"));
+    Add("quota.name",
+        Cat(Quoted(m.name()), " is no name; expected one such as huggingface-commits"));
   }
   Count("quota.limit_per_hour", m.limit_per_hour(), 1, 1'000'000);
   Count("quota.aim_per_hour", m.aim_per_hour(), 1, std::max(1, m.limit_per_hour()));
@@ -340,16 +351,21 @@ void Checker::PreflightRules() {
     const specpb::Preflight& check = spec_.preflight(i);
     const std::string field = Cat("preflight[", i, "]");
     if (check.name().empty() || !seen.insert(check.name()).second) {
-      Add(field + ".name", Cat(Quoted(check.name()), " is empty or here twice; expected a name of its own"));
+      Add(field + ".name",
+          Cat(Quoted(check.name()), " is empty or here twice; expected a name of its own"));
     }
+    Clear(field + ".name", check.name());
+    Clear(field + ".missing_help", check.missing_help());
     const bool https = absl::StartsWith(check.url(), "https://");
     const bool local = Matches(check.url(), R"(http://(127\.0\.0\.1|localhost|\[::1\])([:/].*)?)");
     if (HasUserInfo(check.url()) || HoldsASecret(check.url())) {
-      Add(field + ".url", "the value is not shown; expected a URL without credentials (use bearer)");
+      Add(field + ".url",
+          "the value is not shown; expected a URL without credentials (use bearer)");
     } else if (!Matches(check.url(), R"(https?://[A-Za-z0-9.\-\[\]:]+(/\S*)?)")) {
       Add(field + ".url", Cat(Quoted(check.url()), " is no URL; expected https://HOST/PATH"));
     } else if (!check.bearer_ref().empty() && !https && !local) {
-      Add(field + ".url", Cat(Quoted(check.url()), " would carry the bearer in clear; expected https://"));
+      Add(field + ".url",
+          Cat(Quoted(check.url()), " would carry the bearer in clear; expected https://"));
     }
     if (!check.bearer_ref().empty() && !HasSecretRefForm(check.bearer_ref())) {
       Add(field + ".bearer_ref",
@@ -372,7 +388,8 @@ std::vector<Violation> ValidateSpec(const specpb::FleetSpec& spec) { return Chec
 
 std::string FilePathOf(std::string_view message_path) {
   std::string path(message_path);
-  static const RE2 kUnit(R"(_(micro_usd_per_hour|micro_usd|per_s|mbps|gb|ref|s)(_min|_max)?(\.|$))");
+  static const RE2 kUnit(
+      R"(_(micro_usd_per_hour|micro_usd|per_s|mbps|gb|ref|s)(_min|_max)?(\.|$))");
   RE2::GlobalReplace(&path, kUnit, R"(\2\3)");
   return path;
 }

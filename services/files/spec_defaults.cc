@@ -20,8 +20,8 @@ struct GpuRate {
   double games_per_s;
 };
 constexpr GpuRate kRunbookGpus[] = {
-    {"RTX 3060", 1.8},    {"RTX 3060 Ti", 2.1}, {"RTX 3070", 2.4},    {"RTX 3070 Ti", 2.6},
-    {"RTX 3080", 2.6},    {"RTX 3080 Ti", 2.6}, {"RTX 3090", 2.6},    {"RTX 4060", 1.8},
+    {"RTX 3060", 1.8},    {"RTX 3060 Ti", 2.1}, {"RTX 3070", 2.4},   {"RTX 3070 Ti", 2.6},
+    {"RTX 3080", 2.6},    {"RTX 3080 Ti", 2.6}, {"RTX 3090", 2.6},   {"RTX 4060", 1.8},
     {"RTX 4060 Ti", 2.1}, {"RTX 4070", 2.6},    {"RTX 4070 Ti", 2.8}};
 
 void FillMarket(specpb::Market& m) {

@@ -63,7 +63,8 @@ std::vector<std::string> DiffSpecs(const specpb::FleetSpec& before,
     } else if (*old != text) {
       const std::string from = Shown(*old);
       const std::string to = Shown(text);
-      lines.push_back(from == to ? Cat(path, ": changed, ", to) : Cat(path, ": ", from, " -> ", to));
+      lines.push_back(from == to ? Cat(path, ": changed, ", to)
+                                 : Cat(path, ": ", from, " -> ", to));
     }
   }
   for (const auto& [path, text] : was) {

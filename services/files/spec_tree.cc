@@ -52,7 +52,8 @@ void PutMarket(const specpb::FleetSpec& spec, Tree& root) {
   }
   t.Put("gpus_per_machine", Cat(m.gpus_per_machine()));
   t.Put("samples_min", Cat(m.samples_min()));
-  t.Put("bid", m.bid_micro_usd_per_hour() == 0 ? "on-demand" : PriceText(m.bid_micro_usd_per_hour()));
+  t.Put("bid",
+        m.bid_micro_usd_per_hour() == 0 ? "on-demand" : PriceText(m.bid_micro_usd_per_hour()));
   t.Put("preferred_bonus", RatioText(m.preferred_bonus()));
 }
 
@@ -156,8 +157,9 @@ bool IsPlain(std::string_view text) {
     const char c = text[i];
     const bool last = i + 1 == text.size();
     if (absl::ascii_isalnum(static_cast<unsigned char>(c))) continue;
-    if (c == ' ' ? last : std::string_view("_./$%@+=-").find(c) == std::string_view::npos &&
-                              !(c == ':' && !last && text[i + 1] != ' ')) {
+    if (c == ' ' ? last
+                 : std::string_view("_./$%@+=-").find(c) == std::string_view::npos &&
+                       !(c == ':' && !last && text[i + 1] != ' ')) {
       return false;
     }
   }
@@ -191,9 +193,8 @@ bool IsBlock(std::string_view text) {
     return false;
   }
   if (text.size() > 1 && text.substr(text.size() - 2) == "\n\n") return false;
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f);
-  });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f); });
 }
 
 void WriteScalar(std::string_view text, int indent, std::string& out) {
