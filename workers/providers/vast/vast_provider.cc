@@ -74,6 +74,7 @@ class VastProvider final : public Provider {
   Task<StatusOr<LogTail>> AwaitLog(std::string url, absl::Time deadline);
   Task<StatusOr<LogTail>> LookForLog(std::string url, absl::Time deadline);
 
+  void ReportThrottled(const std::string& endpoint, absl::Time sent_at, absl::Duration wait);
   Status Masked(const Status& status) const;
   void MaskIn(std::vector<Instance>& instances) const;
 
@@ -83,6 +84,7 @@ class VastProvider final : public Provider {
   RateLimiter& limiter_;
   Secrets& secrets_;
   absl::flat_hash_map<InstanceId, PendingLog> pending_logs_;
+  absl::flat_hash_map<std::string, absl::Time> refused_at_;  // endpoint -> newest refusal reported
   absl::Time pruned_at_ = absl::InfinitePast();
 };
 
@@ -128,6 +130,7 @@ Task<StatusOr<std::string>> VastProvider::Send(Call call, absl::Time deadline) {
   request.deadline = deadline;
   request.body_bytes_max = options_.answer_bytes_max;
   request.redirects_max = call.method == "GET" ? 2 : 0;
+  const absl::Time sent_at = rt_.Now();
   StatusOr<HttpResponse> response = co_await http_.Send(std::move(request));
   if (!response.ok()) {
     co_return Masked(Annotate(vast::ErrorFromTransport(call.kind, response.status()), endpoint));
@@ -139,11 +142,21 @@ Task<StatusOr<std::string>> VastProvider::Send(Call call, absl::Time deadline) {
   }
   const Status error = vast::ErrorFromAnswer(call.kind, *response);
   if (TroubleOf(error) == Trouble::kThrottled) {
-    limiter_.Throttled(endpoint, RetryAfter(error));
+    ReportThrottled(endpoint, sent_at, RetryAfter(error));
   } else {
     limiter_.Passed(endpoint);
   }
   co_return Masked(Annotate(error, endpoint));
+}
+
+// Calls that were under way together and refused together are one refusal: counted one by one
+// they would close the endpoint for minutes.
+void VastProvider::ReportThrottled(const std::string& endpoint, absl::Time sent_at,
+                                   absl::Duration wait) {
+  absl::Time& refused_at = refused_at_.try_emplace(endpoint, absl::InfinitePast()).first->second;
+  if (sent_at <= refused_at) return;
+  refused_at = rt_.Now();
+  limiter_.Throttled(endpoint, wait);
 }
 
 Task<StatusOr<std::string>> VastProvider::SendJson(Call call, absl::Time deadline) {

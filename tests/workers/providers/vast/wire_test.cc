@@ -114,8 +114,8 @@ TEST(VastWire, FieldsOfAWrongTypeAreAbsentNotFatal) {
 }
 
 TEST(VastWire, ANonNumberIsNoPrice) {
-  for (const char* bad : {"NaN", "Infinity", "-Infinity", "\"nan\"", "\"inf\"", "-0.5", "1e308",
-                          "true", "[]"}) {
+  for (const char* bad :
+       {"NaN", "Infinity", "-Infinity", "\"nan\"", "\"inf\"", "-0.5", "1e308", "true", "[]"}) {
     const std::string body =
         std::string(R"({"instances":[{"id":7,"dph_total":)") + bad + R"(,"label":"NaN \" NaN"}]})";
     const Instance instance = OneOf(body);
@@ -138,11 +138,10 @@ TEST(VastWire, ARowWithoutAnIdSpoilsTheList) {
 }
 
 TEST(VastWire, WhatIsNoListIsNeverAnEmptyList) {
-  for (const char* body :
-       {"", "{}", "null", "[]", R"({"instances":null})", R"({"instances":{}})",
-        R"({"success":true})", "<html></html>", R"({"instances":[)",
-        R"({"instances":[]}{"instances":[]})", R"({"instances":[]} Extra data)",
-        R"({"instances":[],"instances_found":3})"}) {
+  for (const char* body : {"", "{}", "null", "[]", R"({"instances":null})", R"({"instances":{}})",
+                           R"({"success":true})", "<html></html>", R"({"instances":[)",
+                           R"({"instances":[]}{"instances":[]})", R"({"instances":[]} Extra data)",
+                           R"({"instances":[],"instances_found":3})"}) {
     EXPECT_EQ(TroubleOf(ParseList(body).status()), Trouble::kMalformed) << body;
   }
   StatusOr<ListPage> empty = ParseList(R"({"instances":[],"total_instances":0})");
@@ -151,14 +150,19 @@ TEST(VastWire, WhatIsNoListIsNeverAnEmptyList) {
 }
 
 TEST(VastWire, MapsEveryStatusAndKeepsTheRawText) {
-  const std::pair<const char*, ActualStatus> rows[] = {
-      {"created", ActualStatus::kCreated},     {"loading", ActualStatus::kLoading},
-      {"running", ActualStatus::kRunning},     {"exited", ActualStatus::kExited},
-      {"stopped", ActualStatus::kStopped},     {"frozen", ActualStatus::kFrozen},
-      {"rebooting", ActualStatus::kTransient}, {"recycling", ActualStatus::kTransient},
-      {"restarting", ActualStatus::kTransient}, {"unknown", ActualStatus::kUnknown},
-      {"offline", ActualStatus::kOffline},     {"hibernating", ActualStatus::kOther},
-      {"none", ActualStatus::kOther}};
+  const std::pair<const char*, ActualStatus> rows[] = {{"created", ActualStatus::kCreated},
+                                                       {"loading", ActualStatus::kLoading},
+                                                       {"running", ActualStatus::kRunning},
+                                                       {"exited", ActualStatus::kExited},
+                                                       {"stopped", ActualStatus::kStopped},
+                                                       {"frozen", ActualStatus::kFrozen},
+                                                       {"rebooting", ActualStatus::kTransient},
+                                                       {"recycling", ActualStatus::kTransient},
+                                                       {"restarting", ActualStatus::kTransient},
+                                                       {"unknown", ActualStatus::kUnknown},
+                                                       {"offline", ActualStatus::kOffline},
+                                                       {"hibernating", ActualStatus::kOther},
+                                                       {"none", ActualStatus::kOther}};
   for (const auto& [raw, want] : rows) {
     const Instance instance = OneOf(ListWith({{"actual_status", raw}}));
     EXPECT_EQ(instance.actual, want) << raw;
@@ -168,8 +172,8 @@ TEST(VastWire, MapsEveryStatusAndKeepsTheRawText) {
 
 TEST(VastWire, NeverReadsTheFieldsThatReturnSecrets) {
   const Instance i = OneOf(Sample("list_page.json"));
-  for (const std::string& text : {i.label, i.status_message, i.ssh_host, i.location,
-                                  i.actual_raw, i.intended_raw}) {
+  for (const std::string& text :
+       {i.label, i.status_message, i.ssh_host, i.location, i.actual_raw, i.intended_raw}) {
     EXPECT_THAT(text, Not(HasSubstr("planted")));
   }
 }
@@ -345,9 +349,9 @@ TEST(VastWire, CreateAnswersThatNameNoContractAreNotBelieved) {
   EXPECT_EQ(good->instance.str(), "21934511");
   EXPECT_EQ(good->api_key, "d15a");
   EXPECT_THAT(ParseCreate(R"({"new_contract":21934511.0})"), IsOk());
-  for (const char* body : {"", R"({"success":true})", R"({"success":true,"new_contract":null})",
-                           R"({"success":false,"new_contract":7})", R"({"success":true,"new_con)",
-                           "<html>"}) {
+  for (const char* body :
+       {"", R"({"success":true})", R"({"success":true,"new_contract":null})",
+        R"({"success":false,"new_contract":7})", R"({"success":true,"new_con)", "<html>"}) {
     EXPECT_EQ(TroubleOf(ParseCreate(body).status()), Trouble::kMalformed) << body;
   }
 }
