@@ -1,5 +1,7 @@
 #include "services/metrics/metrics.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
@@ -7,8 +9,6 @@
 #include <set>
 #include <sstream>
 #include <thread>
-
-#include <unistd.h>
 
 #include "queries/projector.h"
 #include "services/metrics/names.h"
@@ -181,16 +181,18 @@ TEST(Metrics, TooManyWorkersLoseTheirOwnSeriesButNotTheirFleets) {
 
 TEST(Metrics, RunKeepsTheValuesFresh) {
   Scene scene(false);
-  scene.log.rt().Spawn("metrics", scene.metrics.Run(scene.log.rt(),
-                                                    {.projector = &scene.projector,
-                                                     .store = &scene.log.store(),
-                                                     .limiters = {{"vast", &scene.limiter}}}));
+  scene.log.rt().Spawn("metrics",
+                       scene.metrics.Run(scene.log.rt(), {.projector = &scene.projector,
+                                                          .store = &scene.log.store(),
+                                                          .limiters = {{"vast", &scene.limiter}}}));
   scene.log.rt().RunUntilIdle();
   EXPECT_THAT(scene.metrics.Text(), testing::HasSubstr("muster_projection_position 0\n"));
   FillLog(scene.log);
   scene.log.rt().RunFor(absl::Seconds(6));
-  EXPECT_THAT(scene.metrics.Text(), testing::Not(testing::HasSubstr("muster_projection_position 0\n")));
-  EXPECT_THAT(scene.metrics.Text(), testing::HasSubstr("muster_fleet_workers_wanted{fleet=\"zeb\"} 2"));
+  EXPECT_THAT(scene.metrics.Text(),
+              testing::Not(testing::HasSubstr("muster_projection_position 0\n")));
+  EXPECT_THAT(scene.metrics.Text(),
+              testing::HasSubstr("muster_fleet_workers_wanted{fleet=\"zeb\"} 2"));
   scene.metrics.Stop();
 }
 
@@ -209,8 +211,7 @@ TEST(Metrics, AreServedOnAFreePortAndATakenOneIsAnError) {
   EXPECT_GT(metrics.port(), 0);
   EXPECT_THAT(metrics.Listen("localhost:0"), StatusIs(StatusCode::kFailedPrecondition));
   Metrics second({.version = "x", .started_at = absl::UnixEpoch()});
-  EXPECT_THAT(second.Listen(Cat("127.0.0.1:", metrics.port())),
-              StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(second.Listen(Cat("127.0.0.1:", metrics.port())), StatusIs(StatusCode::kUnavailable));
 }
 
 TEST(Metrics, ScrapesAndUpdatesFromTwoThreadsDoNotMeet) {
@@ -224,7 +225,8 @@ TEST(Metrics, ScrapesAndUpdatesFromTwoThreadsDoNotMeet) {
   scraper.join();
 }
 
-// ---- what is shipped speaks of metrics that exist ------------------------------------------------
+// ---- what is shipped speaks of metrics that exist
+// ------------------------------------------------
 
 TEST(MetricsReadme, NamesEveryMetricAndNoOther) {
   EXPECT_EQ(NamesIn(ReadSource("services/metrics/README.md")), KnownNames());
@@ -242,7 +244,8 @@ TEST(MetricsDeploy, AlertsAndDashboardUseOnlyExistingNames) {
 int RunShell(const std::string& command, std::string* output) {
   std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
   char buffer[4096];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe)) output->append(buffer, n);
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe))
+    output->append(buffer, n);
   return ::pclose(pipe);
 }
 
