@@ -19,8 +19,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def buf(*words, seconds=120):
-    return subprocess.run(["npx", "--yes", BUF, *words], cwd=ROOT, env=IMPATIENT, text=True, timeout=seconds,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.run(["npx", "--yes", BUF, *words], cwd=ROOT, env=IMPATIENT, timeout=seconds,
+                          text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
 
 
 def skip(why):
