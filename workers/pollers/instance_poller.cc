@@ -69,8 +69,7 @@ Task<void> InstancePoller::PollOnce() {
   const absl::Time begun = context_.Now();
   const int pages = static_cast<int>(expected.size()) / kRowsPerPage;
   const absl::Time deadline = begun + context_.options.call_timeout + pages * absl::Seconds(3);
-  StatusOr<std::vector<Instance>> list =
-      co_await context_.link.provider.ListInstances(deadline);
+  StatusOr<std::vector<Instance>> list = co_await context_.link.provider.ListInstances(deadline);
   context_.reporter.Report("list", list.status());
   if (!list.ok()) {
     ++failures_;

@@ -81,7 +81,8 @@ LogRules::LogRules(int broken_lines_min)
 LogRules::~LogRules() = default;
 
 StatusOr<std::shared_ptr<const LogRules>> LogRules::Make(const specpb::FleetSpec& spec) {
-  const bool own = spec.fact_rules() == "custom" || (spec.fact_rules().empty() && spec.facts_size());
+  const bool own =
+      spec.fact_rules() == "custom" || (spec.fact_rules().empty() && spec.facts_size());
   if (!own && !spec.fact_rules().empty() && spec.fact_rules() != "zeb") {
     return InvalidArgument(Cat("no rules are called ", spec.fact_rules()));
   }
@@ -191,7 +192,8 @@ void LogRules::ReadLine(std::string_view line, Reading& reading) const {
     case FactRule::HARMLESS:
     case FactRule::NO_CONTAINER:
     case FactRule::KIND_UNSPECIFIED:
-    default: break;
+    default:
+      break;
   }
 }
 

@@ -45,7 +45,7 @@ class LogRules {
   struct Matcher;
   std::vector<std::unique_ptr<Rule>> rules_;
   std::unique_ptr<Matcher> matcher_;  // all patterns at once
-  int broken_lines_min_;  // so many lines before the launch itself is called broken
+  int broken_lines_min_;              // so many lines before the launch itself is called broken
 };
 
 // The rules for the zeb worker's output.

@@ -15,7 +15,10 @@ namespace muster {
 
 struct PollContext {
   PollContext(ProviderLink l, ObservationOptions o)
-      : link(l), options(o), group(l.rt), log_group(l.rt),
+      : link(l),
+        options(o),
+        group(l.rt),
+        log_group(l.rt),
         reporter(l.handler, group, l.provider.name()) {}
 
   const World& world() const { return link.handler.world(); }

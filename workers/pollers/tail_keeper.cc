@@ -22,10 +22,9 @@ constexpr char kFormat[] = "muster-tail-1";
 
 // Ids name files: only what cannot leave the folder does.
 bool IsFileName(const std::string& id) {
-  return !id.empty() && id.size() <= 100 &&
-         std::all_of(id.begin(), id.end(), [](unsigned char c) {
-           return std::isalnum(c) != 0 || c == '-' || c == '_';
-         });
+  return !id.empty() && id.size() <= 100 && std::all_of(id.begin(), id.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_';
+  });
 }
 
 std::string Front(const TailKeeper::Tail& tail) {
@@ -150,7 +149,8 @@ void TailKeeper::Keep(const WorkerId& worker, LogTail fetched) {
   const bool cut = CutFront(fetched.text, options_.text_bytes_max);
   if (tail.change > 0 && tail.state == fetched.state && tail.text == fetched.text) return;
   // A container that is gone takes nothing away from what it had said.
-  if (tail.change > 0 && fetched.state == LogTail::State::kNoContainer && !tail.text.empty()) return;
+  if (tail.change > 0 && fetched.state == LogTail::State::kNoContainer && !tail.text.empty())
+    return;
   tail.text = std::move(fetched.text);
   tail.state = fetched.state;
   tail.cut = fetched.cut || cut;
@@ -211,12 +211,11 @@ void TailKeeper::Expire() {
 std::string NewLines(const std::string& before, const std::string& after) {
   const std::vector<std::string> old = absl::StrSplit(before, '\n', absl::SkipEmpty());
   const std::vector<std::string> now = absl::StrSplit(after, '\n', absl::SkipEmpty());
-  std::size_t best = 0;     // lines of the longest overlap
-  std::size_t shown = 0;    // lines of `after` up to its end
+  std::size_t best = 0;   // lines of the longest overlap
+  std::size_t shown = 0;  // lines of `after` up to its end
   for (std::size_t end = 1; end <= now.size(); ++end) {
     std::size_t same = 0;
-    while (same < end && same < old.size() &&
-           now[end - 1 - same] == old[old.size() - 1 - same]) {
+    while (same < end && same < old.size() && now[end - 1 - same] == old[old.size() - 1 - same]) {
       ++same;
     }
     // A line that merely occurs in both is no overlap: it must reach the start of one of them.

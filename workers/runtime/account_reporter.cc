@@ -16,8 +16,8 @@ constexpr int kUnansweredMin = 3;
 using Began = eventpb::AccountTroubleBegan;
 
 Task<void> Tell(Handler& handler, ProviderName provider, account::Command command) {
-  const StatusOr<Outcome> outcome =
-      co_await handler.Account(std::move(provider), std::move(command), {.actor = "poller:account"});
+  const StatusOr<Outcome> outcome = co_await handler.Account(
+      std::move(provider), std::move(command), {.actor = "poller:account"});
   // Refused or not stored: the next outcome says the same again.
   (void)outcome.ok();
 }
@@ -37,8 +37,10 @@ void AccountReporter::Report(std::string_view what, const Status& outcome) {
   const Trouble trouble = TroubleOf(outcome);
   int& throttled = throttled_[std::string(what)];
   switch (trouble) {
-    case Trouble::kAuth: return Begin(Kind::kAuth, what, Message(outcome));
-    case Trouble::kForbidden: return Begin(Kind::kForbidden, what, Message(outcome));
+    case Trouble::kAuth:
+      return Begin(Kind::kAuth, what, Message(outcome));
+    case Trouble::kForbidden:
+      return Begin(Kind::kForbidden, what, Message(outcome));
     case Trouble::kThrottled:
       if (++throttled >= kThrottledMin) Begin(Kind::kThrottled, what, Message(outcome));
       return;
@@ -51,7 +53,8 @@ void AccountReporter::Report(std::string_view what, const Status& outcome) {
     case Trouble::kNoCredit:
     case Trouble::kOfferGone:
     case Trouble::kNotFound:
-    case Trouble::kRejected: break;
+    case Trouble::kRejected:
+      break;
   }
   // The provider answered and knew the key.
   unanswered_ = 0;
