@@ -227,6 +227,8 @@ TEST(FleetFile, SaysWhatIsMissingOrNoFleetAtAll) {
   EXPECT_THAT(ErrorOf("name: [a\n"), HasSubstr("is not YAML"));
   EXPECT_THAT(ErrorOf("name: a\nworkers: 1\n---\nname: b\n"), HasSubstr("a second document"));
   EXPECT_THAT(ErrorOf(std::string("name: a\0", 8)), HasSubstr("holds a zero byte"));
+  EXPECT_EQ(ErrorOf("name: a\nworkers: \xff\n"),
+            "f.yaml:2:10: a byte that is no UTF-8; expected a fleet file in UTF-8");
 }
 
 TEST(FleetFile, ReportsEveryMistakeInTheOrderOfTheFile) {

@@ -163,6 +163,16 @@ TEST_F(CurlHttpClientTest, DecompressesAndForgetsTheEncoding) {
   EXPECT_EQ(FindHeader(response->headers, "content-length"), "");
 }
 
+TEST_F(CurlHttpClientTest, AsksForNoCompressionOfAPart) {
+  RawServer& server = Serve(Echo);
+  HttpRequest request = Request("GET", "/");
+  ASSERT_THAT(Send(request), IsOk());
+  EXPECT_THAT(server.requests.back(), HasSubstr("Accept-Encoding: "));
+  request.headers = {{"Range", "bytes=-100"}};
+  ASSERT_THAT(Send(request), IsOk());
+  EXPECT_THAT(server.requests.back(), Not(HasSubstr("Accept-Encoding: ")));
+}
+
 TEST_F(CurlHttpClientTest, NothingListeningIsUnavailable) {
   Serve(Echo).StopListening();
   EXPECT_THAT(Send(Request("PUT", "/")), StatusIs(StatusCode::kUnavailable));
