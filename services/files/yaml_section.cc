@@ -141,7 +141,7 @@ bool Section::Has(std::string_view key) const {
 }
 
 YAML::Node Section::Take(std::string_view key) {
-  known_.emplace_back(key);
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   Entry* entry = Find(key);
   if (entry == nullptr) return YAML::Node(YAML::NodeType::Undefined);
   entry->known = true;

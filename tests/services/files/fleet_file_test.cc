@@ -121,6 +121,7 @@ TEST(FleetFile, SaysWhereAndWhatOfEveryMistake) {
   const Bad table[] = {
       {"workerz: 4", "f.yaml:3:1: workerz: is not a known key; did you mean \"workers\"?"},
       {"colour: red", "f.yaml:3:1: colour: is not a known key; expected one of name, "},
+      {"market: {gpu: RTX 3060}", "market.gpu: is not a known key; did you mean \"gpus\"?"},
       {"workers: 5", "f.yaml:3:1: workers: is here twice, first in line 2; expected it once"},
       {"timers: {boot: 10m, boot: 9m}",
        "f.yaml:3:21: timers.boot: is here twice, first in line 3; expected it once"},
