@@ -59,17 +59,6 @@ TEST_F(EffectsTest, AMissingSecretRefusesTheLaunchBeforeAnythingIsSent) {
   EXPECT_THAT(rig.provider.launches, IsEmpty());
 }
 
-TEST_F(EffectsTest, ALaunchForAFleetThatIsDownIsWithdrawn) {
-  Start();
-  EXPECT_THAT(rig.rt.Run(rig.handler.Fleet(FleetName("zeb"), fleet::Down{"test"}, {})), IsOk());
-  const WorkerId id = rig.RequestLaunch();
-  rig.rt.RunFor(absl::Seconds(5));
-  const auto* ended = rig.In<worker::Ended>(id);
-  ASSERT_NE(ended, nullptr);
-  EXPECT_EQ(ended->rejected, eventpb::LaunchRejected::CANCELLED);
-  EXPECT_THAT(rig.provider.launches, IsEmpty());
-}
-
 TEST_F(EffectsTest, EveryClearNoBecomesItsReason) {
   const std::pair<Trouble, eventpb::LaunchRejected::Reason> rows[] = {
       {Trouble::kThrottled, eventpb::LaunchRejected::THROTTLED},
