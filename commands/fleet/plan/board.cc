@@ -157,6 +157,7 @@ void Board::Remove(FleetBoard& fleet, const WorkerId& id) {
   const Card& card = it->second;
   if (card.occupies) {
     --fleet.occupying;
+    if (card.part == Card::Part::kLeaving) --fleet.leaving;
     Drop(fleet.by_interval, card.upload_interval_s);
     auto& place = fleet.places[card.index];
     place.erase(id);
@@ -192,6 +193,7 @@ void Board::Place(const WorkerId& id, const worker::State& state, absl::Time now
   card.spent_today -= card.paid_per_s * since_epoch;
   if (card.occupies) {
     ++fleet.occupying;
+    if (card.part == Card::Part::kLeaving) ++fleet.leaving;
     ++fleet.by_interval[card.upload_interval_s];
     auto& place = fleet.places[card.index];
     place.insert(id);
