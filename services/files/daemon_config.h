@@ -46,7 +46,7 @@ struct TlsConfig {
 };
 
 struct LimitConfig {
-  int log_polls_in_flight = 128;
+  int launches_in_flight = 8;                  // per account: asked for, not yet answered
   std::int64_t log_bytes_max = 1'000'000;      // of one worker's log per poll
   std::int64_t answer_bytes_max = 16'000'000;  // of any other answer
 };
@@ -65,7 +65,7 @@ struct DaemonConfig {
   std::vector<std::string> command_listen;
   std::vector<std::string> query_listen;
   TlsConfig tls;
-  std::string metrics = "127.0.0.1:9477";          // empty = off
+  std::string metrics = "127.0.0.1:9464";          // empty = off
   std::string store_path = "muster-data";          // relative to the working directory
   std::string log_level = "info";                  // debug, info, warning or error
   absl::Duration tail_keep = absl::Hours(7 * 24);  // last log tails of workers that are gone

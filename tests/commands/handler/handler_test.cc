@@ -154,6 +154,40 @@ TEST_F(HandlerTest, AnInstanceIsNotAdoptedByTwoWorkers) {
   EXPECT_THAT(rt_.Run(handler_->Worker(WorkerId("other"), worker::Adopt{adoption}, {})),
               StatusIs(StatusCode::kFailedPrecondition, HasSubstr("k7f2q")));
 }
+Task<void> AdoptInto(Handler& handler, std::string worker, int& adopted) {
+  eventpb::WorkerAdopted adoption;
+  adoption.set_fleet("zeb");
+  adoption.set_provider("vast");
+  adoption.set_instance("i1");
+  worker::Command command = worker::Adopt{adoption};
+  const StatusOr<Outcome> outcome =
+      co_await handler.Worker(WorkerId(worker), std::move(command), {});
+  if (outcome.ok()) ++adopted;
+}
+TEST_F(HandlerTest, AnInstanceIsNotAdoptedByTwoWorkersAtOnce) {
+  int adopted = 0;
+  rt_.Spawn("a", AdoptInto(*handler_, "a", adopted));
+  rt_.Spawn("b", AdoptInto(*handler_, "b", adopted));
+  rt_.RunUntilIdle();
+  EXPECT_EQ(adopted, 1);
+  EXPECT_EQ(handler_->world().workers.size(), 1u);
+}
+TEST_F(HandlerTest, ALookUpDoesNotTakeTheInstanceOfAnotherWorker) {
+  ASSERT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
+  ASSERT_THAT(Worker(worker::LaunchAnswered{InstanceId("i1")}), IsOk());
+  const WorkerId other("other");
+  ASSERT_THAT(rt_.Run(handler_->Worker(other, worker::RequestLaunch{Intent("other")}, {})), IsOk());
+  EXPECT_THAT(rt_.Run(handler_->Worker(other, worker::LaunchAnswered{InstanceId("i1")}, {})),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("k7f2q")));
+}
+TEST_F(HandlerTest, NothingIsLaunchedForAFleetThatGoesDown) {
+  ASSERT_THAT(Fleet(ApplyOf(1)), IsOk());
+  ASSERT_THAT(Fleet(fleet::Down{"done"}), IsOk());
+  EXPECT_THAT(Worker(worker::RequestLaunch{Intent()}),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("zeb")));
+  ASSERT_THAT(Fleet(ApplyOf(1)), IsOk());
+  EXPECT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
+}
 TEST_F(HandlerTest, AWorkerThatEndedLongAgoIsStillKnownFromItsStream) {
   ASSERT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
   ASSERT_THAT(Worker(worker::LaunchRefused{eventpb::LaunchRejected::AUTH, ""}), IsOk());
@@ -248,6 +282,50 @@ TEST_F(HandlerTest, AListenerMayLeaveAndBringOthersWhileItIsCalled) {
   ASSERT_THAT(Fleet(ApplyOf(2)), IsOk());
   EXPECT_EQ(first, 1);
   EXPECT_EQ(second, 2);
+}
+
+// ---- anything at any time --------------------------------------------------------------------
+
+TEST_F(HandlerTest, StoreErrorsRestartsAndSnapshotsLeaveTheWorldEqualToAFoldOfTheLog) {
+  Rng rng(11);
+  for (int round = 0; round < 300; ++round) {
+    if (rng.Chance(0.1)) store_->FailNextAppend(Aborted("moved"));
+    if (rng.Chance(0.05)) store_->FailNextAppend(ResourceExhausted("full"));
+    if (rng.Chance(0.03)) store_->FailNextAppend(Unavailable("sync failed"));
+    if (rng.Chance(0.1)) {
+      ASSERT_THAT(handler_->SaveSnapshot(), IsOk());
+    }
+    if (rng.Chance(0.1)) Restart();
+    if (rng.Chance(0.1)) rt_.RunFor(absl::Minutes(rng.Below(90)));
+    switch (rng.Below(5)) {
+      case 0: (void)Fleet(ApplyOf(static_cast<int>(rng.Below(3)))); break;
+      case 1: (void)Host(StrikeBy(rng.Token(2))); break;
+      case 2: (void)Worker(worker::RequestLaunch{Intent()}); break;
+      case 3: (void)Worker(worker::LaunchAnswered{InstanceId("i1")}); break;
+      case 4: (void)Worker(worker::ObserveInstance{Running(), rt_.Now()}); break;
+    }
+  }
+  EXPECT_GT(store_->Head(), 100u);
+  EXPECT_EQ(Digest(handler_->world()), FoldedFromZero());
+  Restart();
+  EXPECT_EQ(Digest(handler_->world()), FoldedFromZero());
+}
+TEST_F(HandlerTest, ACrashInTheMiddleOfCommandsIsSurvived) {
+  auto log = std::make_shared<MemoryLog>();
+  {
+    VirtualRuntime rt(2);
+    MemoryEventStore store(rt, log);
+    Handler handler(rt, store);
+    ASSERT_THAT(rt.Run(handler.Load()), IsOk());
+    std::vector<std::string> done;
+    for (const char* worker : {"a", "b", "c"}) rt.Spawn("s", Strike(handler, worker, done));
+    rt.RunUntil([&] { return done.size() == 1; }, absl::Hours(1));
+  }
+  MemoryEventStore store(rt_, log);
+  Handler handler(rt_, store);
+  ASSERT_THAT(rt_.Run(handler.Load()), IsOk());
+  EXPECT_GE(handler.world().FindHost(kVast, kMachine)->strikes.size(), 1u);
+  EXPECT_EQ(handler.world().head, store.Head());
 }
 
 // ---- what the store says ----------------------------------------------------------------------

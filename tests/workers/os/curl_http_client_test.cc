@@ -61,7 +61,10 @@ RawServer::Script Reply(std::string bytes, bool close) {
         if (request.empty()) co_return;
         s->requests.push_back(request);
         co_await p->Write(text);
-        if (end) co_return p->Close();
+        if (!end) continue;
+        p->Close();
+        ++s->closed;
+        co_return;
       }
     }(&server, std::move(peer), bytes, close);
   };
@@ -161,6 +164,16 @@ TEST_F(CurlHttpClientTest, DecompressesAndForgetsTheEncoding) {
   EXPECT_EQ(response->body, "hello hello hello");
   EXPECT_EQ(FindHeader(response->headers, "content-encoding"), "");
   EXPECT_EQ(FindHeader(response->headers, "content-length"), "");
+}
+
+TEST_F(CurlHttpClientTest, AsksForNoCompressionOfAPart) {
+  RawServer& server = Serve(Echo);
+  HttpRequest request = Request("GET", "/");
+  ASSERT_THAT(Send(request), IsOk());
+  EXPECT_THAT(server.requests.back(), HasSubstr("Accept-Encoding: "));
+  request.headers = {{"Range", "bytes=-100"}};
+  ASSERT_THAT(Send(request), IsOk());
+  EXPECT_THAT(server.requests.back(), Not(HasSubstr("Accept-Encoding: ")));
 }
 
 TEST_F(CurlHttpClientTest, NothingListeningIsUnavailable) {
@@ -287,7 +300,7 @@ TEST_F(CurlHttpClientTest, AReadMayBeSentAgainOnAFreshConnection) {
 TEST_F(CurlHttpClientTest, AKeptConnectionThatTheServerClosedIsReplacedEvenForAWrite) {
   RawServer& server = Serve(Reply(Answer(200, "ok"), true));
   ASSERT_THAT(Send(Request("GET", "/")), IsOk());
-  rt_.RunFor(absl::Milliseconds(5));  // the close arrives
+  while (server.closed == 0) rt_.RunFor(absl::Milliseconds(1));
   EXPECT_THAT(Send(Request("PUT", "/")), IsOk());
   EXPECT_EQ(server.connections(), 2);
   EXPECT_EQ(server.requests.size(), 2u);
@@ -415,6 +428,13 @@ TEST_F(CurlTlsTest, ACertificateOfTheGivenAuthorityIsTrusted) {
   EXPECT_EQ(server_->connections(), 1);
 }
 
+TEST_F(CurlTlsTest, OffersHttp2) {
+  http_ =
+      std::make_unique<CurlHttpClient>(rt_, CurlOptions{.ca_file = (folder_ / "ca.pem").string()});
+  EXPECT_THAT(Send(Request("GET", "/")), IsOk());
+  EXPECT_THAT(server_->offered_protocols, testing::Contains("h2"));
+}
+
 TEST_F(CurlTlsTest, ACertificateForAnotherNameIsUnavailable) {
   http_ =
       std::make_unique<CurlHttpClient>(rt_, CurlOptions{.ca_file = (folder_ / "ca.pem").string()});
@@ -471,6 +491,21 @@ TEST_F(CurlHttpClientTest, ManyHungTransfersDoNotDelayOthers) {
   for (int i = 0; i < 20; ++i) EXPECT_THAT(Send(request), IsOk());
   EXPECT_EQ(other.connections(), 1);
   EXPECT_EQ(http_->in_flight(), static_cast<std::size_t>(hung));
+}
+
+TEST_F(CurlHttpClientTest, ABurstTowardsANameSharesItsLookup) {
+  Serve(Echo);
+  HttpRequest request = Request("GET", "/");
+  request.url.replace(request.url.find("127.0.0.1"), 9, "localhost");
+  std::vector<StatusCode> codes;
+  for (int i = 0; i < 50; ++i) rt_.Spawn("send", Collect(*http_, request, &codes));
+  while (codes.size() < 50) rt_.RunFor(absl::Milliseconds(1));
+  EXPECT_THAT(codes, testing::Each(StatusCode::kOk));
+  codes.clear();
+  request.url = "http://no-such-host.invalid/";
+  for (int i = 0; i < 50; ++i) rt_.Spawn("send", Collect(*http_, request, &codes));
+  while (codes.size() < 50) rt_.RunFor(absl::Milliseconds(1));
+  EXPECT_THAT(codes, testing::Each(StatusCode::kUnavailable));
 }
 
 TEST(CurlHttpClientClock, TheDeadlineIsOfTheRuntimesTime) {
