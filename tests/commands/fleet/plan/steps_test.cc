@@ -50,6 +50,30 @@ TEST(Gates, AThrottledSearchStopsNothing) {
   }
 }
 
+TEST(Gates, AThrottledLaunchIsTriedAgainAfterAMinute) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(5));
+  stage.OnAccount(account::BeginTrouble{eventpb::AccountTroubleBegan::THROTTLED, "create", "429"});
+  stage.now += absl::Seconds(59);
+  EXPECT_EQ(stage.Rules(), "nothing");
+  EXPECT_EQ(stage.Decisions().next_due, stage.now + absl::Seconds(1));
+  stage.now += absl::Seconds(1);
+  EXPECT_EQ(stage.Rules(), "replenish");
+}
+
+TEST(Gates, AMissingPermissionIsOfItsOwnCallsAlone) {
+  for (const char* endpoint : {"log", "list"}) {
+    Stage stage;
+    stage.Apply(Stage::Spec(1));
+    stage.Market(Stage::Plenty(5));
+    stage.OnAccount(
+        account::BeginTrouble{eventpb::AccountTroubleBegan::FORBIDDEN, endpoint, "403"});
+    EXPECT_EQ(stage.Rules(), std::string(endpoint) == "log" ? "replenish" : "nothing");
+    EXPECT_EQ(stage.Waits(), "AUTH");
+  }
+}
+
 TEST(Gates, PreflightComesBeforeTheFirstLaunchOfAVersion) {
   Stage stage;
   specpb::FleetSpec spec = Stage::Spec(1);
