@@ -23,7 +23,9 @@ MAY = {
     "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2"},
     "workers": BASE | EVENTS
     | {"workers/ports", "eventstore", "commands/handler", "commands", "re2"},
-    "services/muster": BASE | EVENTS | {"muster/api", "services/files", "grpcpp", "nlohmann"},
+    "services/files": BASE | EVENTS | {"yaml-cpp", "re2"},
+    "services/muster": BASE | EVENTS
+    | {"muster/api", "services/files", "grpcpp", "nlohmann", "sys"},
 }
 BANNED = [
     (r"system_clock|absl::Now\(|random_device|absl::BitGen",
