@@ -11,7 +11,7 @@ import sys
 BASE = {"absl", "eventstore/base"}
 EVENTS = {"eventstore/events", "muster/event", "muster/spec", "google"}
 MAY = {
-    "eventstore/base": {"absl", "asio"},
+    "eventstore/base": {"absl", "asio", "openssl"},
     "eventstore/events": BASE | EVENTS,
     "eventstore": BASE | EVENTS | {"rocksdb", "openssl"},
     "commands": BASE | EVENTS | {"re2"},

@@ -1,0 +1,43 @@
+#include "eventstore/base/sha256.h"
+
+#include <openssl/evp.h>
+
+#include <memory>
+
+#include "eventstore/base/check.h"
+
+namespace muster {
+
+Sha256Digest Sha256(std::initializer_list<std::string_view> parts) {
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  // One context per thread: the hash chain asks for a digest twice per event.
+  thread_local const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
+  // Fails only when there is no memory or no SHA-256 in the library.
+  MUSTER_CHECK(context != nullptr);
+  MUSTER_CHECK(EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1);
+  for (const std::string_view part : parts) {
+    MUSTER_CHECK(EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1);
+  }
+  Sha256Digest digest{};
+  MUSTER_CHECK(EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1);
+  return digest;
+}
+
+Sha256Digest Sha256(std::string_view data) { return Sha256({data}); }
+
+std::string ToHex(const Sha256Digest& digest) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex;
+  hex.reserve(2 * digest.size());
+  for (const std::uint8_t byte : digest) {
+    hex += kDigits[byte >> 4];
+    hex += kDigits[byte & 15];
+  }
+  return hex;
+}
+
+std::string Sha256Hex(std::string_view data) { return ToHex(Sha256(data)); }
+
+}  // namespace muster

@@ -1,0 +1,285 @@
+#include "workers/os/os_runtime.h"
+
+#include <algorithm>
+#include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
+#include <csignal>
+#include <exception>
+#include <random>
+#include <vector>
+
+#include "absl/time/clock.h"
+
+namespace muster {
+namespace {
+
+// Smaller differences between the clocks are drift and jitter, not a step.
+constexpr absl::Duration kStepMin = absl::Milliseconds(50);
+
+std::uint64_t SeedFromOs() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) ^ device();
+}
+
+}  // namespace
+
+// A parked coroutine. Destroying it without Resume destroys the coroutine's frames.
+struct OsRuntime::Resumption {
+  virtual ~Resumption() = default;
+  virtual void Resume() = 0;
+};
+
+// Lives in the frame of the coroutine that waits, so it takes itself off every list when that
+// frame is destroyed, woken or not.
+struct OsRuntime::Waiter {
+  explicit Waiter(OsRuntime& runtime) : rt(runtime) {}
+  Waiter(const Waiter&) = delete;
+  ~Waiter() { Unpark(); }
+
+  void Unpark() {
+    if (!parked) return;
+    parked = false;
+    (previous != nullptr ? previous->next : rt.parked_) = next;
+    if (next != nullptr) next->previous = previous;
+    if (sleeper.has_value()) rt.sleepers_.erase(*sleeper);
+    sleeper.reset();
+  }
+
+  OsRuntime& rt;
+  std::unique_ptr<Resumption> resumption;
+  bool parked = false;
+  Waiter* previous = nullptr;
+  Waiter* next = nullptr;
+  std::optional<Sleepers::iterator> sleeper;
+};
+
+// The list of waiters is shared with their frames: either side may go first.
+class OsSignal final : public Signal {
+ public:
+  explicit OsSignal(OsRuntime& rt) : rt_(rt) {}
+
+  void NotifyAll() override {
+    std::vector<Listed*> waiting;
+    waiting.swap(list_->waiting);
+    for (Listed* listed : waiting) {
+      listed->notified = true;
+      rt_.Wake(listed->waiter);
+    }
+  }
+
+  Task<bool> WaitUntil(absl::Time deadline) override {
+    OsRuntime& rt = rt_;
+    Listed listed(rt, list_);
+    co_await rt.Park(listed.waiter, deadline);
+    co_return listed.notified;
+  }
+
+ private:
+  struct Listed;
+  struct List {
+    std::vector<Listed*> waiting;
+  };
+  struct Listed {
+    Listed(OsRuntime& rt, std::shared_ptr<List> in) : waiter(rt), list(std::move(in)) {
+      list->waiting.push_back(this);
+    }
+    ~Listed() {
+      if (!notified) std::erase(list->waiting, this);
+    }
+    OsRuntime::Waiter waiter;
+    std::shared_ptr<List> list;
+    bool notified = false;
+  };
+
+  OsRuntime& rt_;
+  std::shared_ptr<List> list_ = std::make_shared<List>();
+};
+
+OsRuntime::OsRuntime() : OsRuntime(Options()) {}
+
+OsRuntime::OsRuntime(Options options)
+    : options_(std::move(options)),
+      start_wall_(options_.wall_clock ? options_.wall_clock() : absl::Now()),
+      start_steady_(std::chrono::steady_clock::now()),
+      rng_(options_.seed.has_value() ? *options_.seed : SeedFromOs()) {
+  MUSTER_CHECK(options_.speed > 0);
+  // A peer that closes its socket is an error code, never the end of the program.
+  std::signal(SIGPIPE, SIG_IGN);
+  ArmTick();
+}
+
+OsRuntime::~OsRuntime() { DestroyTasks(); }
+
+absl::Time OsRuntime::Steady() const {
+  const auto passed = std::chrono::steady_clock::now() - start_steady_;
+  return start_wall_ + absl::FromChrono(passed) * options_.speed;
+}
+
+absl::Time OsRuntime::Now() const { return Steady() + step(); }
+
+void OsRuntime::FollowWallClock() {
+  if (options_.speed != 1) return;
+  const absl::Time wall = options_.wall_clock ? options_.wall_clock() : absl::Now();
+  const absl::Duration moved = wall - Now();
+  if (absl::AbsDuration(moved) < kStepMin) return;
+  step_ns_.fetch_add(absl::ToInt64Nanoseconds(moved), std::memory_order_relaxed);
+  if (moved < absl::ZeroDuration()) return;  // sleepers keep the span they asked for
+  Sleepers earlier;
+  for (const auto& [wake, waiter] : sleepers_) {
+    waiter->sleeper = earlier.emplace(wake - moved, waiter);
+  }
+  sleepers_.swap(earlier);
+}
+
+Task<void> OsRuntime::SleepUntil(absl::Time wake) {
+  Waiter waiter(*this);
+  co_await Park(waiter, wake);
+}
+
+Task<void> OsRuntime::Park(Waiter& waiter, absl::Time wake) {
+  auto park = [this, &waiter, wake](auto handler) {
+    struct Handler final : Resumption {
+      explicit Handler(decltype(handler) h) : value(std::move(h)) {}
+      void Resume() override { std::move(value)(); }
+      decltype(handler) value;
+    };
+    auto resumption = std::make_unique<Handler>(std::move(handler));
+    if (closing_) return;  // drops the handler, and the frames with it
+    if (wake <= Now()) return MakeReady(std::move(resumption));
+    waiter.resumption = std::move(resumption);
+    waiter.parked = true;
+    waiter.next = std::exchange(parked_, &waiter);
+    if (waiter.next != nullptr) waiter.next->previous = &waiter;
+    if (wake == absl::InfiniteFuture()) return;
+    waiter.sleeper = sleepers_.emplace(wake - step(), &waiter);
+    if (sleepers_.begin()->second != &waiter) return;
+    NoteLag();  // a tick that is overdue already is not forgotten for the earlier one
+    ArmTick();
+  };
+  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(park,
+                                                                        asio::use_awaitable);
+}
+
+void OsRuntime::Wake(Waiter& waiter) {
+  if (!waiter.parked) return;  // its deadline came in this very turn
+  waiter.Unpark();
+  MakeReady(std::move(waiter.resumption));
+}
+
+void OsRuntime::MakeReady(std::unique_ptr<Resumption> resumption) {
+  ready_.push_back(std::move(resumption));
+  if (std::exchange(draining_, true)) return;
+  asio::post(io_, [this] { Drain(); });
+}
+
+// Resumes those who are ready now; who becomes ready meanwhile waits a turn, so that sockets and
+// timers are served between.
+void OsRuntime::Drain() {
+  draining_ = false;
+  for (std::size_t left = ready_.size(); left > 0 && !closing_; --left) {
+    const std::unique_ptr<Resumption> resumption = std::move(ready_.front());
+    ready_.pop_front();
+    resumption->Resume();
+  }
+}
+
+void OsRuntime::ArmTick() {
+  absl::Duration wait = options_.recheck;
+  if (!sleepers_.empty()) wait = std::min(wait, RealSpan(sleepers_.begin()->first - Steady()));
+  wait = std::max(wait, absl::ZeroDuration());
+  tick_.expires_after(absl::ToChronoNanoseconds(wait));
+  tick_.async_wait([this](const asio::error_code& error) {
+    if (!error && !closing_) Tick();
+  });
+}
+
+void OsRuntime::NoteLag() {
+  const auto late = std::chrono::steady_clock::now() - tick_.expiry();
+  if (late >= late.zero()) lag_.Record(absl::FromChrono(late));
+}
+
+void OsRuntime::Tick() {
+  NoteLag();
+  FollowWallClock();
+  const absl::Time now = Steady();
+  while (!sleepers_.empty() && sleepers_.begin()->first <= now) Wake(*sleepers_.begin()->second);
+  ArmTick();
+}
+
+// Tasks that had not begun when DestroyTasks came never begin.
+Task<void> OsRuntime::Enter(Task<void> task) {
+  if (closing_) co_return;
+  co_await std::move(task);
+}
+
+void OsRuntime::Spawn(std::string, Task<void> task) {
+  if (closing_) return;
+  asio::co_spawn(io_, Enter(std::move(task)), [](std::exception_ptr error) {
+    if (error) std::rethrow_exception(error);
+  });
+}
+
+void OsRuntime::Post(std::function<void()> work) {
+  asio::post(io_, [this, work = std::move(work)] {
+    if (!closing_) work();
+  });
+}
+
+std::unique_ptr<Signal> OsRuntime::MakeSignal() { return std::make_unique<OsSignal>(*this); }
+
+void OsRuntime::Run() {
+  const auto guard = asio::make_work_guard(io_);
+  io_.restart();
+  io_.run();
+}
+
+// Posted, so that a Stop that comes before Run is not lost.
+void OsRuntime::Stop() {
+  asio::post(io_, [this] { io_.stop(); });
+}
+
+void OsRuntime::RunFor(absl::Duration span) {
+  io_.restart();
+  io_.run_for(absl::ToChronoNanoseconds(RealSpan(span)));
+}
+
+void OsRuntime::RunOne() {
+  io_.restart();
+  io_.run_one();
+}
+
+void OsRuntime::DestroyTasks() {
+  closing_ = true;
+  signals_.clear();
+  tick_.cancel();
+  // A dropped handler posts the destruction of its frames; those may wake or drop others.
+  std::size_t ran = 0;
+  do {
+    while (parked_ != nullptr) {
+      Waiter& waiter = *parked_;
+      waiter.Unpark();
+      waiter.resumption.reset();
+    }
+    ready_.clear();
+    io_.restart();
+    ran = io_.poll();
+  } while (ran > 0 || parked_ != nullptr || !ready_.empty());
+}
+
+void OsRuntime::OnSignal(int signal_number, std::function<void()> callback) {
+  auto& signals = signals_[signal_number];
+  signals = std::make_unique<asio::signal_set>(io_, signal_number);
+  Listen(*signals, std::move(callback));
+}
+
+void OsRuntime::Listen(asio::signal_set& signals, std::function<void()> callback) {
+  signals.async_wait([this, &signals, callback = std::move(callback)](
+                         const asio::error_code& error, int) {
+    if (error || closing_) return;
+    callback();
+    if (!closing_) Listen(signals, callback);
+  });
+}
+
+}  // namespace muster
