@@ -1,7 +1,5 @@
 #include "services/grpc/bridge.h"
 
-#include <chrono>
-
 namespace muster::grpc_api {
 namespace {
 
@@ -18,7 +16,7 @@ std::string Clean(std::string_view name) {
 
 }  // namespace
 
-Caller CallerOf(const grpc::CallbackServerContext& context, absl::Time now) {
+Caller CallerOf(const grpc::CallbackServerContext& context) {
   Caller caller;
   const auto auth = context.auth_context();
   if (auth != nullptr && auth->IsPeerAuthenticated()) {
@@ -34,9 +32,6 @@ Caller CallerOf(const grpc::CallbackServerContext& context, absl::Time now) {
             : std::string_view(found->second.data(), found->second.size());
     caller.actor = Cat("operator:", Clean(name));
   }
-  const auto left = context.deadline() - std::chrono::system_clock::now();
-  const bool endless = context.deadline() == std::chrono::system_clock::time_point::max();
-  caller.deadline = endless ? absl::InfiniteFuture() : now + absl::FromChrono(left);
   return caller;
 }
 

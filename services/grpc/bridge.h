@@ -21,10 +21,9 @@ namespace muster::grpc_api {
 
 // What an API function knows about who calls it. By value: outlives the gRPC call.
 struct Caller {
-  std::string actor;    // "operator:alice"; as claimed over the socket, or the TLS client's name
-  absl::Time deadline;  // on the runtime's clock; InfiniteFuture = none was given
+  std::string actor;  // "operator:alice"; as claimed over the socket, or the TLS client's name
 };
-Caller CallerOf(const grpc::CallbackServerContext& context, absl::Time now);
+Caller CallerOf(const grpc::CallbackServerContext& context);
 
 namespace internal {
 template <class Response>
