@@ -21,4 +21,9 @@ Sha256Digest Sha256(std::initializer_list<std::string_view> parts);
 std::string Sha256Hex(std::string_view data);
 std::string ToHex(const Sha256Digest& digest);
 
+// The bytes themselves; valid as long as `digest`.
+inline std::string_view Bytes(const Sha256Digest& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
 }  // namespace muster

@@ -3,9 +3,11 @@
 // One per account, shared by all who call it. An endpoint is (method, route template), "DELETE
 // instances/{id}". Each has a minimum interval between calls; waiting callers go by priority
 // (destroy > create > observe > search), then first come first served. What the provider answers
-// (throttled, and for how long) widens the interval for a while. Reactor thread.
+// (throttled, and for how long) widens the interval for a while. Reactor thread; must outlive the
+// tasks that wait in it.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,10 +34,12 @@ class RateLimiter {
   // kDeadlineExceeded  no slot before `deadline`: nothing was sent, try again later
   virtual Task<Status> Acquire(std::string endpoint, CallPriority priority,
                                absl::Time deadline) = 0;
-  // The provider refused a call to `endpoint`: nobody calls it before now + `wait`
-  // (the endpoint's interval when zero, doubled for each refusal in a row).
+  // The provider refused a call to `endpoint`: nobody calls it before now + `wait` (zero when it
+  // named none), and from the second refusal in a row on, or when it named none, not before
+  // now + the endpoint's interval doubled for each refusal in a row, at most 5 minutes.
   virtual void Throttled(std::string_view endpoint, absl::Duration wait) = 0;
-  // A call to `endpoint` went through: refusals in a row start from zero again.
+  // A call to `endpoint` went through: refusals in a row start from zero again. A wait that runs
+  // already is not shortened: the call may have left before the refusal.
   virtual void Passed(std::string_view endpoint) = 0;
 
   struct Budget {

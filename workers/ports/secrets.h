@@ -12,7 +12,7 @@
 
 namespace muster {
 
-// Whether `text` has the form of a reference.
+// Whether `text` has the form of a reference: "env:" and a variable's name, or "file:" and a path.
 bool IsSecretRef(std::string_view text);
 
 class Secrets {

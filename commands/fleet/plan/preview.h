@@ -1,0 +1,95 @@
+// Preview: what an operator's change would do now, by the very code that would do it.
+//
+// Pure. The change is decided and folded on a copy of the World, the policy is run on the copy
+// until it has nothing more to decide, and what it decided is returned with prices. Nothing is
+// written and nobody is called.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "commands/fleet/plan/options.h"
+#include "commands/world.h"
+#include "eventstore/base/status.h"
+
+namespace muster::fleet {
+
+struct ApplyChange { specpb::FleetSpec spec; };
+struct ScaleChange { FleetName fleet; int workers = 0; };
+struct DownChange { FleetName fleet; std::string reason; };
+struct ReplaceChange { WorkerId worker; std::string reason; bool strike = false; };
+struct DestroyChange { WorkerId worker; std::string reason; bool keep_size = false; };
+// Strays of the fleet's account (see AdoptableByPrefix), taken into the fleet as they are.
+struct AdoptChange { FleetName fleet; std::vector<account::Orphan> strays; };
+
+using Change = std::variant<ApplyChange, ScaleChange, DownChange, ReplaceChange, DestroyChange,
+                            AdoptChange>;
+
+struct PreviewStep {
+  enum class Action { kAdd, kDestroy, kChange, kKeep, kRefused };
+  Action action = Action::kKeep;
+  std::string text;  // in full, for people
+  WorkerId worker;
+  OfferId offer;
+  GpuName gpu;
+  MicroUsdPerHour price;
+  double expected_rate_per_s = 0;
+  std::string rule;
+};
+
+struct Preview {
+  std::string id;  // short, of the digest of the steps: "7f3a"
+  FleetName fleet;
+  std::uint64_t position = 0;  // of the log it was made from
+  absl::Duration offers_age;   // infinite when no offers were ever seen
+  std::vector<PreviewStep> steps;
+  int adds = 0;
+  int destroys = 0;
+  MicroUsdPerHour burn_change;
+  MicroUsd worst_case;           // if muster stops now, until `worst_case_until`
+  absl::Time worst_case_until;   // the next midnight UTC
+  std::vector<std::string> refusals;  // guards that stop parts of it, with the numbers
+};
+
+// kNotFound            no such fleet or worker
+// kInvalidArgument     the change makes no sense (see fleet::Decide)
+// kFailedPrecondition  the worker cannot be destroyed in its phase
+StatusOr<Preview> PlanPreview(const World& world, const Change& change, const PlanOptions& options,
+                              absl::Time now);
+
+// One offer as the policy sees it for one fleet.
+struct OfferVerdict {
+  Offer offer;
+  double expected_rate_per_s = 0;
+  std::string expected_from;  // "measured n=37", "fleet table", "gpu default"
+  MicroUsd cost_per_unit_rate;  // $/h per (unit/s); 0 = unknown
+  std::string verdict;        // "" = would be taken; else why not: "price over $0.09/h"
+};
+// All offers last seen for the fleet's account: the acceptable ones first, best first.
+std::vector<OfferVerdict> JudgeOffers(const World& world, const specpb::FleetSpec& spec,
+                                      absl::Time now);
+
+// The verdict of an operator's replace or destroy, for worker::Condemn.
+struct OperatorAsk {
+  std::string reason;
+  bool replace = true;
+  bool strike = false;  // of full weight, whatever else is suspended
+};
+eventpb::WorkerCondemned OperatorVerdict(const worker::State& worker, const OperatorAsk& ask);
+
+// Strays whose label is exactly `prefix` followed by an index (a token may follow the index).
+std::vector<account::Orphan> AdoptableByPrefix(const World& world, const ProviderName& provider,
+                                               std::string_view prefix);
+// The event that takes `stray` into `fleet`, for worker::Adopt: the index its label names when
+// that slot is free, else the lowest free one. Adopting several: fold (or write) one before the
+// next is made.
+eventpb::WorkerAdopted AdoptionOf(const World& world, const State& fleet,
+                                  const account::Orphan& stray);
+
+// A worker's id and token: the installation's four letters and `random` (five of a-z, 2-7).
+WorkerId MakeWorkerId(const World& world, std::string_view random);
+
+}  // namespace muster::fleet
