@@ -71,9 +71,10 @@ api::Offer ToOffer(const fleet::OfferVerdict& verdict) {
 BadHosts ParseBadHosts(std::string_view text) {
   BadHosts out;
   int number = 0;
-  for (const std::string raw : absl::StrSplit(ToAbsl(text), '\n')) {
+  for (const auto& piece : absl::StrSplit(ToAbsl(text), '\n')) {
     ++number;
-    const std::string_view line = Trim(std::string_view(raw).substr(0, raw.find('#')));
+    const std::string_view raw = ToStd(piece);
+    const std::string_view line = Trim(raw.substr(0, raw.find('#')));
     if (line.empty()) continue;
     const bool digits = std::all_of(line.begin(), line.end(),
                                     [](char c) { return c >= '0' && c <= '9'; });
