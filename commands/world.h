@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -25,6 +26,7 @@ StreamId WorkerStream(const WorkerId& id);
 StreamId HostStream(const ProviderName& provider, const MachineId& machine);
 StreamId AccountStream(const ProviderName& provider);
 StreamId InstallationStream();
+StreamId RequestStream(std::string_view request_id);
 
 using HostKey = std::pair<ProviderName, MachineId>;
 
@@ -40,6 +42,7 @@ struct World {
   // Money of ended workers, per fleet: total, and by UTC day for the budget of today.
   std::map<FleetName, MicroUsd> spent_ended_total;
   std::map<FleetName, std::map<std::int64_t, MicroUsd>> spent_ended_by_day;  // unix day
+  std::multimap<absl::Time, WorkerId> ended_at;  // those that are still in `workers`
   std::uint64_t head = 0;  // position of the newest event folded
 
   const worker::State* FindWorker(const WorkerId& id) const;

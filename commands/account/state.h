@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct Orphan {
 struct State {
   ProviderName provider;
   std::optional<MicroUsd> credit;
+  std::optional<MicroUsd> balance;
   Stamp credit_seen;
   bool credit_wait = false;
   std::string credit_wait_detail;
@@ -46,6 +48,7 @@ struct State {
   int offers_found = 0;
   Stamp offers_seen;
   Stamp list_seen;            // newest InstanceListObserved
+  std::set<InstanceId> listed;  // what it held
   std::map<InstanceId, Orphan> orphans;
   std::uint64_t version = 0;
   std::uint64_t last_position = 0;

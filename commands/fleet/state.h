@@ -27,12 +27,13 @@ struct State {
   Stamp scaled;
   Stamp down;
   std::vector<eventpb::Wait> waits;
+  Stamp waits_changed;
   std::map<std::string, CheckResult> preflight;  // by name, for the current fleet_version
   bool strikes_suspended = false;
   std::string suspended_cause;
   Stamp suspended;
   std::int64_t upload_interval_s = 0;
-  Stamp last_upgrade;
+  Stamp last_upgrade;             // newest LaunchRequested of an upgrade's trial
   int wanted_seen = -1, have_seen = -1, healthy_seen = -1;  // newest FleetHealthChanged
   std::uint64_t version = 0;
   std::uint64_t last_position = 0;

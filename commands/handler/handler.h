@@ -8,7 +8,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "commands/account/commands.h"
@@ -62,6 +64,17 @@ class Handler {
   Task<StatusOr<Outcome>> Account(ProviderName provider, account::Command command, Origin origin);
   Task<StatusOr<Outcome>> Fleet(FleetName name, fleet::Command command, Origin origin);
 
+  // Requests of clients, so that the same one again gets the first answer, also after a restart.
+  // FindRequest: the request as it was accepted, nullopt when there was none. The asker compares
+  // the digest and refuses the same id with another request.   kDataLoss: as EventStore.
+  StatusOr<std::optional<eventpb::CommandAccepted>> FindRequest(std::string_view request_id) const;
+  // Remembers the answer; returns what is remembered, which is the first answer when there is one.
+  //   kAlreadyExists  the id stands for another request (another method or digest): refuse it
+  //   others          as above
+  Task<StatusOr<eventpb::CommandAccepted>> RecordRequest(std::string request_id,
+                                                         std::string method, std::string digest,
+                                                         std::string result_json, Origin origin);
+
   // Always folded up to the last event that was written through this Handler.
   const World& world() const { return world_; }
 
@@ -76,12 +89,32 @@ class Handler {
 
  private:
   struct StreamLock;
-  template <class DecideFn>
-  Task<StatusOr<Outcome>> Run(StreamId stream, DecideFn decide, Origin origin);
+  // The decision on one stream, with everything bound but the World it is taken on.
+  struct Job {
+    StreamId stream;
+    // The version that `decide` was taken on, and its answer.
+    std::function<StatusOr<Version>()> version;
+    std::function<StatusOr<Events>(const DecideContext&)> decide;
+    absl::Time occurred_at;  // InfinitePast: when it is decided
+    Origin origin;
+  };
+
+  Task<StatusOr<Outcome>> Run(Job job);
+  Task<StatusOr<Outcome>> RunLocked(const Job& job);
+  // One attempt: kAborted when the stream was not as the World has it.
+  Task<StatusOr<Outcome>> Attempt(const Job& job);
+  // Folds what the store has and the World has not, and tells the listeners.
+  Status CatchUp();
+  void Fold(const Written& written, absl::Time occurred_at);
+  void Tell(const std::vector<Written>& all);
+  // The World's state of the worker; one that ended long ago is folded anew into `kept`.
+  StatusOr<const worker::State*> StateOf(const WorkerId& id, worker::State* kept) const;
+  StatusOr<World> LoadWorld() const;
 
   Runtime& rt_;
   EventStore& store_;
   World world_;
+  Status stopped_;  // not OK once nobody can say what is in the log, or how to read it
   std::map<int, Listener> listeners_;
   int next_listener_ = 1;
   std::map<StreamId, std::shared_ptr<StreamLock>> locks_;

@@ -12,6 +12,7 @@ namespace muster::host {
 // At most once per worker: a second strike for the same worker gives no events.
 struct StrikeHost { eventpb::HostStruck strike; };
 struct Pardon { std::string reason; };
+// What the file says replaces what an earlier import said.
 struct ImportStrikes { std::string file; int strikes = 0; absl::Time expires; };
 struct Measure { eventpb::HostMeasured measured; };  // at most once per worker
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "commands/context.h"
@@ -9,8 +10,10 @@
 
 namespace muster::host {
 
+inline constexpr std::string_view kImported = "imported";
+
 struct Strike {
-  std::string cause;  // rule, or "imported"
+  std::string cause;  // rule, or kImported
   double weight = 1;
   WorkerId worker;
   absl::Time expires = absl::InfiniteFuture();
@@ -35,6 +38,9 @@ struct State {
   GpuName gpu;
   std::vector<Strike> strikes;  // pardoned ones are removed, expired ones stay until compacted
   std::vector<Measured> measured;
+  // The newest workers that were judged here, so that a repeat (even after a pardon) is known.
+  std::vector<WorkerId> struck_for;
+  std::vector<WorkerId> measured_for;
   std::uint64_t version = 0;
   std::uint64_t last_position = 0;
 

@@ -46,8 +46,17 @@ struct ObserveLog {
   eventpb::LogObserved facts;  // agreeing_polls and first_seen_us are filled in by Decide
   absl::Time at;
   specpb::Timers timers;
+  // Good polls in a row with SameFacts, this one included, as counted by the poller; 0 = not
+  // counted. Decide takes the larger of this and what the log proves: after a restart the poller
+  // counts anew, but a poll that repeats the newest LogObserved agrees with it.
+  int agreeing = 0;
 };
-struct ObserveFailure { std::string what; std::string detail; absl::Time at; };
+// what: "log" or "instance". `count`: failures in a row, counted by the poller; 0 = not counted.
+// Written for the second failure in a row, then every five minutes; one alone says nothing.
+struct ObserveFailure { std::string what; std::string detail; absl::Time at; int count = 0; };
+
+// Two polls that say the same: everything but the rate, the deciding line and the counts of polls.
+bool SameFacts(const eventpb::LogObserved& a, const eventpb::LogObserved& b);
 
 using Command = std::variant<RequestLaunch, Adopt, Condemn, RequestStart, ReportHealth,
                              LaunchAnswered, LaunchRefused, LaunchLost, LaunchSettledAbsent,

@@ -13,7 +13,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "commands/context.h"
 #include "eventstore/base/ids.h"
@@ -56,6 +59,7 @@ struct NonExistent {};
 struct Launching {
   int unclear = 0;  // unclear answers and fruitless look-ups so far
   Stamp last_unclear;
+  std::optional<eventpb::LaunchRejected::Reason> rejected;  // WorkerEnded follows at once
 };
 
 // The newest good observations. A failed one changes only `failures`.
@@ -98,9 +102,17 @@ struct Observed {
   Stamp log;               // newest LogObserved: a good poll
   std::string container_id;
 
+  absl::Time facts_since = absl::InfinitePast();  // first of the agreeing polls
+
   int log_failures = 0;    // in a row
   Stamp log_failing_since;
+  Stamp log_failed;        // newest one written
   int instance_failures = 0;
+  Stamp instance_failing_since;
+  Stamp instance_failed;
+
+  // Where the no-progress clock starts: a container that was started anew gets its time again.
+  Stamp progress_clock() const { return progress.at > phase_since.at ? progress : phase_since; }
 };
 
 struct Live {
@@ -143,6 +155,7 @@ struct State {
   Phase phase;
   InstanceId instance;      // once known, in every later phase
   MicroUsd spent_before;    // up to `priced_since`, by observed prices
+  std::vector<std::pair<std::int64_t, MicroUsd>> spent_days;  // the same by UTC day (unix day)
   MicroUsdPerHour price;    // since then; zero when not billed
   absl::Time priced_since = absl::InfinitePast();
   std::uint64_t version = 0;        // of the stream
@@ -154,11 +167,22 @@ struct State {
   bool open() const { return exists() && !ended(); }
   const Live* live() const { return std::get_if<Live>(&phase); }
   MicroUsd SpentAt(absl::Time now) const;
+  // The part of SpentAt(now) that fell on one UTC day, counted from 1970.
+  MicroUsd SpentOnDay(std::int64_t unix_day, absl::Time now) const;
 };
+
+// "Launching": for refusals, tables and tests.
+std::string_view PhaseName(const Phase& phase);
+// "boot", "setup", "started", "producing", as in LogObserved.
+std::string_view LogPhaseName(Observed::Phase phase);
 
 // Folds one recorded event of this stream into `state`. Never fails; an event that makes no sense
 // in this phase is ignored (it was decided under a newer rule book). `recorded` gives position and
 // time.
 void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded);
+
+// The parts of Evolve that Decide asks beforehand, to see whether anything would change.
+void ApplyLog(Observed& seen, const eventpb::LogObserved& facts, const Stamp& recorded);
+void ApplyInstance(Observed& seen, const eventpb::InstanceObserved& facts, const Stamp& recorded);
 
 }  // namespace muster::worker

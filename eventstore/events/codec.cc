@@ -68,16 +68,18 @@ const std::vector<EventKind>& AllEventKinds() {
   return *kinds;
 }
 
-std::string EncodeEvent(const eventpb::EventBody& body) {
+std::string Deterministic(const google::protobuf::Message& message) {
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);
     google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);  // maps (a fleet's env) in key order
-    body.SerializeToCodedStream(&coded);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
   }
   return bytes;
 }
+
+std::string EncodeEvent(const eventpb::EventBody& body) { return Deterministic(body); }
 
 StatusOr<eventpb::EventBody> DecodeEvent(std::string_view type, std::string_view payload) {
   eventpb::EventBody body;

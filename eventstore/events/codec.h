@@ -23,7 +23,8 @@ std::string_view TypeName(EventKind kind);
 // All kinds, in the order of their field numbers.
 const std::vector<EventKind>& AllEventKinds();
 
-// Deterministic serialisation: the same message gives the same bytes.
+// Deterministic serialisation: the same message gives the same bytes, maps in key order.
+std::string Deterministic(const google::protobuf::Message& message);
 std::string EncodeEvent(const eventpb::EventBody& body);
 
 // kDataLoss       the payload is no EventBody

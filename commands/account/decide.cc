@@ -1,0 +1,175 @@
+#include "commands/account/commands.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <set>
+
+#include "eventstore/base/sha256.h"
+#include "eventstore/events/account_events.h"
+
+namespace muster::account {
+namespace {
+
+using Result = StatusOr<Events>;
+
+constexpr absl::Duration kRefresh = absl::Minutes(5);
+constexpr std::int64_t kCentMicros = 10'000;
+constexpr int kOffersPerGpu = 32;  // the cheapest; more could not be rented before the next search
+
+bool Due(const Stamp& last, absl::Time now) {
+  return !last.seen() || now < last.at || now - last.at >= kRefresh;
+}
+
+bool Moved(const std::optional<MicroUsd>& before, MicroUsd now) {
+  return !before.has_value() || std::llabs(now.micros - before->micros) >= kCentMicros;
+}
+
+Result On(const State& state, const ObserveCredit& command, const DecideContext& context) {
+  if (!Moved(state.credit, command.credit) && !Moved(state.balance, command.balance) &&
+      !Due(state.credit_seen, context.now)) {
+    return Events{};
+  }
+  eventpb::CreditObserved seen;
+  seen.set_credit_micro_usd(command.credit.micros);
+  seen.set_balance_micro_usd(command.balance.micros);
+  return Events{Wrap(seen)};
+}
+
+Result On(const State& state, const BeginCreditWait& command, const DecideContext&) {
+  if (state.credit_wait) return Events{};
+  if (command.evidence.rule().empty()) return InvalidArgument("a wait without evidence: no rule");
+  eventpb::CreditWaitBegan began;
+  began.set_detail(StoredText(command.detail));
+  *began.mutable_evidence() = command.evidence;
+  return Events{Wrap(began)};
+}
+
+Result On(const State& state, const RecordProbe& command, const DecideContext&) {
+  if (!state.credit_wait) return FailedPrecondition("the account does not wait for credit");
+  eventpb::CreditProbed probed;
+  probed.set_credit(command.credit);
+  probed.set_detail(StoredText(command.detail));
+  return Events{Wrap(probed)};
+}
+
+Result On(const State& state, const EndCreditWait& command, const DecideContext&) {
+  if (!state.credit_wait) return Events{};
+  eventpb::CreditWaitEnded ended;
+  *ended.mutable_evidence() = command.evidence;
+  return Events{Wrap(ended)};
+}
+
+bool Has(const State& state, TroubleKind kind, const std::string& endpoint) {
+  return std::any_of(state.troubles.begin(), state.troubles.end(), [&](const Ongoing& o) {
+    return o.kind == kind && o.endpoint == endpoint;
+  });
+}
+
+Result On(const State& state, const BeginTrouble& command, const DecideContext&) {
+  if (command.kind == eventpb::AccountTroubleBegan::KIND_UNSPECIFIED) {
+    return InvalidArgument("the trouble has no kind");
+  }
+  if (Has(state, command.kind, command.endpoint)) return Events{};
+  eventpb::AccountTroubleBegan began;
+  began.set_kind(command.kind);
+  began.set_endpoint(command.endpoint);
+  began.set_detail(StoredText(command.detail));
+  return Events{Wrap(began)};
+}
+
+Result On(const State& state, const EndTrouble& command, const DecideContext&) {
+  if (!Has(state, command.kind, command.endpoint)) return Events{};
+  eventpb::AccountTroubleEnded ended;
+  ended.set_kind(command.kind);
+  ended.set_endpoint(command.endpoint);
+  return Events{Wrap(ended)};
+}
+
+std::vector<Offer> Cheapest(std::vector<Offer> offers) {
+  std::sort(offers.begin(), offers.end(), [](const Offer& a, const Offer& b) {
+    return a.price != b.price ? a.price < b.price : a.id < b.id;
+  });
+  std::map<GpuName, int> taken;
+  std::erase_if(offers, [&](const Offer& o) { return ++taken[o.gpu] > kOffersPerGpu; });
+  return offers;
+}
+
+Result On(const State& state, const ObserveOffers& command, const DecideContext& context) {
+  const std::vector<Offer> offers = Cheapest(command.offers);
+  const bool same =
+      state.offers_seen.seen() && state.offers_found == command.found &&
+      std::equal(offers.begin(), offers.end(), state.offers.begin(), state.offers.end(),
+                 [](const Offer& a, const Offer& b) { return a.id == b.id && a.price == b.price; });
+  if (same && !Due(state.offers_seen, context.now)) return Events{};
+  eventpb::OffersObserved seen;
+  for (const Offer& offer : offers) *seen.add_offers() = MakeOfferSeen(offer);
+  seen.set_found(command.found);
+  seen.set_query_digest(command.query_digest);
+  return Events{Wrap(seen)};
+}
+
+eventpb::EventBody Resolved(const InstanceId& instance, eventpb::OrphanResolved::How how,
+                            const WorkerId& worker) {
+  eventpb::OrphanResolved resolved;
+  resolved.set_instance(instance.str());
+  resolved.set_how(how);
+  resolved.set_worker(worker.str());
+  return Wrap(resolved);
+}
+
+eventpb::InstanceListObserved Compare(const State& state, const std::set<InstanceId>& now) {
+  eventpb::InstanceListObserved seen;
+  std::string ids;
+  for (const InstanceId& id : now) {
+    ids += id.str();
+    ids += '\n';
+    if (!state.listed.contains(id)) seen.add_added(id.str());
+  }
+  for (const InstanceId& id : state.listed) {
+    if (!now.contains(id)) seen.add_removed(id.str());
+  }
+  seen.set_instances(static_cast<int>(now.size()));
+  seen.set_digest(Sha256Hex(ids));
+  return seen;
+}
+
+Result On(const State& state, const ObserveList& command, const DecideContext& context) {
+  const std::set<InstanceId> now(command.instances.begin(), command.instances.end());
+  const eventpb::InstanceListObserved seen = Compare(state, now);
+  Events events;
+  if (seen.added_size() > 0 || seen.removed_size() > 0 || Due(state.list_seen, context.now)) {
+    events.push_back(Wrap(seen));
+  }
+  std::set<InstanceId> strays;
+  for (const eventpb::OrphanFound& stray : command.strays) {
+    const InstanceId id(stray.instance());
+    if (!now.contains(id)) return InvalidArgument(Cat("stray ", id.str(), " is not in the list"));
+    if (strays.insert(id).second && !state.orphans.contains(id)) events.push_back(Wrap(stray));
+  }
+  for (const auto& [id, orphan] : state.orphans) {
+    if (strays.contains(id)) continue;
+    if (now.contains(id)) {
+      events.push_back(Resolved(id, eventpb::OrphanResolved::ADOPTED, {}));
+    } else if (!state.listed.contains(id)) {  // nor was it in the list before
+      events.push_back(Resolved(id, eventpb::OrphanResolved::GONE, {}));
+    }
+  }
+  return events;
+}
+
+Result On(const State& state, const ResolveOrphan& command, const DecideContext&) {
+  if (command.how == eventpb::OrphanResolved::HOW_UNSPECIFIED) {
+    return InvalidArgument("how it was resolved is not said");
+  }
+  if (!state.orphans.contains(command.instance)) return Events{};
+  return Events{Resolved(command.instance, command.how, command.worker)};
+}
+
+}  // namespace
+
+StatusOr<Events> Decide(const State& state, const Command& command, const DecideContext& context) {
+  return std::visit([&](const auto& c) { return On(state, c, context); }, command);
+}
+
+}  // namespace muster::account

@@ -1,0 +1,430 @@
+#include "commands/handler/handler.h"
+
+#include <utility>
+
+#include "commands/snapshot.h"
+#include "eventstore/base/check.h"
+#include "eventstore/base/sha256.h"
+#include "eventstore/events/values.h"
+#include "muster/event/v1/snapshot.pb.h"
+
+namespace muster {
+namespace {
+
+constexpr std::string_view kSnapshotName = "world";
+constexpr std::size_t kReadAtOnce = 10'000;
+// A stream moves under us only when somebody else writes, which is against the rules; a few tries
+// then tell a mishap from a second writer.
+constexpr int kAttemptsMax = 5;
+
+// The id of the event that is to become `version` of `stream`.
+EventId MakeEventId(const Origin& origin, const StreamId& stream, Version version,
+                    std::size_t index, Rng& rng) {
+  if (origin.idempotency_key.empty()) {
+    return EventId(Cat(stream.str(), "@", version, ".", rng.Token(8)));
+  }
+  const std::string digest =
+      Sha256Hex(Cat(origin.idempotency_key, "\n", stream.str(), "\n", index));
+  return EventId(digest.substr(0, 32));
+}
+
+std::vector<NewEvent> ToNewEvents(const Events& events, const StreamId& stream, Version version,
+                                  const Origin& origin, absl::Time occurred_at, Rng& rng) {
+  std::vector<NewEvent> out;
+  out.reserve(events.size());
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const std::string_view type = TypeName(events[i].kind_case());
+    out.push_back({.id = MakeEventId(origin, stream, version + 1 + i, i, rng),
+                   .type = std::string(type),
+                   .payload = EncodeEvent(events[i]),
+                   .actor = origin.actor,
+                   .cause = origin.cause,
+                   .correlation = origin.correlation,
+                   .occurred_at = occurred_at});
+  }
+  return out;
+}
+
+StatusOr<Written> ToWritten(const RecordedEvent& recorded) {
+  StatusOr<eventpb::EventBody> body = DecodeEvent(recorded.event.type, recorded.event.payload);
+  if (!body.ok()) return Annotate(body.status(), Cat("position ", recorded.position));
+  return Written{recorded.stream, recorded.position, recorded.version, recorded.event.id,
+                 *std::move(body)};
+}
+
+// Calls `visit(Written, occurred_at)` for everything after `after`.
+template <class Visit>
+Status ReadDecoded(const EventStore& store, Position after, Visit visit) {
+  while (after < store.Head()) {
+    const Position before = after;
+    Status decoded;
+    const Status read = store.ReadAll(after, kReadAtOnce, [&](const RecordedEvent& recorded) {
+      StatusOr<Written> written = ToWritten(recorded);
+      decoded = written.status();
+      if (!decoded.ok()) return false;
+      after = recorded.position;
+      visit(*std::move(written), recorded.event.occurred_at);
+      return true;
+    });
+    MUSTER_RETURN_IF_ERROR(read);
+    MUSTER_RETURN_IF_ERROR(decoded);
+    if (after == before) return DataLoss(Cat("the log ends at ", after, " before its head"));
+  }
+  return absl::OkStatus();
+}
+
+// The hash of the log's chain at `position`: names one log, up to there.
+StatusOr<std::string> LogHash(const EventStore& store, Position position) {
+  std::string hash;
+  MUSTER_RETURN_IF_ERROR(store.ReadAll(position - 1, 1, [&](const RecordedEvent& recorded) {
+    if (recorded.position == position) hash.assign(recorded.hash.begin(), recorded.hash.end());
+    return false;
+  }));
+  if (hash.empty()) return NotFound(Cat("the log has no position ", position));
+  return hash;
+}
+
+// kNotFound or kDataLoss: fold from zero.
+StatusOr<World> FromSnapshot(const EventStore& store) {
+  MUSTER_ASSIGN_OR_RETURN(const Snapshot saved, store.LoadSnapshot(kSnapshotName));
+  eventpb::WorldSnapshot snapshot;
+  if (!snapshot.ParseFromString(saved.state)) return DataLoss("the snapshot does not parse");
+  if (snapshot.format() != kWorldFormat) return DataLoss("the snapshot has another format");
+  const Sha256Digest digest = Sha256(snapshot.world());
+  if (snapshot.digest() != std::string(digest.begin(), digest.end())) {
+    return DataLoss("the snapshot's digest is another");
+  }
+  MUSTER_ASSIGN_OR_RETURN(const std::string hash, LogHash(store, snapshot.position()));
+  if (hash != snapshot.log_hash()) return DataLoss("the snapshot is of another log");
+  MUSTER_ASSIGN_OR_RETURN(World world, ParseWorld(snapshot.world()));
+  if (world.head != snapshot.position()) return DataLoss("the snapshot is of another position");
+  return world;
+}
+
+// When the world did what an observation tells of; InfinitePast for everything else.
+absl::Time OccurredAt(const worker::Command& command) {
+  return std::visit(
+      [](const auto& c) {
+        if constexpr (requires { c.at; }) {
+          return c.at;
+        } else {
+          return absl::InfinitePast();
+        }
+      },
+      command);
+}
+
+}  // namespace
+
+struct Handler::StreamLock {
+  explicit StreamLock(Runtime& rt) : mutex(rt) {}
+  AsyncMutex mutex;
+  int users = 0;
+};
+
+Handler::Handler(Runtime& rt, EventStore& store) : rt_(rt), store_(store) {}
+Handler::~Handler() = default;
+
+// ---- loading ----------------------------------------------------------------------------------
+
+StatusOr<World> Handler::LoadWorld() const {
+  StatusOr<World> world = FromSnapshot(store_);
+  if (!world.ok()) world = World{};
+  MUSTER_RETURN_IF_ERROR(
+      ReadDecoded(store_, world->head, [&](const Written& written, absl::Time occurred_at) {
+        Evolve(*world, written.stream, written.body, Stamp{written.position, occurred_at});
+      }));
+  return world;
+}
+
+Task<Status> Handler::Load() {
+  CO_ASSIGN_OR_RETURN(world_, LoadWorld());
+  if (!world_.installation.empty()) co_return absl::OkStatus();
+  eventpb::InstallationCreated created;
+  created.set_id(rt_.rng().Token(4));
+  Job job{.stream = InstallationStream(),
+          .version = [this] { return store_.StreamVersion(InstallationStream()); },
+          .decide = [created](const DecideContext&) { return Events{Wrap(created)}; },
+          .occurred_at = absl::InfinitePast(),
+          .origin = {.actor = "muster"}};
+  const StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome.status();
+}
+
+Status Handler::SaveSnapshot() {
+  if (world_.head == 0) return absl::OkStatus();
+  eventpb::WorldSnapshot snapshot;
+  snapshot.set_format(kWorldFormat);
+  snapshot.set_position(world_.head);
+  MUSTER_ASSIGN_OR_RETURN(*snapshot.mutable_log_hash(), LogHash(store_, world_.head));
+  snapshot.set_world(SerializeWorld(world_));
+  const Sha256Digest digest = Sha256(snapshot.world());
+  snapshot.set_digest(std::string(digest.begin(), digest.end()));
+  return store_.SaveSnapshot(kSnapshotName, {world_.head, snapshot.SerializeAsString()});
+}
+
+// ---- deciding and appending -------------------------------------------------------------------
+
+Task<StatusOr<Outcome>> Handler::Run(Job job) {
+  std::shared_ptr<StreamLock> lock = locks_[job.stream];
+  if (lock == nullptr) lock = locks_[job.stream] = std::make_shared<StreamLock>(rt_);
+  ++lock->users;
+  StatusOr<Outcome> outcome = Internal("never run");
+  {
+    const AsyncMutex::Held held = co_await lock->mutex.Lock();
+    outcome = co_await RunLocked(job);
+  }
+  if (--lock->users == 0) locks_.erase(job.stream);
+  co_return outcome;
+}
+
+Task<StatusOr<Outcome>> Handler::RunLocked(const Job& job) {
+  for (int attempt = 1;; ++attempt) {
+    if (!stopped_.ok()) co_return stopped_;
+    StatusOr<Outcome> outcome = co_await Attempt(job);
+    const StatusCode code = outcome.status().code();
+    const bool lost = code == StatusCode::kUnavailable || code == StatusCode::kDataLoss ||
+                      code == StatusCode::kUnimplemented;
+    if (lost) stopped_ = outcome.status();
+    if (code != StatusCode::kAborted || attempt == kAttemptsMax) co_return outcome;
+    CO_RETURN_IF_ERROR(CatchUp());
+  }
+}
+
+Task<StatusOr<Outcome>> Handler::Attempt(const Job& job) {
+  const absl::Time now = Stored(rt_.Now());
+  CO_ASSIGN_OR_RETURN(const Version version, job.version());
+  CO_ASSIGN_OR_RETURN(Events events, job.decide(DecideContext{now}));
+  if (events.empty()) co_return Outcome{.position = world_.head};
+  const absl::Time occurred_at =
+      job.occurred_at == absl::InfinitePast() ? now : Stored(job.occurred_at);
+  std::vector<NewEvent> added =
+      ToNewEvents(events, job.stream, version, job.origin, occurred_at, rt_.rng());
+  Outcome outcome;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    outcome.events.push_back(
+        {job.stream, 0, version + 1 + i, added[i].id, std::move(events[i])});
+  }
+  const StatusOr<Appended> appended =
+      co_await store_.Append(job.stream, Expect{version}, std::move(added), now);
+  if (!appended.ok()) co_return appended.status();
+  outcome.position = appended->position;
+  const std::size_t count = outcome.events.size();
+  if (appended->repeated) {
+    // The first result, as it stands in the log; it may have been decided on another state.
+    outcome.events.clear();
+    const Version after = appended->version - std::min<Version>(appended->version, count);
+    Status decoded;
+    CO_RETURN_IF_ERROR(store_.ReadStream(job.stream, after, [&](const RecordedEvent& recorded) {
+      StatusOr<Written> written = ToWritten(recorded);
+      decoded = written.status();
+      if (!decoded.ok() || recorded.position > appended->position) return false;
+      outcome.events.push_back(*std::move(written));
+      return true;
+    }));
+    CO_RETURN_IF_ERROR(decoded);
+    CO_RETURN_IF_ERROR(CatchUp());
+    co_return outcome;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    outcome.events[i].position = appended->position - count + 1 + i;
+  }
+  if (world_.head + count == appended->position) {
+    for (const Written& written : outcome.events) Fold(written, occurred_at);
+    Tell(outcome.events);
+  } else {
+    // Others were synced in front of these: fold theirs first, so that the World goes by the log.
+    CO_RETURN_IF_ERROR(CatchUp());
+  }
+  co_return outcome;
+}
+
+Status Handler::CatchUp() {
+  std::vector<Written> all;
+  const Status read =
+      ReadDecoded(store_, world_.head, [&](Written written, absl::Time occurred_at) {
+        Fold(written, occurred_at);
+        all.push_back(std::move(written));
+      });
+  Tell(all);
+  return read;
+}
+
+void Handler::Fold(const Written& written, absl::Time occurred_at) {
+  Evolve(world_, written.stream, written.body, Stamp{written.position, occurred_at});
+}
+
+void Handler::Tell(const std::vector<Written>& all) {
+  for (const Written& written : all) {
+    // By token, not by iterator: a listener may add and remove listeners, itself included.
+    for (auto it = listeners_.begin(); it != listeners_.end();) {
+      const int token = it->first;
+      const Listener listener = it->second;
+      listener(written);
+      it = listeners_.upper_bound(token);
+    }
+  }
+}
+
+int Handler::Listen(Listener listener) {
+  listeners_.emplace(next_listener_, std::move(listener));
+  return next_listener_++;
+}
+void Handler::Unlisten(int token) { listeners_.erase(token); }
+
+// ---- the streams ------------------------------------------------------------------------------
+
+StatusOr<const worker::State*> Handler::StateOf(const WorkerId& id, worker::State* kept) const {
+  if (const worker::State* known = world_.FindWorker(id)) return known;
+  *kept = {};
+  kept->identity.id = id;
+  const StreamId stream = WorkerStream(id);
+  if (store_.StreamVersion(stream) == 0) return kept;
+  Status decoded;
+  MUSTER_RETURN_IF_ERROR(store_.ReadStream(stream, 0, [&](const RecordedEvent& recorded) {
+    const StatusOr<Written> written = ToWritten(recorded);
+    decoded = written.status();
+    if (!decoded.ok()) return false;
+    worker::Evolve(*kept, written->body, Stamp{recorded.position, recorded.event.occurred_at});
+    return true;
+  }));
+  MUSTER_RETURN_IF_ERROR(decoded);
+  kept->identity.id = id;
+  return kept;
+}
+
+Task<StatusOr<Outcome>> Handler::Worker(WorkerId id, worker::Command command, Origin origin) {
+  if (id.empty()) co_return InvalidArgument("no worker is named");
+  const absl::Time occurred_at = OccurredAt(command);
+  auto kept = std::make_shared<worker::State>();
+  const auto version = [this, id, kept]() -> StatusOr<Version> {
+    MUSTER_ASSIGN_OR_RETURN(const worker::State* state, StateOf(id, kept.get()));
+    return state->version;
+  };
+  const auto decide = [this, id, kept, command = std::move(command)](
+                          const DecideContext& context) -> StatusOr<Events> {
+    MUSTER_ASSIGN_OR_RETURN(const worker::State* state, StateOf(id, kept.get()));
+    if (const auto* adopt = std::get_if<worker::Adopt>(&command)) {
+      const auto owner = world_.by_instance.find(InstanceId(adopt->adoption.instance()));
+      if (owner != world_.by_instance.end() && owner->second != id) {
+        return FailedPrecondition(Cat("instance ", adopt->adoption.instance(),
+                                      " is that of worker ", owner->second.str()));
+      }
+    }
+    return worker::Decide(*state, command, context);
+  };
+  Job job{WorkerStream(id), version, decide, occurred_at, std::move(origin)};
+  StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome;
+}
+
+Task<StatusOr<Outcome>> Handler::Host(ProviderName provider, MachineId machine,
+                                      host::Command command, Origin origin) {
+  if (provider.empty() || machine.empty()) co_return InvalidArgument("no machine is named");
+  host::State none;
+  none.provider = provider;
+  none.machine = machine;
+  const auto state = [this, none]() -> const host::State& {
+    const host::State* known = world_.FindHost(none.provider, none.machine);
+    return known != nullptr ? *known : none;
+  };
+  Job job{HostStream(provider, machine), [state] { return state().version; },
+          [state, command = std::move(command)](const DecideContext& context) {
+            return host::Decide(state(), command, context);
+          },
+          absl::InfinitePast(), std::move(origin)};
+  StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome;
+}
+
+Task<StatusOr<Outcome>> Handler::Account(ProviderName provider, account::Command command,
+                                         Origin origin) {
+  if (provider.empty()) co_return InvalidArgument("no account is named");
+  account::State none;
+  none.provider = provider;
+  const auto state = [this, none]() -> const account::State& {
+    const account::State* known = world_.FindAccount(none.provider);
+    return known != nullptr ? *known : none;
+  };
+  Job job{AccountStream(provider), [state] { return state().version; },
+          [state, command = std::move(command)](const DecideContext& context) {
+            return account::Decide(state(), command, context);
+          },
+          absl::InfinitePast(), std::move(origin)};
+  StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome;
+}
+
+Task<StatusOr<Outcome>> Handler::Fleet(FleetName name, fleet::Command command, Origin origin) {
+  if (name.empty()) co_return InvalidArgument("no fleet is named");
+  fleet::State none;
+  none.name = name;
+  const auto state = [this, none]() -> const fleet::State& {
+    const fleet::State* known = world_.FindFleet(none.name);
+    return known != nullptr ? *known : none;
+  };
+  const auto decide = [this, state, command = std::move(command)](
+                          const DecideContext& context) -> StatusOr<Events> {
+    const fleet::State& now = state();
+    if (std::holds_alternative<fleet::End>(command) && world_.open_by_fleet.contains(now.name)) {
+      return FailedPrecondition(Cat("fleet ", now.name.str(), " still has workers"));
+    }
+    return fleet::Decide(now, command, context);
+  };
+  Job job{FleetStream(name), [state] { return state().version; }, decide, absl::InfinitePast(),
+          std::move(origin)};
+  StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome;
+}
+
+// ---- requests ---------------------------------------------------------------------------------
+
+StatusOr<std::optional<eventpb::CommandAccepted>> Handler::FindRequest(
+    std::string_view request_id) const {
+  std::optional<eventpb::CommandAccepted> found;
+  Status decoded;
+  MUSTER_RETURN_IF_ERROR(
+      store_.ReadStream(RequestStream(request_id), 0, [&](const RecordedEvent& recorded) {
+        const StatusOr<Written> written = ToWritten(recorded);
+        decoded = written.status();
+        if (decoded.ok()) found = written->body.command_accepted();
+        return false;
+      }));
+  MUSTER_RETURN_IF_ERROR(decoded);
+  return found;
+}
+
+Task<StatusOr<eventpb::CommandAccepted>> Handler::RecordRequest(std::string request_id,
+                                                                std::string method,
+                                                                std::string digest,
+                                                                std::string result_json,
+                                                                Origin origin) {
+  if (request_id.empty()) co_return InvalidArgument("the request has no id");
+  eventpb::CommandAccepted accepted;
+  accepted.set_request_id(request_id);
+  accepted.set_method(method);
+  accepted.set_digest(digest);
+  accepted.set_result(result_json);
+  const StreamId stream = RequestStream(request_id);
+  const auto version = [this, stream]() -> StatusOr<Version> {
+    return store_.StreamVersion(stream);
+  };
+  const auto decide = [this, accepted](const DecideContext&) -> StatusOr<Events> {
+    MUSTER_ASSIGN_OR_RETURN(const auto known, FindRequest(accepted.request_id()));
+    if (!known.has_value()) return Events{Wrap(accepted)};
+    if (known->digest() == accepted.digest() && known->method() == accepted.method()) {
+      return Events{};
+    }
+    return AlreadyExists(Cat("request ", accepted.request_id(), " was another one: ",
+                             known->method()));
+  };
+  origin.idempotency_key.clear();
+  Job job{stream, version, decide, absl::InfinitePast(), std::move(origin)};
+  const StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  if (!outcome.ok()) co_return outcome.status();
+  CO_ASSIGN_OR_RETURN(const auto known, FindRequest(request_id));
+  MUSTER_CHECK(known.has_value());
+  co_return *known;
+}
+
+}  // namespace muster

@@ -1,0 +1,455 @@
+#include <algorithm>
+#include <array>
+
+#include "commands/worker/state.h"
+#include "eventstore/base/overloaded.h"
+#include "eventstore/events/worker_events.h"
+
+namespace muster::worker {
+namespace {
+
+constexpr std::int64_t kDaySeconds = 86'400;
+// No rental lasts so long; a clock that jumped by more must not cost a loop over the centuries.
+constexpr absl::Duration kSpanByDayMax = absl::Hours(24 * 366);
+
+std::int64_t UnixDay(absl::Time time) {
+  const std::int64_t seconds = absl::ToUnixSeconds(time);
+  return (seconds >= 0 ? seconds : seconds - kDaySeconds + 1) / kDaySeconds;
+}
+
+// Calls `add(day, amount)` for each UTC day that renting from `from` to `to` touches.
+template <class Add>
+void ForEachDay(MicroUsdPerHour price, absl::Time from, absl::Time to, Add add) {
+  if (price.micros == 0 || from == absl::InfinitePast() || to == absl::InfiniteFuture()) return;
+  if (to - from > kSpanByDayMax) {
+    add(UnixDay(from), Cost(price, to - kSpanByDayMax - from));
+    from = to - kSpanByDayMax;
+  }
+  while (from < to) {
+    const std::int64_t day = UnixDay(from);
+    const absl::Time until = std::min(to, absl::FromUnixSeconds((day + 1) * kDaySeconds));
+    add(day, Cost(price, until - from));
+    from = until;
+  }
+}
+
+// Counts what was spent up to `at`. A clock that stepped back charges nothing for the step, and
+// time runs on from there: rather counted twice than never.
+void Accrue(State& state, absl::Time at) {
+  ForEachDay(state.price, state.priced_since, at, [&](std::int64_t day, MicroUsd amount) {
+    state.spent_before += amount;
+    for (auto& [known, sum] : state.spent_days) {
+      if (known == day) {
+        sum += amount;
+        return;
+      }
+    }
+    state.spent_days.emplace_back(day, amount);
+  });
+  state.priced_since = at;
+}
+
+void SetPrice(State& state, MicroUsdPerHour price, absl::Time at) {
+  Accrue(state, at);
+  state.price = price;
+}
+
+Offered ToOffered(const eventpb::OfferTaken& taken) {
+  return {OfferId(taken.offer()), MachineId(taken.machine()),    GpuName(taken.gpu()),
+          PriceOf(taken),         taken.expected_rate_per_s(), taken.disk_gb()};
+}
+
+Live NewLive(const InstanceId& instance, const Stamp& recorded) {
+  Live live;
+  live.instance = instance;
+  live.accepted = recorded;
+  live.health_since = recorded;
+  live.seen.phase_since = recorded;
+  return live;
+}
+
+Observed::Phase LogPhaseFromName(std::string_view name) {
+  if (name == "producing") return Observed::Phase::kProducing;
+  if (name == "started") return Observed::Phase::kStarted;
+  if (name == "setup") return Observed::Phase::kSetup;
+  return Observed::Phase::kBoot;
+}
+
+enum class Movement { kNone, kProgress, kNewBaseline };
+
+// What the counters say against those known. A counter that fell was started anew.
+Movement Compare(const Observed& seen, const eventpb::LogObserved& facts) {
+  const std::array<std::int64_t, 3> before = {seen.counter, seen.total, seen.step};
+  const std::array<std::int64_t, 3> after = {facts.counter(), facts.total(), facts.step()};
+  const bool first = std::all_of(before.begin(), before.end(), [](auto v) { return v < 0; });
+  // The batch counter decides when it is there, else the total; the model's step may be set back
+  // by training.
+  const std::size_t judge = before[0] >= 0 && after[0] >= 0 ? 0 : 1;
+  if (before[judge] >= 0 && after[judge] >= 0 && after[judge] < before[judge]) {
+    return Movement::kNewBaseline;
+  }
+  Movement movement = Movement::kNone;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (after[i] < 0) continue;
+    if (first || (before[i] >= 0 && after[i] > before[i])) movement = Movement::kProgress;
+  }
+  return movement;
+}
+
+void TakeCounters(Observed& seen, const eventpb::LogObserved& facts) {
+  if (facts.counter() >= 0) seen.counter = facts.counter();
+  if (facts.total() >= 0) seen.total = facts.total();
+  if (facts.step() >= 0) seen.step = facts.step();
+  if (facts.rate_per_s() >= 0) seen.rate_per_s = facts.rate_per_s();
+}
+
+void NoteProgress(Observed& seen, const eventpb::LogObserved& facts, const Stamp& recorded) {
+  seen.progress = recorded;
+  if (!seen.first_progress.seen()) seen.first_progress = recorded;
+  if (facts.rate_per_s() > 0) {
+    ++seen.rate_samples;
+    seen.rate_mean_per_s += (facts.rate_per_s() - seen.rate_mean_per_s) / seen.rate_samples;
+  }
+}
+
+// A phase only goes forward: marks scroll out of the text. Back only for a container started
+// anew, which shows as another container id, or as set-up lines where counters were.
+void TakePhase(Observed& seen, Observed::Phase phase, bool restarted, const Stamp& recorded) {
+  if (!restarted && phase <= seen.phase) return;
+  if (restarted || phase != seen.phase) seen.phase_since = recorded;
+  seen.phase = phase;
+}
+
+bool RestartedByText(const Observed& seen, const eventpb::LogObserved& facts,
+                     Observed::Phase phase) {
+  return seen.phase == Observed::Phase::kProducing && facts.counter() < 0 && facts.total() < 0 &&
+         (phase == Observed::Phase::kSetup || phase == Observed::Phase::kStarted) &&
+         facts.error().empty();
+}
+
+void TakeTroubles(Observed& seen, const eventpb::LogObserved& facts, bool progress,
+                  const Stamp& recorded) {
+  // Progress since the last poll means the error line is a new one: its grace starts again.
+  if (!facts.error().empty() && (seen.error.empty() || progress)) seen.error_since = recorded;
+  if (facts.error().empty()) seen.error_since = {};
+  seen.error = facts.error();
+  seen.error_rule = facts.error_rule();
+  seen.error_fault = facts.error_fault();
+  if (facts.broken() && !seen.broken) seen.broken_since = recorded;
+  if (!facts.broken()) seen.broken_since = {};
+  seen.broken = facts.broken();
+  seen.busy = facts.busy();
+  seen.no_container = facts.no_container();
+}
+
+void ApplyFailure(Observed& seen, const eventpb::ObservationFailed& failure,
+                  const Stamp& recorded) {
+  if (failure.what() == "instance") {
+    if (seen.instance_failures == 0) seen.instance_failing_since = recorded;
+    seen.instance_failures = std::max(failure.count(), 1);
+    seen.instance_failed = recorded;
+  } else {
+    if (seen.log_failures == 0) seen.log_failing_since = recorded;
+    seen.log_failures = std::max(failure.count(), 1);
+    seen.log_failed = recorded;
+  }
+}
+
+// Follows one event from one phase; the visitor of (phase, event).
+struct Folder {
+  State& state;
+  const Stamp& recorded;
+
+  void Begin(const eventpb::LaunchRequested& e) {
+    if (state.exists()) return;
+    Identity& me = state.identity;
+    me.id = WorkerId(e.token());
+    me.fleet = FleetName(e.fleet());
+    me.provider = ProviderName(e.provider());
+    me.fleet_version = e.fleet_version();
+    me.index = e.index();
+    me.label = e.label();
+    me.offered = ToOffered(e.offer());
+    me.upload_interval_s = e.upload_interval_s();
+    me.replaces = WorkerId(e.replaces());
+    me.upgrade_trial = e.upgrade_trial();
+    me.credit_probe = e.credit_probe();
+    me.begun = recorded;
+    state.phase = Launching{};
+  }
+
+  void Begin(const eventpb::WorkerAdopted& e) {
+    if (state.exists()) return;
+    Identity& me = state.identity;
+    me.fleet = FleetName(e.fleet());
+    me.provider = ProviderName(e.provider());
+    me.fleet_version = e.fleet_version();
+    me.index = e.index();
+    me.label = e.label();
+    me.offered = ToOffered(e.offer());
+    me.adopted = true;
+    me.orphan = e.orphan();
+    me.begun = recorded;
+    EnterLive(InstanceId(e.instance()));
+  }
+
+  void EnterLive(const InstanceId& instance) {
+    state.instance = instance;
+    state.phase = NewLive(instance, recorded);
+    state.priced_since = recorded.at;
+    state.price = state.identity.offered.price;
+  }
+
+  void Accept(const eventpb::LaunchAccepted& e) {
+    if (std::holds_alternative<Launching>(state.phase)) EnterLive(InstanceId(e.instance()));
+  }
+  void Reject(const eventpb::LaunchRejected& e) {
+    if (auto* launching = std::get_if<Launching>(&state.phase)) launching->rejected = e.reason();
+  }
+  void Unclear(const eventpb::LaunchUnclear& e) {
+    auto* launching = std::get_if<Launching>(&state.phase);
+    if (launching == nullptr) return;
+    launching->unclear = std::max(launching->unclear + 1, e.attempt());
+    launching->last_unclear = recorded;
+  }
+
+  Observed* seen() {
+    if (auto* live = std::get_if<Live>(&state.phase)) return &live->seen;
+    if (auto* destroying = std::get_if<Destroying>(&state.phase)) return &destroying->seen;
+    return nullptr;
+  }
+
+  void See(const eventpb::InstanceObserved& e) {
+    Observed* observed = seen();
+    if (observed == nullptr) return;
+    ApplyInstance(*observed, e, recorded);
+    if (e.price_known()) SetPrice(state, PriceOf(e), recorded.at);
+    Offered& offered = state.identity.offered;
+    if (offered.machine.empty()) offered.machine = MachineId(e.machine());
+    if (offered.gpu.empty()) offered.gpu = GpuName(e.gpu());
+    if (auto* destroying = std::get_if<Destroying>(&state.phase)) {
+      destroying->absent_lists = 0;
+      destroying->absent_definite = false;
+    }
+  }
+  void Miss(const eventpb::InstanceAbsent& e) {
+    Observed* observed = seen();
+    if (observed == nullptr) return;
+    observed->absent = recorded;
+    observed->absent_lists = e.complete_lists();
+    observed->absent_definite = observed->absent_definite || e.definite();
+    if (auto* destroying = std::get_if<Destroying>(&state.phase)) {
+      destroying->absent_lists = observed->absent_lists;
+      destroying->absent_definite = observed->absent_definite;
+    }
+  }
+  void Read(const eventpb::LogObserved& e) {
+    if (auto* live = std::get_if<Live>(&state.phase)) ApplyLog(live->seen, e, recorded);
+  }
+  void Fail(const eventpb::ObservationFailed& e) {
+    if (auto* live = std::get_if<Live>(&state.phase)) ApplyFailure(live->seen, e, recorded);
+  }
+  void ChangeHealth(const eventpb::WorkerHealthChanged& e) {
+    auto* live = std::get_if<Live>(&state.phase);
+    if (live == nullptr) return;
+    live->health = e.health();
+    live->health_since = recorded;
+  }
+  void Start(bool requested) {
+    auto* live = std::get_if<Live>(&state.phase);
+    if (live != nullptr) live->start_requested = requested ? recorded : Stamp{};
+  }
+
+  void BeginDestroying(const eventpb::Evidence& evidence) {
+    const auto* live = std::get_if<Live>(&state.phase);
+    if (live == nullptr) return;
+    Destroying destroying;
+    destroying.instance = live->instance;
+    destroying.requested = recorded;
+    destroying.rule = evidence.rule();
+    destroying.in_flight = false;
+    destroying.absent_lists = live->seen.absent_lists;
+    destroying.absent_definite = live->seen.absent_definite;
+    destroying.seen = live->seen;
+    state.phase = std::move(destroying);
+  }
+  void Condemn(const eventpb::WorkerCondemned& e) {
+    if (!std::holds_alternative<Live>(state.phase)) return;
+    BeginDestroying(e.evidence());
+    auto& destroying = std::get<Destroying>(state.phase);
+    destroying.replace = e.replace();
+    destroying.strike_weight = e.strike_weight();
+    destroying.fault = e.fault();
+  }
+  void AskDestroy(const eventpb::DestroyRequested& e) {
+    BeginDestroying(e.evidence());
+    auto* destroying = std::get_if<Destroying>(&state.phase);
+    if (destroying == nullptr) return;
+    if (destroying->attempts == 0) destroying->requested = recorded;
+    destroying->in_flight = true;
+  }
+  void AnswerDestroy(const eventpb::DestroyAnswered& e) {
+    auto* destroying = std::get_if<Destroying>(&state.phase);
+    if (destroying == nullptr) return;
+    destroying->in_flight = false;
+    ++destroying->attempts;
+    destroying->last_answer = recorded;
+    destroying->answer = e.answer();
+  }
+
+  void End(const eventpb::WorkerEnded& e) {
+    if (!state.open()) return;
+    Ended ended{.how = e.how(), .at = recorded};
+    if (const auto* destroying = std::get_if<Destroying>(&state.phase)) {
+      ended.rule = destroying->rule;
+      ended.replace = destroying->replace;
+    } else if (const auto* launching = std::get_if<Launching>(&state.phase)) {
+      ended.rejected = launching->rejected;
+    }
+    Accrue(state, recorded.at);
+    state.price = {};
+    state.phase = std::move(ended);
+  }
+};
+
+}  // namespace
+
+void ApplyInstance(Observed& seen, const eventpb::InstanceObserved& facts, const Stamp& recorded) {
+  const ActualStatus actual = ActualStatusFromName(facts.actual_status());
+  if (!seen.instance.seen() || actual != seen.actual || facts.intended_raw() != seen.intended_raw) {
+    seen.status_since = recorded;
+  }
+  seen.actual = actual;
+  seen.intended_raw = facts.intended_raw();
+  seen.status_message = facts.status_message();
+  if (facts.price_known()) {
+    seen.price = PriceOf(facts);
+    seen.price_known = true;
+  }
+  seen.ssh_host = facts.ssh_host();
+  seen.ssh_port = facts.ssh_port();
+  seen.instance = recorded;
+  seen.absent = {};
+  seen.absent_lists = 0;
+  seen.absent_definite = false;
+  seen.instance_failures = 0;
+  seen.instance_failing_since = {};
+}
+
+void ApplyLog(Observed& seen, const eventpb::LogObserved& facts, const Stamp& recorded) {
+  const Observed::Phase phase = LogPhaseFromName(facts.phase());
+  const bool other_container = !facts.container_id().empty() && !seen.container_id.empty() &&
+                               facts.container_id() != seen.container_id;
+  const bool restarted = other_container || RestartedByText(seen, facts, phase);
+  Movement movement = Compare(seen, facts);
+  if (other_container) {
+    // Counters of the new container: where they stand now is the baseline to grow from.
+    movement = Movement::kNewBaseline;
+  }
+  if (restarted) seen.counter = seen.total = seen.step = -1;
+  TakeCounters(seen, facts);
+  TakePhase(seen, phase, restarted, recorded);
+  if (movement == Movement::kNewBaseline) seen.phase_since = recorded;
+  if (movement == Movement::kProgress) {
+    NoteProgress(seen, facts, recorded);
+    TakePhase(seen, Observed::Phase::kProducing, false, recorded);
+  }
+  TakeTroubles(seen, facts, movement == Movement::kProgress, recorded);
+  if (!facts.container_id().empty()) seen.container_id = facts.container_id();
+  seen.agreeing_polls = facts.agreeing_polls();
+  seen.facts_since = FromStoredTime(facts.first_seen_us(), recorded.at);
+  seen.log = recorded;
+  seen.log_failures = 0;
+  seen.log_failing_since = {};
+}
+
+MicroUsd State::SpentAt(absl::Time now) const {
+  MicroUsd spent = spent_before;
+  ForEachDay(price, priced_since, now, [&](std::int64_t, MicroUsd amount) { spent += amount; });
+  return spent;
+}
+
+MicroUsd State::SpentOnDay(std::int64_t unix_day, absl::Time now) const {
+  MicroUsd spent;
+  const auto add = [&](std::int64_t day, MicroUsd amount) {
+    if (day == unix_day) spent += amount;
+  };
+  for (const auto& [day, amount] : spent_days) add(day, amount);
+  ForEachDay(price, priced_since, now, add);
+  return spent;
+}
+
+std::string_view PhaseName(const Phase& phase) {
+  return std::visit(Overloaded{[](const NonExistent&) { return "NonExistent"; },
+                               [](const Launching&) { return "Launching"; },
+                               [](const Live&) { return "Live"; },
+                               [](const Destroying&) { return "Destroying"; },
+                               [](const Ended&) { return "Ended"; }},
+                    phase);
+}
+
+std::string_view LogPhaseName(Observed::Phase phase) {
+  switch (phase) {
+    case Observed::Phase::kBoot: return "boot";
+    case Observed::Phase::kSetup: return "setup";
+    case Observed::Phase::kStarted: return "started";
+    case Observed::Phase::kProducing: return "producing";
+  }
+  return "";
+}
+
+void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded) {
+  ++state.version;
+  state.last_position = recorded.position;
+  Folder folder{state, recorded};
+  using B = eventpb::EventBody;
+  switch (body.kind_case()) {
+    case B::kLaunchRequested: return folder.Begin(body.launch_requested());
+    case B::kWorkerAdopted: return folder.Begin(body.worker_adopted());
+    case B::kLaunchAccepted: return folder.Accept(body.launch_accepted());
+    case B::kLaunchRejected: return folder.Reject(body.launch_rejected());
+    case B::kLaunchUnclear: return folder.Unclear(body.launch_unclear());
+    case B::kLaunchNotFound: return;  // WorkerEnded follows at once
+    case B::kInstanceObserved: return folder.See(body.instance_observed());
+    case B::kInstanceAbsent: return folder.Miss(body.instance_absent());
+    case B::kLogObserved: return folder.Read(body.log_observed());
+    case B::kObservationFailed: return folder.Fail(body.observation_failed());
+    case B::kWorkerHealthChanged: return folder.ChangeHealth(body.worker_health_changed());
+    case B::kWorkerCondemned: return folder.Condemn(body.worker_condemned());
+    case B::kDestroyRequested: return folder.AskDestroy(body.destroy_requested());
+    case B::kDestroyAnswered: return folder.AnswerDestroy(body.destroy_answered());
+    case B::kWorkerEnded: return folder.End(body.worker_ended());
+    case B::kStartRequested: return folder.Start(true);
+    case B::kStartAnswered: return folder.Start(false);
+    // Of other streams.
+    case B::kInstallationCreated:
+    case B::kFleetApplied:
+    case B::kFleetScaled:
+    case B::kFleetDownRequested:
+    case B::kFleetEnded:
+    case B::kFleetWaitChanged:
+    case B::kPreflightChecked:
+    case B::kQuotaIntervalChanged:
+    case B::kStrikesSuspended:
+    case B::kStrikesResumed:
+    case B::kFleetHealthChanged:
+    case B::kHostStruck:
+    case B::kHostPardoned:
+    case B::kStrikesImported:
+    case B::kHostMeasured:
+    case B::kCreditObserved:
+    case B::kCreditWaitBegan:
+    case B::kCreditProbed:
+    case B::kCreditWaitEnded:
+    case B::kAccountTroubleBegan:
+    case B::kAccountTroubleEnded:
+    case B::kOffersObserved:
+    case B::kOrphanFound:
+    case B::kOrphanResolved:
+    case B::kInstanceListObserved:
+    case B::kCommandAccepted:
+    case B::KIND_NOT_SET: return;
+  }
+}
+
+}  // namespace muster::worker

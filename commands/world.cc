@@ -1,0 +1,133 @@
+#include "commands/world.h"
+
+namespace muster {
+namespace {
+
+// Duplicates, strikes and upgrades still refer to a worker for a while after its end.
+constexpr absl::Duration kEndedKept = absl::Hours(1);
+
+void Forget(World& world, absl::Time now) {
+  while (!world.ended_at.empty() && world.ended_at.begin()->first + kEndedKept < now) {
+    world.workers.erase(world.ended_at.begin()->second);
+    world.ended_at.erase(world.ended_at.begin());
+  }
+}
+
+void NoteBegun(World& world, const worker::State& state, const Stamp& stamp) {
+  const worker::Identity& me = state.identity;
+  world.open_by_fleet[me.fleet].insert(me.id);
+  const auto fleet = world.fleets.find(me.fleet);
+  if (me.upgrade_trial && fleet != world.fleets.end()) fleet->second.last_upgrade = stamp;
+}
+
+void NoteEnded(World& world, const worker::State& state, const Stamp& stamp) {
+  const worker::Identity& me = state.identity;
+  const auto open = world.open_by_fleet.find(me.fleet);
+  if (open != world.open_by_fleet.end()) {
+    open->second.erase(me.id);
+    if (open->second.empty()) world.open_by_fleet.erase(open);
+  }
+  const auto instance = world.by_instance.find(state.instance);
+  if (instance != world.by_instance.end() && instance->second == me.id) {
+    world.by_instance.erase(instance);
+  }
+  if (state.spent_before.micros > 0) {
+    world.spent_ended_total[me.fleet] += state.spent_before;
+    auto& by_day = world.spent_ended_by_day[me.fleet];
+    for (const auto& [day, amount] : state.spent_days) by_day[day] += amount;
+  }
+  world.ended_at.emplace(stamp.at, me.id);
+}
+
+bool Begins(const eventpb::EventBody& body) {
+  return body.has_launch_requested() || body.has_worker_adopted();
+}
+
+void EvolveWorker(World& world, const WorkerId& id, const eventpb::EventBody& body,
+                  const Stamp& stamp) {
+  auto found = world.workers.find(id);
+  if (found == world.workers.end()) {
+    if (!Begins(body)) return;  // of one that ended long ago
+    found = world.workers.emplace(id, std::make_unique<worker::State>()).first;
+    found->second->identity.id = id;
+  }
+  worker::State& state = *found->second;
+  const bool was_open = state.open();
+  const InstanceId before = state.instance;
+  worker::Evolve(state, body, stamp);
+  state.identity.id = id;
+  if (!was_open && state.open()) NoteBegun(world, state, stamp);
+  if (state.open() && state.instance != before) world.by_instance[state.instance] = id;
+  if (was_open && state.ended()) NoteEnded(world, state, stamp);
+}
+
+void EvolveHost(World& world, std::string_view name, const eventpb::EventBody& body,
+                const Stamp& stamp) {
+  const std::size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return;
+  const HostKey key(name.substr(0, slash), name.substr(slash + 1));
+  host::State& state = world.hosts[key];
+  state.provider = key.first;
+  state.machine = key.second;
+  host::Evolve(state, body, stamp);
+}
+
+template <class Key, class Value>
+const Value* FindIn(const std::map<Key, Value>& map, const Key& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
+StreamId FleetStream(const FleetName& name) { return StreamId(Cat("fleet/", name.str())); }
+StreamId WorkerStream(const WorkerId& id) { return StreamId(Cat("worker/", id.str())); }
+StreamId HostStream(const ProviderName& provider, const MachineId& machine) {
+  return StreamId(Cat("host/", provider.str(), "/", machine.str()));
+}
+StreamId AccountStream(const ProviderName& provider) {
+  return StreamId(Cat("account/", provider.str()));
+}
+StreamId InstallationStream() { return StreamId("installation"); }
+StreamId RequestStream(std::string_view request_id) {
+  return StreamId(Cat("request/", request_id));
+}
+
+const worker::State* World::FindWorker(const WorkerId& id) const {
+  const auto found = workers.find(id);
+  return found == workers.end() ? nullptr : found->second.get();
+}
+const fleet::State* World::FindFleet(const FleetName& name) const { return FindIn(fleets, name); }
+const host::State* World::FindHost(const ProviderName& provider, const MachineId& machine) const {
+  return FindIn(hosts, HostKey(provider, machine));
+}
+const account::State* World::FindAccount(const ProviderName& provider) const {
+  return FindIn(accounts, provider);
+}
+
+void Evolve(World& world, const StreamId& stream, const eventpb::EventBody& body,
+            const Stamp& stamp) {
+  world.head = stamp.position;
+  Forget(world, stamp.at);
+  const std::string_view text = stream.str();
+  const std::size_t slash = text.find('/');
+  const std::string_view kind = text.substr(0, slash);
+  const std::string_view name = slash == text.npos ? "" : text.substr(slash + 1);
+  if (kind == "worker") {
+    EvolveWorker(world, WorkerId(name), body, stamp);
+  } else if (kind == "host") {
+    EvolveHost(world, name, body, stamp);
+  } else if (kind == "fleet") {
+    fleet::State& state = world.fleets[FleetName(name)];
+    state.name = FleetName(name);
+    fleet::Evolve(state, body, stamp);
+  } else if (kind == "account") {
+    account::State& state = world.accounts[ProviderName(name)];
+    state.provider = ProviderName(name);
+    account::Evolve(state, body, stamp);
+  } else if (body.has_installation_created()) {
+    world.installation = body.installation_created().id();
+  }
+}
+
+}  // namespace muster
