@@ -109,10 +109,10 @@ Task<StatusOr<Response>> CommandApi::Finish(Request request, Response response,
     }
     Origin origin = request.origin;
     origin.idempotency_key = Cat(request.origin.idempotency_key, "/answer");
-    CO_ASSIGN_OR_RETURN(const Outcome kept,
-                        co_await handler_.RecordRequest(request.id, request.method, request.digest,
-                                                        json, origin));
-    position = std::max<std::uint64_t>(position, kept.position);
+    CO_RETURN_IF_ERROR((co_await handler_.RecordRequest(request.id, request.method,
+                                                        request.digest, json, origin))
+                           .status());
+    position = std::max<std::uint64_t>(position, handler_.world().head);
   }
   if (hooks_.written) co_await hooks_.written(position);
   co_return response;
@@ -417,6 +417,14 @@ Task<StatusOr<api::ImportBadHostsResponse>> CommandApi::ImportBadHosts(
   }
   if (request.validate_only) co_return answer;
   co_return co_await Finish(request, answer, position);
+}
+
+Task<StatusOr<api::BackupStoreResponse>> CommandApi::BackupStore(api::BackupStoreRequest, Caller) {
+  if (!hooks_.backup) {
+    co_return Refusal(StatusCode::kFailedPrecondition, "NO_BACKUP",
+                      "this daemon's log is kept in memory only");
+  }
+  co_return co_await hooks_.backup();
 }
 
 }  // namespace muster::grpc_api

@@ -27,6 +27,8 @@ struct CommandHooks {
   std::vector<ProviderName> providers;
   // A fresh complete list of an account's instances, for adoption.
   std::function<Task<StatusOr<std::vector<Instance>>>(ProviderName)> list_instances;
+  // Makes a backup beside the reactor; null where the store has none (in memory).
+  std::function<Task<StatusOr<api::BackupStoreResponse>>()> backup;
   // Returns once the read models show `position`, so that who wrote reads what was written.
   std::function<Task<void>(std::uint64_t position)> written;
 };
@@ -45,6 +47,8 @@ class CommandApi {
                                                      Caller caller);
   Task<StatusOr<api::ImportBadHostsResponse>> ImportBadHosts(api::ImportBadHostsRequest request,
                                                              Caller caller);
+  Task<StatusOr<api::BackupStoreResponse>> BackupStore(api::BackupStoreRequest request,
+                                                       Caller caller);
 
  private:
   // What is common to one call: who, under which id, and what it asked.

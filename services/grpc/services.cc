@@ -37,6 +37,7 @@ MUSTER_COMMAND(DestroyWorker, DestroyWorkerRequest, Operation)
 MUSTER_COMMAND(AdoptInstances, AdoptInstancesRequest, Operation)
 MUSTER_COMMAND(PardonHost, PardonHostRequest, PardonHostResponse)
 MUSTER_COMMAND(ImportBadHosts, ImportBadHostsRequest, ImportBadHostsResponse)
+MUSTER_COMMAND(BackupStore, BackupStoreRequest, BackupStoreResponse)
 
 MUSTER_QUERY(GetFleet, GetFleetRequest, Fleet)
 MUSTER_QUERY(ListFleets, ListFleetsRequest, ListFleetsResponse)

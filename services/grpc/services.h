@@ -30,6 +30,7 @@ class CommandService final : public api::CommandService::CallbackService {
   MUSTER_UNARY(AdoptInstances, AdoptInstancesRequest, Operation)
   MUSTER_UNARY(PardonHost, PardonHostRequest, PardonHostResponse)
   MUSTER_UNARY(ImportBadHosts, ImportBadHostsRequest, ImportBadHostsResponse)
+  MUSTER_UNARY(BackupStore, BackupStoreRequest, BackupStoreResponse)
 
  private:
   Runtime& rt_;
