@@ -157,8 +157,7 @@ Task<void> OsRuntime::Park(Waiter& waiter, absl::Time wake) {
     NoteLag();  // a tick that is overdue already is not forgotten for the earlier one
     ArmTick();
   };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(park,
-                                                                        asio::use_awaitable);
+  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(park, asio::use_awaitable);
 }
 
 void OsRuntime::Wake(Waiter& waiter) {
@@ -274,12 +273,12 @@ void OsRuntime::OnSignal(int signal_number, std::function<void()> callback) {
 }
 
 void OsRuntime::Listen(asio::signal_set& signals, std::function<void()> callback) {
-  signals.async_wait([this, &signals, callback = std::move(callback)](
-                         const asio::error_code& error, int) {
-    if (error || closing_) return;
-    callback();
-    if (!closing_) Listen(signals, callback);
-  });
+  signals.async_wait(
+      [this, &signals, callback = std::move(callback)](const asio::error_code& error, int) {
+        if (error || closing_) return;
+        callback();
+        if (!closing_) Listen(signals, callback);
+      });
 }
 
 }  // namespace muster

@@ -94,10 +94,10 @@ class RateLimiterImpl final : public RateLimiter {
     std::map<std::string, Budget> budgets;
     const absl::Time now = rt_.Now();
     for (const auto& [name, endpoint] : endpoints_) {
-      budgets[name] = {.wait = std::clamp(endpoint.next - now, absl::ZeroDuration(),
-                                          endpoint.closed_for),
-                       .waiting = static_cast<int>(endpoint.queue.size()),
-                       .throttled_total = endpoint.throttled_total};
+      budgets[name] = {
+          .wait = std::clamp(endpoint.next - now, absl::ZeroDuration(), endpoint.closed_for),
+          .waiting = static_cast<int>(endpoint.queue.size()),
+          .throttled_total = endpoint.throttled_total};
     }
     return budgets;
   }

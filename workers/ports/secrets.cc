@@ -19,13 +19,11 @@ bool CutPrefix(std::string_view& text, std::string_view prefix) {
 bool IsSecretRef(std::string_view text) {
   if (CutPrefix(text, "env:")) {
     return !text.empty() && IsLetter(text.front()) &&
-           std::all_of(text.begin(), text.end(),
-                       [](char c) { return IsLetter(c) || IsDigit(c); });
+           std::all_of(text.begin(), text.end(), [](char c) { return IsLetter(c) || IsDigit(c); });
   }
   if (CutPrefix(text, "file:")) {
-    return !text.empty() && std::none_of(text.begin(), text.end(), [](unsigned char c) {
-      return c < 0x20 || c == 0x7F;
-    });
+    return !text.empty() && std::none_of(text.begin(), text.end(),
+                                         [](unsigned char c) { return c < 0x20 || c == 0x7F; });
   }
   return false;
 }

@@ -21,8 +21,7 @@ class RateLimiterTest : public testing::Test {
 
   static Task<void> Call(RateLimiterTest* t, std::string endpoint, CallPriority priority,
                          absl::Duration patience, std::string name) {
-    const Status status =
-        co_await t->limiter_->Acquire(endpoint, priority, t->start_ + patience);
+    const Status status = co_await t->limiter_->Acquire(endpoint, priority, t->start_ + patience);
     t->log_.push_back(Cat(name, " ", status.ok() ? "at" : "late", " ",
                           absl::ToInt64Milliseconds(t->rt_.Now() - t->start_)));
     if (!status.ok()) EXPECT_EQ(status.code(), StatusCode::kDeadlineExceeded);
@@ -74,8 +73,7 @@ TEST_F(RateLimiterTest, ASlotAtTheDeadlineIsInTimeAndOneJustAfterIsNot) {
   Start(kDelete, CallPriority::kDestroy, absl::Milliseconds(5999), "too late");
   Start(kDelete, CallPriority::kDestroy, absl::Milliseconds(6000), "next");
   rt_.RunFor(absl::Minutes(1));
-  EXPECT_THAT(log_, ElementsAre("a at 0", "in time at 3000", "too late late 5999",
-                                "next at 6000"));
+  EXPECT_THAT(log_, ElementsAre("a at 0", "in time at 3000", "too late late 5999", "next at 6000"));
 }
 
 TEST_F(RateLimiterTest, RefusesACallWhoseDeadlineHasPassedAndTakesNoSlot) {

@@ -12,7 +12,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 TEST(IsSecretRef, KnowsAReferenceFromAValue) {
-  for (const char* good : {"env:HF_TOKEN", "env:_x1", "file:/run/keys/vast", "file:key with space"}) {
+  for (const char* good :
+       {"env:HF_TOKEN", "env:_x1", "file:/run/keys/vast", "file:key with space"}) {
     EXPECT_TRUE(IsSecretRef(good)) << good;
   }
   for (const char* bad : {"", "env:", "file:", "hf_abcdefgh", "env:1X", "env:A-B", "env:A B",
@@ -35,15 +36,15 @@ TEST(SecretMask, FindsEscapedAndEncodedForms) {
   SecretMask mask;
   mask.Learn(secret);
   for (const char* form : {
-           "p\\\"a/s\\\\s &<w\xc3\xb6rd>?",                     // JSON
-           "p\\\"a\\/s\\\\s &<w\xc3\xb6rd>?",                   // JSON, PHP's slashes
-           "p\\\"a/s\\\\s \\u0026\\u003cw\xc3\xb6rd\\u003e?",   // JSON, Go's HTML safety
-           "p\\\\\\\"a/s\\\\\\\\s &<w\xc3\xb6rd>?",             // JSON in JSON
-           "p%22a%2Fs%5Cs%20%26%3Cw%C3%B6rd%3E%3F",             // URL
-           "p%22a%2fs%5cs%20%26%3cw%c3%b6rd%3e%3f",             // URL, lower case
-           "p%22a%2Fs%5Cs+%26%3Cw%C3%B6rd%3E%3F",               // form field
-           "p%22a/s%5Cs%20%26%3Cw%C3%B6rd%3E%3F",               // path
-           "cCJhL3NccyAmPHfDtnJkPj8=",                          // base64
+           "p\\\"a/s\\\\s &<w\xc3\xb6rd>?",                    // JSON
+           "p\\\"a\\/s\\\\s &<w\xc3\xb6rd>?",                  // JSON, PHP's slashes
+           "p\\\"a/s\\\\s \\u0026\\u003cw\xc3\xb6rd\\u003e?",  // JSON, Go's HTML safety
+           "p\\\\\\\"a/s\\\\\\\\s &<w\xc3\xb6rd>?",            // JSON in JSON
+           "p%22a%2Fs%5Cs%20%26%3Cw%C3%B6rd%3E%3F",            // URL
+           "p%22a%2fs%5cs%20%26%3cw%c3%b6rd%3e%3f",            // URL, lower case
+           "p%22a%2Fs%5Cs+%26%3Cw%C3%B6rd%3E%3F",              // form field
+           "p%22a/s%5Cs%20%26%3Cw%C3%B6rd%3E%3F",              // path
+           "cCJhL3NccyAmPHfDtnJkPj8=",                         // base64
        }) {
     EXPECT_EQ(mask.Mask(Cat("[", form, "]")), "[[secret]]") << form;
   }
@@ -78,7 +79,9 @@ TEST(SecretMask, IgnoresWhatIsTooShortToBeTold) {
 
 TEST(SecretMask, FindsEachLineOfAPrivateKey) {
   SecretMask mask;
-  mask.Learn("-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\r\nshort\nAgEAAoIBAQC7VJTUt9Us\n-----END KEY-----");
+  mask.Learn(
+      "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\r\nshort\nAgEAAoIBAQC7VJTUt9Us\n-----END "
+      "KEY-----");
   EXPECT_EQ(mask.Mask("a MIIEvQIBADANBgkqhkiG b"), "a [secret] b");
   EXPECT_EQ(mask.Mask("AgEAAoIBAQC7VJTUt9Us"), "[secret]");
   EXPECT_EQ(mask.Mask("-----BEGIN KEY----- short"), "-----BEGIN KEY----- short");
