@@ -28,8 +28,6 @@
 
 namespace muster {
 
-class MetricsFace;
-
 class Daemon {
  public:
   Daemon(OsRuntime& rt, DaemonConfig config, std::unique_ptr<Secrets> secrets);
@@ -37,34 +35,63 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Opens, folds, begins to work and then to answer. On an error nothing is left running:
+  // Opens, folds, begins to work and then to answer. After an error the Daemon is only good for
+  // destruction:
   // kFailedPrecondition, kDataLoss, kResourceExhausted, kUnavailable  the store's (see there)
   // kInvalidArgument, kNotFound, kAlreadyExists  a listener's; the message says what to change
   Task<Status> Start();
 
-  // Stops answering, then working; `done` is called on the reactor when that is over, or after
-  // ten seconds: what was still under way then is taken up by the next start.
-  void BeginStop(std::function<void()> done);
+  // Stops answering, then working. `done` is called on the reactor when that is over, or when
+  // `patience` is: what was still under way then is taken up by the next start.
+  void BeginStop(absl::Duration patience, std::function<void()> done);
 
-  // Takes over what of `config` may change while running; returns what needs a restart.
-  std::vector<std::string> Reload(const DaemonConfig& config);
+  // Takes over what of `fresh` may change while running (the log level); names what needs a restart.
+  std::vector<std::string> Reload(const DaemonConfig& fresh);
 
   // Where clients reach it, ports resolved; after Start.
-  std::vector<std::string> addresses() const;
-  // "http://127.0.0.1:9477/metrics", "" = off.
-  std::string metrics_url() const;
+  const std::vector<std::string>& addresses() const { return server_->addresses(); }
 
  private:
-  Status OpenStore();
-  void MakeHttp();
-  Status MakeProviders();
-  void MakeFaces();
-  Status Listen();
-  Task<std::vector<api::muster_check>> Nothing();
+  struct Account {
+    std::unique_ptr<SimServer> sim;    // with an embedded market
+    std::unique_ptr<HttpClient> http;  // of this provider, with its own trust
+    MadeProvider made;
+  };
+
+  Status MakeAccounts();
+  void MakeApis();
+  std::vector<grpc_api::ListenerSpec> Listeners() const;
+  Task<void> StopWorking(absl::Duration patience, std::function<void()> done);
+
+  // What the APIs ask of the world (daemon_hooks.cc).
+  grpc_api::QueryHooks MakeQueryHooks();
+  grpc_api::CommandHooks MakeCommandHooks();
+  Task<StatusOr<api::ListOffersResponse>> ListOffers(api::ListOffersRequest request);
+  Task<StatusOr<LogTail>> FetchLog(WorkerId worker, int lines);
+  Task<std::vector<api::Check>> Diagnose();
+  Task<api::Check> CheckAccount(ProviderName name);
+  api::Check CheckSecrets() const;
+  api::Check CheckStore() const;
+  Task<StatusOr<api::BackupStoreResponse>> Backup();
+  std::string BackupFolder() const;
 
   OsRuntime& rt_;
   DaemonConfig config_;
   std::unique_ptr<Secrets> secrets_;
+  std::unique_ptr<RocksDbEventStore> store_;
+  std::unique_ptr<TailKeeper> tails_;
+  std::unique_ptr<HttpClient> http_;  // for what is no provider's: preflight checks
+  std::map<ProviderName, Account> accounts_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<queries::Projector> projector_;
+  std::unique_ptr<grpc_api::CommandApi> command_api_;
+  std::unique_ptr<grpc_api::QueryApi> query_api_;
+  std::unique_ptr<grpc_api::CommandService> command_service_;
+  std::unique_ptr<grpc_api::QueryService> query_service_;
+  std::unique_ptr<grpc_api::GrpcServer> server_;
+  std::thread closer_;   // ends the server, which blocks
+  std::thread copier_;   // makes a backup, which blocks
+  bool copying_ = false;
 };
 
 }  // namespace muster
