@@ -76,8 +76,7 @@ class EventStore {
   // kUnavailable        an earlier sync failed, so nobody can say what is on the disk;
   //                     reads still work, restart to write again
   virtual Task<StatusOr<Appended>> Append(StreamId stream, Expect expect,
-                                          std::vector<NewEvent> events,
-                                          absl::Time recorded_at) = 0;
+                                          std::vector<NewEvent> events, absl::Time recorded_at) = 0;
 
   // Calls `visit` with each event of `stream` with a version > `after`, oldest first, until it
   // returns false. The reference is valid only during the call. An absent stream is empty.

@@ -17,7 +17,7 @@
 
 namespace muster {
 
-inline constexpr EventHash kGenesisHash{};         // h(0): 32 zero bytes
+inline constexpr EventHash kGenesisHash{};          // h(0): 32 zero bytes
 inline constexpr std::size_t kNameBytesMax = 1024;  // of a stream, an id, a type, an actor, ...
 inline constexpr std::size_t kPayloadBytesMax = 16u << 20;
 

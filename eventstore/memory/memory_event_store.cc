@@ -33,8 +33,8 @@ StatusOr<Appended> MemoryEventStore::Repeated(const StreamId& stream,
     const std::size_t at = first - 1 + i;
     if (at >= log_->events.size() || log_->events[at].event.id != events[i].id ||
         log_->events[at].stream != stream) {
-      return InvalidArgument(Cat("event id ", events[i].id.str(),
-                                 " was appended before, but not in this company"));
+      return InvalidArgument(
+          Cat("event id ", events[i].id.str(), " was appended before, but not in this company"));
     }
   }
   const RecordedEvent& last = log_->events[first + events.size() - 2];
@@ -42,8 +42,7 @@ StatusOr<Appended> MemoryEventStore::Repeated(const StreamId& stream,
 }
 
 StatusOr<Appended> MemoryEventStore::Commit(const StreamId& stream, Expect expect,
-                                            std::vector<NewEvent> events,
-                                            absl::Time recorded_at) {
+                                            std::vector<NewEvent> events, absl::Time recorded_at) {
   absl::MutexLock lock(&log_->mutex);
   const bool known = std::any_of(events.begin(), events.end(), [this](const NewEvent& event) {
     log_->mutex.AssertHeld();
@@ -57,8 +56,8 @@ StatusOr<Appended> MemoryEventStore::Commit(const StreamId& stream, Expect expec
   const auto found = log_->streams.find(stream);
   const Version version = found == log_->streams.end() ? 0 : found->second.size();
   if (version != expect.version) {
-    return Aborted(Cat("stream ", stream.str(), " is at version ", version, ", not at ",
-                       expect.version));
+    return Aborted(
+        Cat("stream ", stream.str(), " is at version ", version, ", not at ", expect.version));
   }
   if (!fail_next_.ok()) return std::exchange(fail_next_, Status());
   std::vector<Position>& positions = log_->streams[stream];

@@ -1,5 +1,5 @@
-// MemoryEventStore: the event store as a vector. The model that the real store is compared with, and
-// the store of simulations: a MemoryLog outlives its store, so a crash and restart is a new
+// MemoryEventStore: the event store as a vector. The model that the real store is compared with,
+// and the store of simulations: a MemoryLog outlives its store, so a crash and restart is a new
 // MemoryEventStore over the same log.
 //
 //   auto log = std::make_shared<MemoryLog>();

@@ -1,9 +1,9 @@
 // Effects: turns the intents of the log into calls to one provider, and reports what came of them.
 //
-//   LaunchRequested  --> Provider::Launch  --> LaunchAnswered | LaunchRefused | LaunchLost + look-ups
-//   DestroyRequested --> Provider::Destroy --> DestroyAnswer, RetryDestroy until confirmed absent
-//   StartRequested   --> Provider::Start   --> StartAnswer
-//   FleetApplied     --> preflight HEADs   --> RecordPreflight
+//   LaunchRequested  --> Provider::Launch  --> LaunchAnswered | LaunchRefused | LaunchLost +
+//   look-ups DestroyRequested --> Provider::Destroy --> DestroyAnswer, RetryDestroy until confirmed
+//   absent StartRequested   --> Provider::Start   --> StartAnswer FleetApplied     --> preflight
+//   HEADs   --> RecordPreflight
 //
 // An intent is durable before anything here sees it. Each is acted upon at most once per request:
 // a call that ended unclearly is looked up at the provider, never simply repeated, and an intent

@@ -23,7 +23,7 @@ namespace muster {
 struct TailKeeperOptions {
   std::string folder;  // made when missing; "" = memory only
   absl::Duration age_max = absl::Hours(7 * 24);
-  std::size_t text_bytes_max = 64u << 10;  // of one tail; its front is cut
+  std::size_t text_bytes_max = 64u << 10;         // of one tail; its front is cut
   absl::Duration write_every = absl::Minutes(1);  // a changed tail reaches the disk within this
 };
 
@@ -33,8 +33,8 @@ class TailKeeper {
     std::string text;
     LogTail::State state = LogTail::State::kText;
     bool cut = false;
-    absl::Time at;           // of the poll that brought it
-    absl::Time changed_at;   // since when the text is as it is
+    absl::Time at;             // of the poll that brought it
+    absl::Time changed_at;     // since when the text is as it is
     std::uint64_t change = 0;  // grows with each change of the text
   };
 

@@ -49,10 +49,10 @@ std::string_view TroubleName(Trouble trouble) {
 
 Status MakeTrouble(Trouble trouble, std::string_view message, absl::Duration retry_after) {
   Status status = MakeStatus(CodeOf(trouble), message);
-  status.SetPayload(kTroubleUrl, absl::Cord(absl::StrCat(static_cast<int>(trouble))));
+  status.SetPayload(kTroubleUrl, absl::Cord(ToAbsl(Cat(static_cast<int>(trouble)))));
   if (retry_after > absl::ZeroDuration()) {
     status.SetPayload(kRetryAfterUrl,
-                      absl::Cord(absl::StrCat(absl::ToInt64Milliseconds(retry_after))));
+                      absl::Cord(ToAbsl(Cat(absl::ToInt64Milliseconds(retry_after)))));
   }
   return status;
 }

@@ -1,0 +1,253 @@
+#include "eventstore/rocksdb/committer.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "eventstore/record.h"
+#include "eventstore/rocksdb/keys.h"
+
+namespace muster::rocks {
+namespace {
+
+constexpr std::size_t kCachedStreamsMax = 200'000;
+
+}  // namespace
+
+Committer::Committer(Runtime& rt, const LogDb& db, Tip tip, Status stopped, bool own_thread)
+    : rt_(rt),
+      db_(db),
+      grown_(rt.MakeSignal()),
+      own_thread_(own_thread),
+      head_(tip.position),
+      tip_(tip),
+      stopped_(std::move(stopped)) {
+  if (own_thread_) thread_ = std::thread([this] { RunThread(); });
+}
+
+Committer::~Committer() {
+  Group rest;
+  {
+    absl::MutexLock lock(&mutex_);
+    closing_ = true;
+    if (!own_thread_) rest.swap(queue_);
+  }
+  if (own_thread_) thread_.join();
+  if (!rest.empty()) Commit(std::move(rest));
+}
+
+void Committer::Submit(std::shared_ptr<PendingAppend> append) {
+  {
+    absl::MutexLock lock(&mutex_);
+    queue_.push_back(std::move(append));
+  }
+  // Waking the thread only at the end of the turn lets all appends of one turn share one sync.
+  if (std::exchange(kick_posted_, true)) return;
+  rt_.Post([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Kick();
+  });
+}
+
+void Committer::Kick() {
+  kick_posted_ = false;
+  Group group;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (own_thread_) {
+      kicked_ = true;
+    } else {
+      group.swap(queue_);
+    }
+  }
+  if (!group.empty()) Commit(std::move(group));
+}
+
+void Committer::RunThread() {
+  bool closing = false;
+  while (!closing) {
+    Group group;
+    {
+      absl::MutexLock lock(&mutex_);
+      mutex_.Await(absl::Condition(
+          +[](Committer* self) {
+            self->mutex_.AssertHeld();
+            return self->kicked_ || self->closing_;
+          },
+          this));
+      kicked_ = false;
+      closing = closing_;
+      group.swap(queue_);
+    }
+    if (!group.empty()) Commit(std::move(group));
+  }
+}
+
+void Committer::Commit(Group group) {
+  // An append that repeats ids of its own group waits for their outcome.
+  while (!group.empty()) {
+    Group deferred;
+    staged_ = tip_;
+    for (const auto& append : group) {
+      if (RepeatsStaged(*append)) {
+        deferred.push_back(append);
+      } else {
+        Stage(*append);
+      }
+    }
+    std::erase_if(group, [](const auto& append) { return !append->decided; });
+    Finish(std::move(group), batch_.Count() > 0 ? WriteGroup() : Status());
+    group = std::move(deferred);
+  }
+}
+
+// Publishes what was written and hands out the results.
+void Committer::Finish(Group group, Status written) {
+  if (written.ok() && batch_.Count() > 0) {
+    counters_.groups += 1;
+    counters_.events += staged_.position - tip_.position;
+    counters_.bytes += batch_.GetDataSize();
+    tip_ = staged_;
+    head_.store(tip_.position, std::memory_order_release);
+  }
+  // After a failure the cache speaks of events that were not written.
+  if (!written.ok() || versions_.size() > kCachedStreamsMax) versions_.clear();
+  batch_.Clear();
+  staged_ids_.clear();
+  for (const auto& append : group) {
+    if (!append->staged) continue;
+    if (!written.ok()) append->result = written;
+    counters_.appends += written.ok() ? 1 : 0;
+  }
+  rt_.Post([group = std::move(group), grown = grown_] {
+    for (const auto& append : group) append->done.Set(std::move(append->result));
+    grown->NotifyAll();
+  });
+}
+
+bool Committer::RepeatsStaged(const PendingAppend& append) const {
+  if (staged_ids_.empty()) return false;
+  return std::any_of(append.events.begin(), append.events.end(),
+                     [this](const NewEvent& event) { return staged_ids_.contains(event.id); });
+}
+
+void Committer::Stage(PendingAppend& append) {
+  append.decided = true;
+  const auto known = CountKnown(append);
+  if (!known.ok()) {
+    append.result = known.status();
+  } else if (known->count > 0) {
+    append.result = Repeated(append, *known);
+  } else if (!stopped_.ok()) {
+    append.result = stopped_;
+  } else if (const auto version = VersionOf(append.stream); !version.ok()) {
+    append.result = version.status();
+  } else if (*version != append.expect.version) {
+    append.result = Aborted(Cat("stream ", append.stream.str(), " is at version ", *version,
+                                ", not at ", append.expect.version));
+  } else {
+    StageEvents(append, *version);
+  }
+}
+
+StatusOr<Committer::Known> Committer::CountKnown(const PendingAppend& append) const {
+  Known known;
+  for (const NewEvent& event : append.events) {
+    MUSTER_ASSIGN_OR_RETURN(const std::optional<Position> found, db_.Find(event.id));
+    if (!found.has_value()) continue;
+    // Beyond the tip lies only what a failed sync left behind.
+    if (*found > tip_.position) return stopped_;
+    if (known.count++ == 0) known.first = *found;
+  }
+  return known;
+}
+
+StatusOr<Appended> Committer::Repeated(const PendingAppend& append, Known known) const {
+  if (known.count < append.events.size()) {
+    return InvalidArgument(Cat("of ", append.events.size(), " event ids for stream ",
+                               append.stream.str(), ", ", known.count,
+                               " were appended before and the others were not"));
+  }
+  RecordedEvent event;
+  for (std::size_t i = 0; i < append.events.size(); ++i) {
+    const Position position = known.first + i;
+    if (position <= tip_.position) MUSTER_RETURN_IF_ERROR(db_.Read(position, event));
+    if (event.event.id != append.events[i].id || event.stream != append.stream) {
+      return InvalidArgument(Cat("event id ", append.events[i].id.str(),
+                                 " was appended before, but not in this company"));
+    }
+  }
+  return Appended{event.position, event.version, true};
+}
+
+StatusOr<Version> Committer::VersionOf(const StreamId& stream) {
+  if (const auto cached = versions_.find(stream); cached != versions_.end()) {
+    return cached->second;
+  }
+  MUSTER_ASSIGN_OR_RETURN(const Version version, db_.StreamVersion(stream, tip_.position));
+  versions_.emplace(stream, version);
+  return version;
+}
+
+void Committer::StageEvents(PendingAppend& append, Version version) {
+  append.staged = true;
+  RecordedEvent recorded;
+  recorded.stream = append.stream;
+  recorded.recorded_at = append.recorded_at;
+  std::string stream_key = StreamPrefix(append.stream);
+  const std::size_t prefix_size = stream_key.size();
+  std::string position_bytes;
+  for (NewEvent& event : append.events) {
+    recorded.position = ++staged_.position;
+    recorded.version = ++version;
+    recorded.event = std::move(event);
+    EncodeHeader(recorded, header_);
+    staged_.hash = ChainHash(staged_.hash, header_, recorded.event.payload);
+    recorded.hash = staged_.hash;
+    EncodeRecord(recorded, header_, record_);
+    position_bytes.clear();
+    AppendBigEndian(position_bytes, recorded.position);
+    stream_key.resize(prefix_size);
+    AppendBigEndian(stream_key, version);
+    // Writing into a batch in memory fails only without limits set, which there are none of.
+    batch_.Put(db_.log(), position_bytes, record_).PermitUncheckedError();
+    batch_.Put(db_.streams(), stream_key, position_bytes).PermitUncheckedError();
+    batch_.Put(db_.ids(), recorded.event.id.str(), position_bytes).PermitUncheckedError();
+    staged_ids_.insert(std::move(recorded.event.id));
+  }
+  versions_[append.stream] = version;
+  append.result = Appended{staged_.position, version, false};
+}
+
+// Writing and syncing are two steps, because they fail differently: a write that found no room
+// wrote nothing that counts, but after a failed sync nobody can say what is on the disk.
+Status Committer::WriteGroup() {
+  rocksdb::DB& db = db_.db();
+  if (disk_was_full_) {
+    const Status resumed = FromRocks(db.Resume(), "the disk was full and the store cannot go on");
+    if (!resumed.ok()) return NothingWritten(resumed);
+    disk_was_full_ = false;
+  }
+  if (const auto written = db.Write(rocksdb::WriteOptions(), &batch_); !written.ok()) {
+    return NothingWritten(FromRocks(written, "cannot write to the event store"));
+  }
+  const absl::Time start = rt_.Now();
+  if (const auto synced = db.SyncWAL(); !synced.ok()) {
+    stopped_ = Unavailable(Cat("a sync of the event store failed (", synced.ToString(),
+                               "), so nothing more is written; restart to write again"));
+    return stopped_;
+  }
+  counters_.sync_us += absl::ToInt64Microseconds(rt_.Now() - start);
+  return {};
+}
+
+Status Committer::NothingWritten(const Status& status) {
+  if (status.code() == StatusCode::kResourceExhausted) {
+    disk_was_full_ = true;
+    return status;
+  }
+  stopped_ = status.code() == StatusCode::kDataLoss
+                 ? status
+                 : Unavailable(Cat(Message(status), "; nothing more is written until a restart"));
+  return stopped_;
+}
+
+}  // namespace muster::rocks

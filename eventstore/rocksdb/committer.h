@@ -1,0 +1,119 @@
+// Committer: turns appends into durable groups. All that is asked for while a sync is under way
+// goes into the next one, so many appends share one fsync.
+//
+//   reactor   Submit, Submit, ... end of turn -> Kick
+//   committer Stage each (ids, versions, hashes) -> one WriteBatch -> sync -> move the head
+//   reactor   all promises of the group
+//
+// Submit, the destructor and the promises belong to the reactor thread; head() to any. The database
+// and the Runtime are borrowed and must outlive it.
+#pragma once
+
+#include <rocksdb/write_batch.h>
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/synchronization/mutex.h"
+#include "eventstore/base/runtime.h"
+#include "eventstore/event_store.h"
+#include "eventstore/rocksdb/log_db.h"
+
+namespace muster::rocks {
+
+struct PendingAppend {
+  PendingAppend(Runtime& rt, StreamId s, Expect e, std::vector<NewEvent> ev, absl::Time at)
+      : stream(std::move(s)), expect(e), events(std::move(ev)), recorded_at(at), done(rt) {}
+
+  const StreamId stream;
+  const Expect expect;
+  std::vector<NewEvent> events;
+  const absl::Time recorded_at;
+  Promise<StatusOr<Appended>> done;
+
+  // While it is being committed:
+  StatusOr<Appended> result = Appended{};
+  bool decided = false;  // the result is set
+  bool staged = false;   // the result holds only if the group gets to the disk
+};
+
+class Committer : public std::enable_shared_from_this<Committer> {
+ public:
+  struct Counters {
+    std::atomic<std::uint64_t> groups = 0;
+    std::atomic<std::uint64_t> appends = 0;
+    std::atomic<std::uint64_t> events = 0;
+    std::atomic<std::uint64_t> bytes = 0;
+    std::atomic<std::int64_t> sync_us = 0;
+  };
+
+  // `stopped` not OK: every append that would write is refused with it.
+  // With `own_thread` false, commits happen on the reactor at the end of the turn.
+  Committer(Runtime& rt, const LogDb& db, Tip tip, Status stopped, bool own_thread);
+  // Finishes what was submitted.
+  ~Committer();
+
+  void Submit(std::shared_ptr<PendingAppend> append);
+
+  Position head() const { return head_.load(std::memory_order_acquire); }
+  const Counters& counters() const { return counters_; }
+  // Notified on the reactor after the head has moved.
+  Signal& grown() { return *grown_; }
+
+ private:
+  using Group = std::vector<std::shared_ptr<PendingAppend>>;
+
+  void Kick();
+  void RunThread();
+  void Commit(Group group);
+  void Finish(Group group, Status written);
+  bool RepeatsStaged(const PendingAppend& append) const;
+  void Stage(PendingAppend& append);
+  void StageEvents(PendingAppend& append, Version version);
+  struct Known {
+    std::size_t count = 0;
+    Position first = 0;
+  };
+  StatusOr<Known> CountKnown(const PendingAppend& append) const;
+  StatusOr<Appended> Repeated(const PendingAppend& append, Known known) const;
+  StatusOr<Version> VersionOf(const StreamId& stream);
+  Status WriteGroup();
+  Status NothingWritten(const Status& status);
+
+  Runtime& rt_;
+  const LogDb& db_;
+  const std::shared_ptr<Signal> grown_;
+  const bool own_thread_;
+  std::atomic<Position> head_;
+  Counters counters_;
+  bool kick_posted_ = false;  // reactor
+
+  absl::Mutex mutex_;
+  Group queue_ ABSL_GUARDED_BY(mutex_);
+  bool kicked_ ABSL_GUARDED_BY(mutex_) = false;
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // Below: the committing thread only.
+  Tip tip_;         // synced
+  Status stopped_;  // once not OK, nothing is written any more
+  bool disk_was_full_ = false;
+  absl::flat_hash_map<StreamId, Version> versions_;  // cache; right including the staged group
+
+  // The group being staged.
+  Tip staged_;
+  rocksdb::WriteBatch batch_;
+  absl::flat_hash_set<EventId> staged_ids_;
+  std::string header_, record_;
+
+  std::thread thread_;
+};
+
+}  // namespace muster::rocks

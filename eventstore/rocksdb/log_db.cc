@@ -1,0 +1,251 @@
+#include "eventstore/rocksdb/log_db.h"
+
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+
+#include <limits>
+#include <utility>
+
+#include "eventstore/record.h"
+#include "eventstore/rocksdb/keys.h"
+
+namespace muster::rocks {
+namespace {
+
+std::string_view View(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+// Whether and when to go on after a full disk is decided by the Committer, not by a timer of
+// RocksDB's own.
+class NoSelfRecovery final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
+rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env, bool is_new) {
+  rocksdb::DBOptions options;
+  options.env = env;
+  options.create_if_missing = is_new;
+  options.create_missing_column_families = is_new;
+  // A torn tail was never acknowledged and is dropped. Damage in the middle must not hide what
+  // follows it: the hole is found by the gap in the positions and reported by reading.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+  options.avoid_flush_during_recovery = true;
+  options.max_total_wal_size = 64u << 20;
+  options.max_bgerror_resume_count = 0;
+  options.skip_stats_update_on_db_open = true;
+  options.max_background_jobs = 2;
+  options.bytes_per_sync = 1u << 20;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.keep_log_file_num = 4;
+  options.listeners.push_back(std::make_shared<NoSelfRecovery>());
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions FamilyOptions(bool point_lookups) {
+  rocksdb::ColumnFamilyOptions options;
+  options.write_buffer_size = 32u << 20;
+  // Uncompressed, a damaged byte costs one event and not its whole block.
+  options.compression = rocksdb::kNoCompression;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_size = 16u << 10;
+  if (point_lookups) {
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    options.memtable_prefix_bloom_size_ratio = 0.05;
+    options.memtable_whole_key_filtering = true;
+  }
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> Families() {
+  return {{rocksdb::kDefaultColumnFamilyName, FamilyOptions(false)},
+          {kLogFamily, FamilyOptions(false)},
+          {kStreamFamily, FamilyOptions(false)},
+          {kIdFamily, FamilyOptions(true)}};
+}
+
+}  // namespace
+
+Status FromRocks(const rocksdb::Status& status, std::string_view context) {
+  if (status.ok()) return {};
+  const std::string text = Cat(context, ": ", status.ToString());
+  if (status.IsNoSpace()) return ResourceExhausted(text);
+  if (status.IsCorruption()) return DataLoss(text);
+  return Unavailable(text);
+}
+
+Status Damaged(Position position, std::string_view why) {
+  return DataLoss(Cat("event ", position, " is damaged: ", why, "; events after ", position,
+                      " can still be read"));
+}
+
+LogDb::~LogDb() {
+  if (db_ != nullptr) {
+    for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
+    db_->Close().PermitUncheckedError();  // all that was acknowledged is synced
+  }
+  if (lock_ != nullptr) env_->UnlockFile(lock_).PermitUncheckedError();
+}
+
+StatusOr<std::unique_ptr<LogDb>> LogDb::Open(const std::string& path, rocksdb::Env* env) {
+  std::unique_ptr<LogDb> opened(new LogDb);
+  opened->env_ = env;
+  MUSTER_RETURN_IF_ERROR(
+      FromRocks(env->CreateDirIfMissing(path), Cat("cannot make the store's folder ", path)));
+  const std::string lock = path + "/store.lock";
+  if (const auto locked = env->LockFile(lock, &opened->lock_); !locked.ok()) {
+    opened->lock_ = nullptr;
+    return FailedPrecondition(
+        Cat("the event store ", path, " is in use by another process or not writable (", lock, ": ",
+            locked.ToString(), "); stop that process or choose another path"));
+  }
+  return OpenLocked(std::move(opened), path);
+}
+
+StatusOr<std::unique_ptr<LogDb>> LogDb::OpenLocked(std::unique_ptr<LogDb> opened,
+                                                   const std::string& path) {
+  const std::string folder = path + "/db";
+  const bool is_new = opened->env_->FileExists(folder + "/CURRENT").IsNotFound();
+  rocksdb::DB* db = nullptr;
+  const auto status = rocksdb::DB::Open(rocksdb::Options(DatabaseOptions(opened->env_, is_new), {}),
+                                        folder, Families(), &opened->families_, &db);
+  opened->db_.reset(db);
+  if (!status.ok()) {
+    if (status.IsInvalidArgument()) {
+      return FailedPrecondition(Cat("the event store ", path,
+                                    " is not in the format of this program: ", status.ToString()));
+    }
+    return FromRocks(status, Cat("cannot open the event store ", path));
+  }
+  MUSTER_RETURN_IF_ERROR(opened->CheckFormat(path, is_new));
+  return opened;
+}
+
+Status LogDb::CheckFormat(const std::string& path, bool is_new) const {
+  std::string format;
+  const auto found = db_->Get(rocksdb::ReadOptions(), kFormatKey, &format);
+  // A process killed while it made the store leaves it without a format, and empty.
+  Tip tip;
+  if (found.IsNotFound() && (is_new || (ReadTip(tip).ok() && tip.position == 0))) {
+    rocksdb::WriteOptions options;
+    options.sync = true;
+    return FromRocks(db_->Put(options, kFormatKey, kFormat), Cat("cannot make the store ", path));
+  }
+  if (!found.ok()) return FromRocks(found, Cat("cannot read the format of the store ", path));
+  if (format == kFormat) return {};
+  return FailedPrecondition(Cat("the event store ", path, " has the format \"", format,
+                                "\", this program knows \"", kFormat,
+                                "\": use the program that wrote it"));
+}
+
+Status LogDb::ReadTip(Tip& tip) const {
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions(), log()));
+  it->SeekToLast();
+  if (it->Valid()) {
+    tip.position = FromBigEndian(View(it->key()));
+    RecordedEvent event;
+    if (const Status decoded = DecodeRecord(View(it->value()), event); !decoded.ok()) {
+      return Damaged(tip.position, Message(decoded));
+    }
+    tip.hash = event.hash;
+    return {};
+  }
+  return FromRocks(it->status(), "cannot read the newest event");
+}
+
+Status LogDb::ReadRecord(Position position, std::string& record) const {
+  rocksdb::ReadOptions options;
+  const std::string key = PositionBytes(position);
+  auto found = db_->Get(options, log(), key, &record);
+  if (found.IsCorruption()) {
+    // A wrong byte in a block fails all of its events; ours has a checksum of its own.
+    options.verify_checksums = false;
+    found = db_->Get(options, log(), key, &record);
+  }
+  if (found.ok()) return {};
+  return Damaged(position, found.IsNotFound() ? "it is missing" : found.ToString());
+}
+
+Status LogDb::Walk(Position after, std::size_t limit, Position head,
+                   absl::FunctionRef<bool(Position, std::string_view)> visit) const {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options, log()));
+  Position next = after + 1;
+  it->Seek(PositionBytes(next));
+  std::string record;
+  for (; next <= head && limit > 0; ++next, --limit) {
+    if (it->Valid() && FromBigEndian(View(it->key())) == next) {
+      if (!visit(next, View(it->value()))) return {};
+      it->Next();
+      continue;
+    }
+    MUSTER_RETURN_IF_ERROR(ReadRecord(next, record));
+    if (!visit(next, record)) return {};
+    it->Seek(PositionBytes(next + 1));
+  }
+  return {};
+}
+
+Status LogDb::Read(Position position, RecordedEvent& event) const {
+  std::string record;
+  MUSTER_RETURN_IF_ERROR(ReadRecord(position, record));
+  if (const Status decoded = DecodeRecord(record, event); !decoded.ok()) {
+    return Damaged(position, Message(decoded));
+  }
+  if (event.position != position) return Damaged(position, "another event stands in its place");
+  return {};
+}
+
+Status LogDb::ReadStream(const StreamId& stream, Version after, Position head,
+                         absl::FunctionRef<bool(const RecordedEvent&)> visit) const {
+  const std::string prefix = StreamPrefix(stream);
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions(), streams()));
+  RecordedEvent event;
+  Version version = after + 1;
+  for (it->Seek(StreamKey(stream, version)); it->Valid() && it->key().starts_with(prefix);
+       it->Next(), ++version) {
+    const Position position = FromBigEndian(View(it->value()));
+    if (position > head) return {};
+    if (it->key() != rocksdb::Slice(StreamKey(stream, version))) break;
+    MUSTER_RETURN_IF_ERROR(Read(position, event));
+    if (event.version != version || event.stream != stream) {
+      return Damaged(position, Cat("it is not version ", version, " of ", stream.str()));
+    }
+    if (!visit(event)) return {};
+  }
+  const bool hole = it->Valid() && it->key().starts_with(prefix);
+  if (it->status().ok() && !hole) return {};
+  return DataLoss(Cat("version ", version, " of stream ", stream.str(),
+                      " is not in the index: ", hole ? "it is missing" : it->status().ToString(),
+                      "; the log by position can still be read"));
+}
+
+StatusOr<Version> LogDb::StreamVersion(const StreamId& stream, Position head) const {
+  const std::string prefix = StreamPrefix(stream);
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions(), streams()));
+  for (it->SeekForPrev(StreamKey(stream, std::numeric_limits<Version>::max()));
+       it->Valid() && it->key().starts_with(prefix); it->Prev()) {
+    if (FromBigEndian(View(it->value())) > head) continue;
+    return FromBigEndian(View(it->key()).substr(prefix.size()));
+  }
+  MUSTER_RETURN_IF_ERROR(
+      FromRocks(it->status(), Cat("cannot read the index of stream ", stream.str())));
+  return 0;
+}
+
+StatusOr<std::optional<Position>> LogDb::Find(const EventId& id) const {
+  rocksdb::PinnableSlice value;
+  const auto found = db_->Get(rocksdb::ReadOptions(), ids(), id.str(), &value);
+  if (found.IsNotFound()) return std::nullopt;
+  MUSTER_RETURN_IF_ERROR(FromRocks(found, Cat("cannot look up event id ", id.str())));
+  return FromBigEndian(View(value));
+}
+
+}  // namespace muster::rocks

@@ -1,0 +1,29 @@
+// Reading the provider's JSON without trusting it: every field may be missing, null, of another
+// type, a number in a string, NaN or infinite. Internal to the adapter. Pure, no exceptions.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace muster::vast {
+
+// The whole of `text` as one JSON value; nullopt when it is anything else (truncated, followed by
+// garbage, HTML). Two habits of the provider's language are forgiven: bare NaN and Infinity read
+// as null, and malformed UTF-8 as U+FFFD.
+std::optional<nlohmann::json> ParseJson(std::string_view text);
+
+// The member `key`, or a null value when `object` is no object or has none.
+const nlohmann::json& Member(const nlohmann::json& object, std::string_view key);
+
+// Finite numbers and strings that hold one; nullopt for all else.
+std::optional<double> Number(const nlohmann::json& object, std::string_view key);
+// Trimmed, valid UTF-8; "" for anything but a string.
+std::string Text(const nlohmann::json& object, std::string_view key);
+// true, false, 1, 0, "true", "false"; nullopt for all else.
+std::optional<bool> Flag(const nlohmann::json& object, std::string_view key);
+// An id: whole numbers however written (7, 7.0, "7") give "7"; "" for all else.
+std::string IdText(const nlohmann::json& object, std::string_view key);
+
+}  // namespace muster::vast
