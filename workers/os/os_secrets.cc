@@ -4,6 +4,8 @@
 #include <fstream>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "workers/ports/secret_mask.h"
 
 namespace muster {
@@ -21,11 +23,17 @@ class OsSecrets final : public Secrets {
     if (!value.empty() && value.back() == '\n') value.pop_back();
     if (!value.empty() && value.back() == '\r') value.pop_back();
     if (value.empty()) return NotFound(Cat(ref, " is empty"));
-    mask_.Learn(value);
+    Learn(value);
     return value;
   }
-  void Learn(std::string_view value) override { mask_.Learn(value); }
-  std::string Mask(std::string_view text) const override { return mask_.Mask(text); }
+  void Learn(std::string_view value) override {
+    absl::MutexLock lock(&mutex_);
+    mask_.Learn(value);
+  }
+  std::string Mask(std::string_view text) const override {
+    absl::MutexLock lock(&mutex_);
+    return mask_.Mask(text);
+  }
 
  private:
   static StatusOr<std::string> Read(std::string_view ref) {
@@ -45,7 +53,8 @@ class OsSecrets final : public Secrets {
     return value;
   }
 
-  SecretMask mask_;
+  mutable absl::Mutex mutex_;
+  SecretMask mask_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace

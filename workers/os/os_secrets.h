@@ -1,6 +1,7 @@
 // The Secrets of the daemon: environment variables and files.
 //
-// Owned by the caller; reactor thread (it reads small local files, which does not block for long).
+// Owned by the caller. Any thread: log lines are masked wherever they are written. Resolve reads
+// small local files, which does not block the reactor for long.
 #pragma once
 
 #include <memory>

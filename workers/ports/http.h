@@ -29,6 +29,7 @@ struct HttpRequest {
   absl::Time deadline;                      // the exchange ends by then, answered or not
   std::size_t body_bytes_max = 16u << 20;   // of the answer
   int redirects_max = 0;                    // followed for GET and HEAD to the same origin only
+  std::string route;  // "DELETE instances/{id}", for metrics; from the URL when empty
 };
 
 struct HttpResponse {

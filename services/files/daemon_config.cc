@@ -1,0 +1,399 @@
+#include "services/files/daemon_config.h"
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_join.h"
+#include "re2/re2.h"
+#include "services/files/human_units.h"
+#include "services/files/problems.h"
+#include "services/files/secret_shape.h"
+#include "services/files/yaml_section.h"
+
+namespace muster {
+namespace {
+
+using files::PlaceOf;
+using files::Section;
+
+constexpr std::string_view kConfig = "a daemon configuration";
+constexpr std::string_view kVastUrl = "https://console.vast.ai";
+
+const std::vector<std::string>& ProviderNames() {
+  static const auto* names = new std::vector<std::string>{
+#define PROVIDER(name) #name,
+#include "workers/providers/providers.def"
+#undef PROVIDER
+  };
+  return *names;
+}
+
+// The endpoints of a provider as people call them.
+struct Endpoint {
+  std::string_view word;
+  std::string_view route;
+};
+constexpr Endpoint kEndpoints[] = {{"search", "POST bundles"},
+                                   {"create", "PUT asks/{id}"},
+                                   {"list", "GET instances"},
+                                   {"show", "GET instances/{id}"},
+                                   {"destroy", "DELETE instances/{id}"},
+                                   {"change", "PUT instances/{id}"},
+                                   {"logs", "PUT instances/request_logs/{id}"},
+                                   {"account", "GET users/current"}};
+
+struct HostPort {
+  std::string host;
+  int port = -1;
+};
+
+// "HOST:PORT" and "[V6]:PORT"; a negative port when it is neither.
+HostPort SplitHostPort(std::string_view address) {
+  HostPort out;
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return out;
+  std::string_view host = address.substr(0, colon);
+  int port = -1;
+  if (!absl::SimpleAtoi(ToAbsl(address.substr(colon + 1)), &port) || port > 65535) return out;
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return out;
+  }
+  static const RE2 kHost(R"([A-Za-z0-9._:%-]+)");
+  if (!RE2::FullMatch(re2::StringPiece(host.data(), host.size()), kHost)) return out;
+  out.host = std::string(host);
+  out.port = port;
+  return out;
+}
+
+bool IsLoopback(std::string_view host) {
+  // Digits are asked for: 127.example.org is somewhere else.
+  static const RE2 kLoopback(R"(localhost|::1|\[::1\]|127(\.[0-9]{1,3}){3})");
+  return RE2::FullMatch(re2::StringPiece(host.data(), host.size()), kLoopback);
+}
+
+bool IsUnix(std::string_view address) { return absl::StartsWith(ToAbsl(address), "unix:"); }
+
+// The path behind "unix:///PATH" or "unix:PATH"; "" when there is none.
+std::string_view UnixPath(std::string_view address) {
+  address.remove_prefix(5);
+  return absl::StartsWith(ToAbsl(address), "//") ? address.substr(2) : address;
+}
+
+std::string_view HostOfUrl(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  const std::string_view rest = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
+  return rest.substr(0, rest.find('/'));
+}
+
+class ConfigReader {
+ public:
+  explicit ConfigReader(Problems& problems) : problems_(problems) {}
+
+  DaemonConfig Read(const YAML::Node& document) {
+    Section root(document, "", problems_);
+    ReadSim(root.Map("sim"));
+    ReadProviders(root.Map("providers"), !root.Has("providers"));
+    ReadTls(root.Map("tls"));
+    ReadListen(root, "listen", &config_.listen);
+    ReadListen(root, "command_listen", &config_.command_listen);
+    ReadListen(root, "query_listen", &config_.query_listen);
+    ReadMetrics(root);
+    Section store = root.Map("store");
+    Filled(store, "path", "a folder", &config_.store_path);
+    store.Finish();
+    ReadLog(root);
+    ReadLimits(root.Map("limits"));
+    RefuseClearSecrets(root);
+    root.Finish();
+    return std::move(config_);
+  }
+
+ private:
+  void ReadProviders(Section section, bool absent);
+  void ReadProvider(Section s, ProviderConfig* provider);
+  void ReadUrl(Section& s, ProviderConfig* provider);
+  void ReadBudget(Section s, AccountBudget* budget);
+  void ReadPace(Section s, ProviderConfig* provider);
+  void ReadTls(Section s);
+  void ReadListen(Section& root, std::string_view key, std::vector<std::string>* out);
+  void CheckAddress(const std::string& field, const std::string& address);
+  void ReadMetrics(Section& root);
+  void ReadLog(Section& root);
+  void ReadLimits(Section s);
+  void ReadSim(Section s);
+  void RefuseClearSecrets(Section& root);
+
+  // A text that must not be empty.
+  void Filled(Section& s, std::string_view key, std::string_view what, std::string* out) {
+    s.Scalar(key, what, [&](std::string_view text) -> Status {
+      if (Trim(text).empty()) return InvalidArgument(Cat("is empty; expected ", what));
+      *out = std::string(text);
+      return absl::OkStatus();
+    });
+  }
+
+  Problems& problems_;
+  DaemonConfig config_;
+};
+
+void ConfigReader::ReadProviders(Section section, bool absent) {
+  if (absent && config_.sim.embedded) config_.providers["vast"].base_url = kVastUrl;
+  if (absent && !config_.sim.embedded) {
+    problems_.Add({1, 1}, "providers",
+                  "is missing; expected providers: {vast: {api_key: env:VAST_API_KEY}}");
+  }
+  for (const std::string& name : section.TakeKeys()) {
+    const std::vector<std::string>& known = ProviderNames();
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      problems_.AddAt(section.PathOf(name),
+                      Cat("is no known provider; expected ", absl::StrJoin(known, ", "),
+                          DidYouMean(name, known)));
+      continue;
+    }
+    ReadProvider(section.Map(name), &config_.providers[name]);
+  }
+}
+
+void ConfigReader::ReadUrl(Section& s, ProviderConfig* provider) {
+  bool plain_http = false;
+  s.Read("plain_http", "true or false", ParseYesNo, [&](bool v) { plain_http = v; });
+  provider->base_url = kVastUrl;
+  std::string url;
+  if (!s.Text("base_url", &url)) return;
+  if (files::HasUserInfo(url)) {
+    return problems_.AddAt(s.PathOf("base_url"),
+                           "the value is not shown; expected a URL without user and password");
+  }
+  static const RE2 kUrl(
+      R"((https?)://([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[^\s?#]*)?)");
+  std::string scheme, host;
+  if (!RE2::FullMatch(url, kUrl, &scheme, &host)) {
+    return problems_.AddAt(
+        s.PathOf("base_url"),
+        Cat(Quoted(url), " is no base URL; expected https://HOST or http://127.0.0.1:PORT"));
+  }
+  const std::string bare = host[0] == '[' ? host.substr(1, host.size() - 2) : host;
+  if (scheme == "http" && !IsLoopback(bare) && !plain_http) {
+    return problems_.AddAt(s.PathOf("base_url"),
+                           Cat(Quoted(url),
+                               " would carry the key in clear; expected https://, a "
+                               "loopback host, or plain_http: true beside it"));
+  }
+  while (url.back() == '/') url.pop_back();
+  provider->base_url = url;
+}
+
+void ConfigReader::ReadProvider(Section s, ProviderConfig* provider) {
+  ReadUrl(s, provider);
+  s.SecretRef("api_key", &provider->api_key_ref);
+  if (!s.Has("api_key") && !config_.sim.embedded) {
+    problems_.AddAt(s.PathOf("api_key"),
+                    "is missing; expected a secret reference such as env:VAST_API_KEY");
+  }
+  provider->log_hosts = {"s3.amazonaws.com"};
+  // A provider that stands elsewhere keeps its logs there too, unless the file says more.
+  if (provider->base_url != kVastUrl) {
+    const std::string_view host = HostOfUrl(provider->base_url);
+    const std::string_view bare = host.back() == ']' ? host : host.substr(0, host.rfind(':'));
+    provider->log_hosts.push_back(IsLoopback(bare) ? std::string(bare)
+                                  : absl::StartsWith(provider->base_url, "http:")
+                                      ? Cat("http://", host)
+                                      : std::string(host));
+  }
+  s.Texts("log_hosts", &provider->log_hosts);
+  for (std::size_t i = 0; i < provider->log_hosts.size(); ++i) {
+    const std::string& host = provider->log_hosts[i];
+    static const RE2 kLogHost(
+        R"((https?://)?(\*\.)?([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?)");
+    if (RE2::FullMatch(host, kLogHost)) continue;
+    problems_.AddAt(
+        Cat(s.PathOf("log_hosts"), "[", i, "]"),
+        Cat(Quoted(host), " is no host; expected HOST, HOST:PORT, *.DOMAIN or an origin"));
+  }
+  Filled(s, "ca_file", "a file", &provider->ca_file);
+  ReadBudget(s.Map("budget"), &provider->budget);
+  ReadPace(s.Map("pace"), provider);
+  s.Finish();
+}
+
+void ConfigReader::ReadBudget(Section s, AccountBudget* budget) {
+  const auto money = [&](std::string_view key, std::string_view per,
+                         const std::function<void(std::int64_t)>& store) {
+    s.Read(
+        key, "an amount such as $18.00, or none",
+        [per](std::string_view t) -> StatusOr<std::int64_t> {
+          if (t == "none") return 0;
+          return ParseMoney(t, per);
+        },
+        store);
+  };
+  money("per_hour", "h", [&](auto v) { budget->per_hour = MicroUsdPerHour(v); });
+  money("per_day", "day", [&](auto v) { budget->per_day = MicroUsd(v); });
+  money("total", "", [&](auto v) { budget->total = MicroUsd(v); });
+  s.Finish();
+}
+
+void ConfigReader::ReadPace(Section s, ProviderConfig* provider) {
+  for (const Endpoint& endpoint : kEndpoints) {
+    s.Read(
+        endpoint.word, "a time span such as 4.5s",
+        [](std::string_view text) -> StatusOr<absl::Duration> {
+          absl::Duration span;
+          if (!absl::ParseDuration(ToAbsl(text), &span) || span < absl::ZeroDuration() ||
+              span > absl::Hours(1)) {
+            return InvalidArgument("is no interval; expected 0s to 1h, such as 4.5s");
+          }
+          return span;
+        },
+        [&](absl::Duration span) { provider->pace[std::string(endpoint.route)] = span; });
+  }
+  s.Finish();
+}
+
+void ConfigReader::ReadTls(Section s) {
+  if (!s.present()) return;
+  Filled(s, "cert", "a file", &config_.tls.cert_file);
+  Filled(s, "key", "a file", &config_.tls.key_file);
+  Filled(s, "client_ca", "a file", &config_.tls.client_ca_file);
+  for (const std::string_view key : {"cert", "key"}) {
+    if (!s.Has(key)) problems_.AddAt(s.PathOf(key), "is missing; expected a PEM file");
+  }
+  s.Finish();
+}
+
+void ConfigReader::CheckAddress(const std::string& field, const std::string& address) {
+  if (IsUnix(address)) {
+    const std::string_view path = UnixPath(address);
+    if (path.empty() || path.size() > 107) {
+      problems_.AddAt(field, Cat(Quoted(address),
+                                 " is no socket; expected unix:///PATH of at most "
+                                 "107 bytes"));
+    }
+    return;
+  }
+  if (SplitHostPort(address).port < 0) {
+    return problems_.AddAt(
+        field, Cat(Quoted(address), " is no address; expected unix:///PATH or HOST:PORT"));
+  }
+  if (IsLocalAddress(address) || (config_.tls.enabled() && !config_.tls.client_ca_file.empty())) {
+    return;
+  }
+  problems_.AddAt(field, Cat(Quoted(address),
+                             " can be reached from elsewhere; expected a loopback "
+                             "address, or tls with cert, key and client_ca"));
+}
+
+void ConfigReader::ReadListen(Section& root, std::string_view key, std::vector<std::string>* out) {
+  if (!root.Texts(key, out)) return;
+  if (out->empty()) problems_.AddAt(key, "is empty; expected unix:///PATH or HOST:PORT");
+  for (std::size_t i = 0; i < out->size(); ++i) CheckAddress(Cat(key, "[", i, "]"), (*out)[i]);
+}
+
+void ConfigReader::ReadMetrics(Section& root) {
+  root.Scalar("metrics", "HOST:PORT or off", [&](std::string_view text) -> Status {
+    if (text != "off" && text != "false" && SplitHostPort(text).port < 0) {
+      return InvalidArgument("is no address; expected HOST:PORT or off");
+    }
+    config_.metrics = text == "off" || text == "false" ? "" : std::string(text);
+    return absl::OkStatus();
+  });
+}
+
+void ConfigReader::ReadLog(Section& root) {
+  Section log = root.Map("log");
+  static const std::vector<std::string> kLevels = {"debug", "info", "warning", "error"};
+  int level = 0;
+  if (log.Choice("level", kLevels, &level)) {
+    config_.log_level = kLevels[static_cast<std::size_t>(level)];
+  }
+  log.Read("tail_keep", "a time span such as 7d", ParseSpan,
+           [&](auto v) { config_.tail_keep = absl::Seconds(v); });
+  log.Finish();
+}
+
+void ConfigReader::ReadLimits(Section s) {
+  LimitConfig& m = config_.limits;
+  s.Read("log_polls_in_flight", "a whole number", ParseCount, [&](auto v) {
+    m.log_polls_in_flight = static_cast<int>(v);
+    if (v == 0) problems_.AddAt(s.PathOf("log_polls_in_flight"), "is zero; expected at least 1");
+  });
+  const auto size = [&](std::string_view key, std::int64_t* out) {
+    s.Read(key, "a size such as 1MB", ParseSizeBytes, [&](auto v) {
+      *out = v;
+      if (v < 1000) problems_.AddAt(s.PathOf(key), "is out of range; expected 1KB or more");
+    });
+  };
+  size("log_bytes_max", &m.log_bytes_max);
+  size("answer_bytes_max", &m.answer_bytes_max);
+  s.Finish();
+}
+
+void ConfigReader::ReadSim(Section s) {
+  s.Read("embedded", "true or false", ParseYesNo, [&](bool v) { config_.sim.embedded = v; });
+  s.Read("seed", "a whole number", ParseCount,
+         [&](auto v) { config_.sim.seed = static_cast<std::uint64_t>(v); });
+  s.Read(
+      "speed", "a factor such as 60",
+      [](std::string_view text) -> StatusOr<double> {
+        MUSTER_ASSIGN_OR_RETURN(const double v, ParseNumber(text));
+        if (v < 0.01 || v > 100'000) {
+          return InvalidArgument("is out of range; expected 0.01 to 100000");
+        }
+        return v;
+      },
+      [&](double v) { config_.sim.speed = v; });
+  s.Finish();
+}
+
+// A secret under a key of its own invention would otherwise be told apart only by its name.
+void ConfigReader::RefuseClearSecrets(Section& root) {
+  for (const char* key : {"api_key", "token", "password", "secret"}) {
+    if (!root.Has(key)) continue;
+    root.Take(key);
+    problems_.AddAt(key,
+                    "does not belong here, and its value is not shown; expected it as a "
+                    "reference below providers, such as providers.vast.api_key: env:NAME");
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> DefaultListen(std::string_view runtime_dir) {
+  return {runtime_dir.empty() ? "unix:///run/muster/musterd.sock"
+                              : Cat("unix://", runtime_dir, "/muster/musterd.sock"),
+          "127.0.0.1:7600"};
+}
+
+bool IsLocalAddress(std::string_view address) {
+  return IsUnix(address) || IsLoopback(SplitHostPort(address).host);
+}
+
+StatusOr<DaemonConfig> ParseDaemonConfig(std::string_view text, std::string_view file_name) {
+  Problems problems(file_name);
+  DaemonConfig config;
+  try {
+    const YAML::Node document = files::LoadDocument(text, kConfig, problems);
+    if (document.IsDefined()) config = ConfigReader(problems).Read(document);
+  } catch (const std::exception& e) {  // yaml-cpp throws; nothing else here does
+    problems.Add({}, "", Cat("is not YAML: ", e.what(), "; expected ", kConfig));
+  }
+  MUSTER_RETURN_IF_ERROR(problems.ToStatus());
+  return config;
+}
+
+StatusOr<DaemonConfig> LoadDaemonConfig(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  if (!in || !(text << in.rdbuf()) || in.bad()) {
+    return NotFound(Cat(path, ": cannot be read; expected ", kConfig));
+  }
+  return ParseDaemonConfig(text.str(), path);
+}
+
+}  // namespace muster

@@ -1,0 +1,88 @@
+// DaemonConfig: how musterd runs. Fleets are applied, not configured.
+//
+// YAML with human units; what is left out has a default that works, so the smallest file is
+//
+//   providers: {vast: {api_key: env:VAST_API_KEY}}
+//
+// Secrets appear as references only; a key that looks like a secret in clear is refused and never
+// echoed. Plain values, freely copied; any thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "eventstore/base/status.h"
+#include "eventstore/base/units.h"
+
+namespace muster {
+
+// What all fleets of an account may cost together. Zero = no limit.
+struct AccountBudget {
+  MicroUsdPerHour per_hour;
+  MicroUsd per_day;
+  MicroUsd total;
+};
+
+struct ProviderConfig {
+  std::string base_url;                // without a slash at the end
+  std::string api_key_ref;             // "env:NAME" or "file:PATH"; empty only with sim.embedded
+  std::vector<std::string> log_hosts;  // where log objects may be fetched from
+  std::string ca_file;                 // who vouches for the provider; empty = the system's list
+  AccountBudget budget;
+  // Minimum interval between calls by endpoint ("POST bundles"), where it differs from the
+  // adapter's own.
+  std::map<std::string, absl::Duration> pace;
+};
+
+struct TlsConfig {
+  std::string cert_file;
+  std::string key_file;
+  std::string client_ca_file;  // clients must show a certificate of this authority
+  bool enabled() const { return !cert_file.empty(); }
+};
+
+struct LimitConfig {
+  int log_polls_in_flight = 128;
+  std::int64_t log_bytes_max = 1'000'000;      // of one worker's log per poll
+  std::int64_t answer_bytes_max = 16'000'000;  // of any other answer
+};
+
+// The simulated provider inside the daemon, for demonstrations and trials.
+struct SimConfig {
+  bool embedded = false;
+  std::uint64_t seed = 1;
+  double speed = 1;  // simulated seconds per second
+};
+
+struct DaemonConfig {
+  std::map<std::string, ProviderConfig> providers;  // by name, "vast"
+  // "unix:///PATH" or "HOST:PORT". Both services answer on `listen` unless one has its own.
+  std::vector<std::string> listen;  // empty = DefaultListen()
+  std::vector<std::string> command_listen;
+  std::vector<std::string> query_listen;
+  TlsConfig tls;
+  std::string metrics = "127.0.0.1:9477";          // empty = off
+  std::string store_path = "muster-data";          // relative to the working directory
+  std::string log_level = "info";                  // debug, info, warning or error
+  absl::Duration tail_keep = absl::Hours(7 * 24);  // last log tails of workers that are gone
+  LimitConfig limits;
+  SimConfig sim;
+};
+
+// The addresses musterd answers on when the file names none: a socket where `muster` looks for it
+// (in `runtime_dir`, or /run/muster when that is empty) and a loopback port.
+std::vector<std::string> DefaultListen(std::string_view runtime_dir);
+
+// Whether `address` ("unix:///PATH", "HOST:PORT") can be reached from this machine only.
+bool IsLocalAddress(std::string_view address);
+
+// kNotFound         the file cannot be read
+// kInvalidArgument  it says something wrong: one line per problem, with file, line and column
+StatusOr<DaemonConfig> LoadDaemonConfig(const std::string& path);
+StatusOr<DaemonConfig> ParseDaemonConfig(std::string_view text, std::string_view file_name);
+
+}  // namespace muster

@@ -1,0 +1,192 @@
+// The daemon's configuration: the smallest file works, and a wrong one is told in full.
+#include "services/files/daemon_config.h"
+
+#include "eventstore/base/rng.h"
+#include "tests/support/matchers.h"
+#include "tests/support/pch.h"
+
+namespace muster {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::Pair;
+
+std::string ErrorOf(std::string_view text) {
+  const auto config = ParseDaemonConfig(text, "d.yaml");
+  return config.ok() ? "accepted" : std::string(Message(config.status()));
+}
+
+DaemonConfig Parsed(std::string_view text) {
+  auto config = ParseDaemonConfig(text, "d.yaml");
+  EXPECT_THAT(config, IsOk());
+  return config.ok() ? *config : DaemonConfig();
+}
+
+constexpr char kMinimal[] = "providers: {vast: {api_key: env:VAST_API_KEY}}\n";
+
+TEST(DaemonConfig, TheSmallestFileWorks) {
+  const DaemonConfig config = Parsed(kMinimal);
+  const ProviderConfig& vast = config.providers.at("vast");
+  EXPECT_EQ(vast.base_url, "https://console.vast.ai");
+  EXPECT_EQ(vast.api_key_ref, "env:VAST_API_KEY");
+  EXPECT_THAT(vast.log_hosts, ElementsAre("s3.amazonaws.com"));
+  EXPECT_EQ(vast.budget.per_hour.micros, 0);
+  EXPECT_THAT(config.listen, IsEmpty());
+  EXPECT_FALSE(config.tls.enabled());
+  EXPECT_EQ(config.metrics, "127.0.0.1:9477");
+  EXPECT_EQ(config.store_path, "muster-data");
+  EXPECT_EQ(config.log_level, "info");
+  EXPECT_EQ(config.tail_keep, absl::Hours(168));
+  EXPECT_FALSE(config.sim.embedded);
+}
+
+TEST(DaemonConfig, AnotherBaseUrlBringsItsOwnLogHost) {
+  const DaemonConfig config =
+      Parsed("providers: {vast: {base_url: 'http://127.0.0.1:8080/', api_key: env:K}}\n");
+  EXPECT_EQ(config.providers.at("vast").base_url, "http://127.0.0.1:8080");
+  EXPECT_THAT(config.providers.at("vast").log_hosts, ElementsAre("s3.amazonaws.com", "127.0.0.1"));
+}
+
+TEST(DaemonConfig, TheEmbeddedMarketNeedsNoKey) {
+  const DaemonConfig config = Parsed("sim: {embedded: true, seed: 42, speed: 60}\n");
+  EXPECT_TRUE(config.sim.embedded);
+  EXPECT_EQ(config.sim.seed, 42u);
+  EXPECT_EQ(config.sim.speed, 60);
+  EXPECT_EQ(config.providers.count("vast"), 1u);
+}
+
+TEST(DaemonConfig, ReadsEverySetting) {
+  const DaemonConfig config = Parsed(R"(
+providers:
+  vast:
+    base_url: https://vast.example
+    api_key: file:/run/credentials/vast
+    log_hosts: ["*.example.org", "http://127.0.0.1:9000"]
+    ca_file: /etc/muster/ca.pem
+    budget: {per_hour: $2.00/h, per_day: $40, total: none}
+    pace: {create: 6s, destroy: 3.5s}
+listen: [unix:///run/muster/m.sock, "0.0.0.0:7600"]
+command_listen: "127.0.0.1:0"
+query_listen: ["[::1]:7602"]
+tls: {cert: c.pem, key: k.pem, client_ca: ca.pem}
+metrics: off
+store: {path: /var/lib/muster}
+log: {level: debug, tail_keep: 2d}
+limits: {log_polls_in_flight: 8, log_bytes_max: 512KB, answer_bytes_max: 4MB}
+)");
+  const ProviderConfig& vast = config.providers.at("vast");
+  EXPECT_THAT(vast.log_hosts, ElementsAre("*.example.org", "http://127.0.0.1:9000"));
+  EXPECT_EQ(vast.ca_file, "/etc/muster/ca.pem");
+  EXPECT_EQ(vast.budget.per_hour, MicroUsdPerHour(2'000'000));
+  EXPECT_EQ(vast.budget.per_day, MicroUsd(40'000'000));
+  EXPECT_THAT(vast.pace, ElementsAre(Pair("DELETE instances/{id}", absl::Milliseconds(3500)),
+                                     Pair("PUT asks/{id}", absl::Seconds(6))));
+  EXPECT_THAT(config.listen, ElementsAre("unix:///run/muster/m.sock", "0.0.0.0:7600"));
+  EXPECT_THAT(config.command_listen, ElementsAre("127.0.0.1:0"));
+  EXPECT_THAT(config.query_listen, ElementsAre("[::1]:7602"));
+  EXPECT_EQ(config.tls.client_ca_file, "ca.pem");
+  EXPECT_EQ(config.metrics, "");
+  EXPECT_EQ(config.store_path, "/var/lib/muster");
+  EXPECT_EQ(config.tail_keep, absl::Hours(48));
+  EXPECT_EQ(config.limits.log_polls_in_flight, 8);
+  EXPECT_EQ(config.limits.log_bytes_max, 512'000);
+}
+
+TEST(DaemonConfig, SaysWhereAndWhatOfEveryMistake) {
+  const std::pair<const char*, const char*> table[] = {
+      {"metric: off", "d.yaml:2:1: metric: is not a known key; did you mean \"metrics\"?"},
+      {"listen: 0.0.0.0:7600",
+       "d.yaml:2:9: listen[0]: \"0.0.0.0:7600\" can be reached from "
+       "elsewhere; expected a loopback address, or tls with cert, key and "
+       "client_ca"},
+      {"listen: 127.example.org:1", "can be reached from elsewhere"},
+      {"listen: localhost", "\"localhost\" is no address; expected unix:///PATH or HOST:PORT"},
+      {"listen: localhost:99999", "is no address"},
+      {"listen: []", "listen: is empty; expected unix:///PATH or HOST:PORT"},
+      {"listen: {a: b}", "listen: is a map; expected a list of texts"},
+      {"listen: 'unix://'", "is no socket; expected unix:///PATH of at most 107 bytes"},
+      {"query_listen: '10.0.0.1:1'", "d.yaml:2:15: query_listen[0]: \"10.0.0.1:1\" can be reached"},
+      {"tls: {cert: a}", "d.yaml:2:6: tls.key: is missing; expected a PEM file"},
+      {"metrics: nine", "metrics: \"nine\" is no address; expected HOST:PORT or off"},
+      {"log: {level: loud}", "\"loud\" is not known; expected one of debug, info, warning, error"},
+      {"log: {tail_keep: 7}", "log.tail_keep: \"7\" has no unit; expected a time span"},
+      {"store: {path: ''}", "store.path: \"\" is empty; expected a folder"},
+      {"limits: {log_polls_in_flight: 0}", "is zero; expected at least 1"},
+      {"limits: {log_bytes_max: 5MiB}", "\"5MiB\" has the wrong unit; expected a size such as"},
+      {"sim: {speed: 0}", "sim.speed: \"0\" is out of range; expected 0.01 to 100000"},
+      {"sim: {embedded: perhaps}", "\"perhaps\" is neither; expected true or false"},
+      {"store: {path: a}\nstore: {path: b}", "d.yaml:3:1: store: is here twice, first in line 2"},
+  };
+  for (const auto& [line, expected] : table) {
+    EXPECT_THAT(ErrorOf(std::string(kMinimal) + line + "\n"), HasSubstr(expected)) << line;
+  }
+}
+
+TEST(DaemonConfig, SaysWhatIsWrongWithAProvider) {
+  const std::pair<const char*, const char*> table[] = {
+      {"vats: {}", "d.yaml:1:13: providers.vats: is no known provider; expected vast"},
+      {"vast: {}", "providers.vast.api_key: is missing; expected a secret reference"},
+      {"vast: {api_key: env:K, base_url: ftp://x}",
+       "providers.vast.base_url: \"ftp://x\" is no base"},
+      {"vast: {api_key: env:K, base_url: 'http://vast.example'}",
+       "would carry the key in clear; expected https://, a loopback host, or plain_http: true"},
+      {"vast: {api_key: env:K, log_hosts: ['a b']}",
+       "providers.vast.log_hosts[0]: \"a b\" is no host"},
+      {"vast: {api_key: env:K, budget: {per_day: 5}}", "budget.per_day: \"5\" has no dollar sign"},
+      {"vast: {api_key: env:K, pace: {create: fast}}", "pace.create: \"fast\" is no interval"},
+      {"vast: {api_key: env:K, pace: {destory: 1s}}", "did you mean \"destroy\"?"},
+  };
+  for (const auto& [entry, expected] : table) {
+    EXPECT_THAT(ErrorOf(std::string("providers: {") + entry + "}\n"), HasSubstr(expected)) << entry;
+  }
+  EXPECT_THAT(ErrorOf("log: {level: info}\n"),
+              HasSubstr("d.yaml:1:1: providers: is missing; expected providers: {vast: {api_key:"));
+}
+
+TEST(DaemonConfig, RefusesSecretsInClearWithoutShowingThem) {
+  for (const char* text : {"providers: {vast: {api_key: hunter2hunter2}}\n",
+                           "providers: {vast: {api_key: 'env:hunter2 hunter2'}}\n",
+                           "providers: {vast: {api_key: [hunter2]}}\n",
+                           "providers: {vast: {token: hunter2, api_key: env:K}}\n",
+                           "providers: {vast: {api_key: env:K, base_url: 'https://hunter2@h'}}\n",
+                           "providers: {vast: {api_key: env:K}}\napi_key: hunter2\n"}) {
+    const std::string error = ErrorOf(text);
+    EXPECT_THAT(error, HasSubstr("expected")) << text;
+    EXPECT_THAT(error, Not(HasSubstr("hunter2"))) << text;
+  }
+}
+
+TEST(DaemonConfig, ListensWhereTheCommandLooks) {
+  EXPECT_THAT(DefaultListen(""), ElementsAre("unix:///run/muster/musterd.sock", "127.0.0.1:7600"));
+  EXPECT_THAT(DefaultListen("/run/user/7"),
+              ElementsAre("unix:///run/user/7/muster/musterd.sock", "127.0.0.1:7600"));
+  for (const std::string& address : DefaultListen("")) EXPECT_TRUE(IsLocalAddress(address));
+}
+
+TEST(DaemonConfig, SurvivesAnyMutationOfAGoodFile) {
+  const std::string good =
+      "providers:\n  vast: {api_key: env:K, pace: {create: 5s}}\nlisten: [unix:///a, '[::1]:80']\n"
+      "tls: {cert: a, key: b, client_ca: c}\nlog: {level: info, tail_keep: 7d}\n";
+  const std::string spice = "{}[]:,-&*!|>'\"%@`#?\n\t 0$~<\x80\xff";
+  Rng rng(11);
+  for (int round = 0; round < 3000; ++round) {
+    std::string text = good;
+    for (int edits = 1 + static_cast<int>(rng.Below(6)); edits > 0; --edits) {
+      const std::size_t at = rng.Below(text.size());
+      if (rng.Chance(0.5)) {
+        text[at] = spice[rng.Below(spice.size())];
+      } else {
+        text.erase(at, 1 + rng.Below(8));
+      }
+      if (text.empty()) text = "x";
+    }
+    const std::string error = ErrorOf(text);
+    EXPECT_TRUE(error == "accepted" || error.find("d.yaml") == 0) << error;
+  }
+}
+
+}  // namespace
+}  // namespace muster
