@@ -105,7 +105,7 @@ int RunCli(const std::vector<std::string>& words, CliEnv& env) {
     env.err << "muster: no verb given; see 'muster help'\n";
     return kUsage;
   }
-  const bool help = rest[0] == "help";
+  const bool help = rest[0] == "help" && rest.size() > 1;
   const std::string word = help ? rest[1] : rest[0];
   const auto found = FindVerb(AllSpecs(), word);
   if (!found.ok()) {

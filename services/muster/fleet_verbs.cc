@@ -60,6 +60,9 @@ int Status_(Session& s) {
   return Repeat(s, [&s] {
     api::ListFleetsRequest request;
     request.set_include_ended(s.args.Has("all"));
+    const auto moment = s.AsOf();
+    if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+    *request.mutable_as_of() = *moment;
     api::ListFleetsResponse answer;
     const auto context = s.Context();
     const grpc::Status status = s.queries().ListFleets(context.get(), request, &answer);
@@ -142,6 +145,9 @@ int GetWorkers(Session& s, const std::string& fleet) {
   api::ListWorkersRequest request;
   request.set_fleet(fleet);
   request.set_include_ended(s.args.Has("all"));
+  const auto moment = s.AsOf();
+  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+  *request.mutable_as_of() = *moment;
   do {
     api::ListWorkersResponse page;
     const auto context = s.Context();
@@ -165,6 +171,9 @@ int GetWorkers(Session& s, const std::string& fleet) {
 int GetOneFleet(Session& s, const std::string& name, bool describe) {
   api::GetFleetRequest request;
   request.set_fleet(name);
+  const auto moment = s.AsOf();
+  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+  *request.mutable_as_of() = *moment;
   api::Fleet fleet;
   const auto context = s.Context();
   const grpc::Status status = s.queries().GetFleet(context.get(), request, &fleet);
@@ -186,6 +195,9 @@ int GetOneFleet(Session& s, const std::string& name, bool describe) {
 int GetOneWorker(Session& s, const std::string& name, bool describe) {
   api::GetWorkerRequest request;
   request.set_worker(name);
+  const auto moment = s.AsOf();
+  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+  *request.mutable_as_of() = *moment;
   api::Worker worker;
   const auto context = s.Context();
   const grpc::Status status = s.queries().GetWorker(context.get(), request, &worker);
@@ -248,7 +260,7 @@ std::vector<Verb> FleetVerbs() {
   return {
       {{"status", "[FLEET]", 0, 1,
         "Shows wanted, have and healthy, cost now and today, and what each fleet waits for.",
-        {WatchFlag(), {"all", 'a', "", "ended fleets too"}}},
+        {WatchFlag(), AtFlag(), {"all", 'a', "", "ended fleets too"}}},
        Status_},
       {{"plan", "", 0, 0, "Shows what applying a fleet file would rent and destroy, with prices.",
         {FileFlag(), DetailedFlag()}},
@@ -260,10 +272,10 @@ std::vector<Verb> FleetVerbs() {
       {{"get", "[fleets|workers|fleet/NAME|WORKER]", 0, 1,
         "Lists workers or fleets, or shows one; 'get fleet/NAME -o yaml' gives its file back.",
         {{"fleet", 0, "NAME", "only this fleet's workers"}, {"all", 'a', "", "ended ones too"},
-         WatchFlag()}},
+         WatchFlag(), AtFlag()}},
        Get},
       {{"describe", "WORKER|fleet/NAME|host/PROVIDER/MACHINE", 1, 1,
-        "Shows everything known about one thing.", {}},
+        "Shows everything known about one thing.", {AtFlag()}},
        Describe},
       {{"scale", "FLEET WORKERS", 2, 2, "Changes how many workers a fleet keeps.",
         {YesFlag(), DryRunFlag(), DetailedFlag(), WaitFlag(), RequestIdFlag()}},

@@ -48,6 +48,9 @@ int ListHosts(Session& s) {
   api::ListHostsRequest request;
   request.set_provider(s.args.Get("provider", "vast"));
   request.set_struck_only(!s.args.Has("all"));
+  const auto moment = s.AsOf();
+  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+  *request.mutable_as_of() = *moment;
   api::ListHostsResponse answer;
   const auto context = s.Context();
   const grpc::Status status = s.queries().ListHosts(context.get(), request, &answer);
@@ -166,6 +169,9 @@ int Stats(Session& s) {
   return Repeat(s, [&s] {
     api::GetEfficiencyRequest request;
     if (!s.args.positional().empty()) request.set_fleet(s.args.positional()[0]);
+    const auto moment = s.AsOf();
+    if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+    *request.mutable_as_of() = *moment;
     api::GetEfficiencyResponse answer;
     const auto context = s.Context();
     const grpc::Status status = s.queries().GetEfficiency(context.get(), request, &answer);
@@ -198,6 +204,9 @@ int CostVerb(Session& s) {
   return Repeat(s, [&s] {
     api::GetCostRequest request;
     if (!s.args.positional().empty()) request.set_fleet(s.args.positional()[0]);
+    const auto moment = s.AsOf();
+    if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+    *request.mutable_as_of() = *moment;
     api::GetCostResponse answer;
     const auto context = s.Context();
     const grpc::Status status = s.queries().GetCost(context.get(), request, &answer);
@@ -224,13 +233,13 @@ std::vector<Verb> MoneyVerbs() {
         {{"all", 'a', "", "machines without a live strike too"},
          {"provider", 0, "NAME", "vast"},
          {"reason", 0, "TEXT", "kept in the log"}, YesFlag(), DryRunFlag(), RequestIdFlag(),
-         WatchFlag()}},
+         WatchFlag(), AtFlag()}},
        Hosts},
       {{"stats", "[FLEET]", 0, 1, "Work and money per unit of work, by worker, GPU and fleet.",
-        {WatchFlag()}},
+        {WatchFlag(), AtFlag()}},
        Stats},
       {{"cost", "[FLEET]", 0, 1, "Spend now, today and in total; what was lost on bad machines.",
-        {WatchFlag()}},
+        {WatchFlag(), AtFlag()}},
        CostVerb},
   };
 }

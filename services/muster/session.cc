@@ -179,6 +179,25 @@ bool Session::Confirm(const std::string& question) {
   return yes;
 }
 
+StatusOr<api::AsOf> Session::AsOf() const {
+  api::AsOf moment;
+  const std::string text = args.Get("at");
+  if (text.empty()) return moment;
+  std::uint64_t position = 0;
+  if (absl::SimpleAtoi(text, &position)) {
+    moment.set_position(position);
+    return moment;
+  }
+  absl::Time time;
+  std::string problem;
+  if (!absl::ParseTime(absl::RFC3339_full, text, &time, &problem)) {
+    return InvalidArgument(Cat("--at ", text, ": expected a position in the log (48211) or a time ",
+                               "(2026-11-21T03:14:07Z)"));
+  }
+  moment.mutable_time()->set_seconds(absl::ToUnixSeconds(time));
+  return moment;
+}
+
 std::string Session::RequestId() {
   const std::string given = args.Get("request-id");
   if (!given.empty()) return given;
@@ -192,6 +211,9 @@ Flag RequestIdFlag() {
   return {"request-id", 0, "ID", "repeat safely: the same id gives the first answer"};
 }
 Flag WaitFlag() { return {"wait", 'w', "", "stay until it is done (see --timeout)"}; }
+Flag AtFlag() {
+  return {"at", 0, "TIME|POSITION", "as it was then; a position in the log or an RFC 3339 time"};
+}
 Flag WatchFlag() { return {"watch", 0, "", "again every two seconds until Ctrl-C"}; }
 
 int Repeat(Session& session, const std::function<int()>& once) {

@@ -53,6 +53,9 @@ class Session {
 
   // Asks on a terminal. Without one: true with --yes, else says what is needed; false.
   bool Confirm(const std::string& question);
+  // The moment that --at names, by position or time; unset without the flag.
+  // kInvalidArgument  neither; the message says what was expected
+  StatusOr<api::AsOf> AsOf() const;
   std::string RequestId();  // --request-id or a fresh one
   std::string address() const { return address_; }
 
@@ -95,6 +98,7 @@ Flag DryRunFlag();
 Flag RequestIdFlag();
 Flag WaitFlag();
 Flag WatchFlag();
+Flag AtFlag();
 
 // Runs `once` and, with --watch, again every two seconds until interrupted.
 int Repeat(Session& session, const std::function<int()>& once);

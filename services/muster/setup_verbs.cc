@@ -108,6 +108,18 @@ int Doctor(Session& s) {
   return failed ? kFailed : kOk;
 }
 
+int Backup(Session& s) {
+  api::BackupStoreResponse answer;
+  const auto context = s.StreamContext();  // takes as long as copying takes
+  const grpc::Status status = s.commands().BackupStore(context.get(), {}, &answer);
+  if (!status.ok()) return s.Fail(status);
+  if (s.PrintStructured(answer, {answer.folder()})) return kOk;
+  s.env.out << "events up to " << answer.position() << " are in " << answer.folder() << "\n";
+  s.env.err << "next: musterd --config FILE --restore " << answer.folder()
+            << "  makes a store of it\n";
+  return kOk;
+}
+
 }  // namespace
 
 std::vector<Verb> SetupVerbs() {
@@ -117,6 +129,8 @@ std::vector<Verb> SetupVerbs() {
        Init},
       {{"doctor", "", 0, 0, "Checks the daemon, its store, keys, accounts and clocks.", {}},
        Doctor},
+      {{"backup", "", 0, 0, "Adds a backup of the log beside the store while musterd goes on.", {}},
+       Backup},
   };
 }
 

@@ -29,8 +29,8 @@ std::string RuntimeDir() {
 
 }  // namespace
 
-Daemon::Daemon(OsRuntime& rt, DaemonConfig config, std::unique_ptr<Secrets> secrets)
-    : rt_(rt), config_(std::move(config)), secrets_(std::move(secrets)) {}
+Daemon::Daemon(OsRuntime& rt, DaemonConfig config, Secrets& secrets)
+    : rt_(rt), config_(std::move(config)), secrets_(secrets) {}
 
 Daemon::~Daemon() {
   if (server_ != nullptr) server_->Shutdown(absl::ZeroDuration());
@@ -64,7 +64,7 @@ Status Daemon::MakeAccounts() {
     } else {
       account.http = std::make_unique<CurlHttpClient>(rt_, CurlOptions{.ca_file = provider.ca_file});
     }
-    account.made = maker->second(settings, {rt_, *account.http, *secrets_});
+    account.made = maker->second(settings, {rt_, *account.http, secrets_});
     accounts_.emplace(ProviderName(name), std::move(account));
   }
   return absl::OkStatus();
@@ -103,14 +103,14 @@ Task<Status> Daemon::Start() {
       rt_, TailKeeperOptions{.folder = Cat(config_.store_path, "/tails"),
                              .age_max = config_.tail_keep});
   const Status kept = tails_->Start();
-  if (!kept.ok()) Log(LogLevel::kWarning, "tails_in_memory", {{"error", std::string(Message(kept))}});
+  if (!kept.ok()) Log(LogLevel::kWarning, "tails_in_memory", {{"error", kept}});
   CO_RETURN_IF_ERROR(MakeAccounts());
   http_ = std::make_unique<CurlHttpClient>(rt_);
   EngineOptions options;
   for (const auto& [name, provider] : config_.providers) {
     options.policy.plan.account_budgets[ProviderName(name)] = ToSpec(provider.budget);
   }
-  engine_ = std::make_unique<Engine>(Engine::Ports{rt_, *store_, *http_, *secrets_, *tails_},
+  engine_ = std::make_unique<Engine>(Engine::Ports{rt_, *store_, *http_, secrets_, *tails_},
                                      std::move(options));
   for (auto& [name, account] : accounts_) engine_->AddProvider(*account.made.provider);
   CO_RETURN_IF_ERROR(co_await engine_->Start());
@@ -122,7 +122,7 @@ Task<Status> Daemon::Start() {
   Log(LogLevel::kInfo, "serving",
       {{"listen", std::string(absl::StrJoin(server_->addresses(), " "))},
        {"store", config_.store_path},
-       {"position", Cat(store_->Head())}});
+       {"position", store_->Head()}});
   co_return absl::OkStatus();
 }
 
@@ -140,7 +140,7 @@ Task<void> Daemon::StopWorking(absl::Duration patience, std::function<void()> do
   if (projector_ != nullptr) {
     const Status saved = projector_->SaveSnapshot();
     if (!saved.ok()) {
-      Log(LogLevel::kWarning, "snapshot_failed", {{"error", std::string(Message(saved))}});
+      Log(LogLevel::kWarning, "snapshot_failed", {{"error", saved}});
     }
     projector_->Stop();
   }
@@ -160,10 +160,8 @@ Task<void> Daemon::StopWorking(absl::Duration patience, std::function<void()> do
   (*finish)();
 }
 
-std::vector<std::string> Daemon::Reload(const DaemonConfig& fresh) {
+std::vector<std::string> Daemon::NeedsRestart(const DaemonConfig& fresh) const {
   std::vector<std::string> restart;
-  if (const auto level = LogLevelFromName(fresh.log_level)) SetLogLevel(*level);
-  config_.log_level = fresh.log_level;
   const auto note = [&](bool changed, const char* key) {
     if (changed) restart.push_back(key);
   };

@@ -2,8 +2,8 @@
 //
 //   store -> engine (handler, policy, pollers, effects) -> read models -> gRPC, metrics
 //
-// Reactor thread, except where said. Owns all of it; the Runtime must outlive it, and its tasks be
-// destroyed before it is.
+// Reactor thread, except where said. Owns all of it; the Runtime and the secrets must outlive it,
+// and the Runtime's tasks be destroyed before it is.
 #pragma once
 
 #include <functional>
@@ -30,7 +30,7 @@ namespace muster {
 
 class Daemon {
  public:
-  Daemon(OsRuntime& rt, DaemonConfig config, std::unique_ptr<Secrets> secrets);
+  Daemon(OsRuntime& rt, DaemonConfig config, Secrets& secrets);
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -45,8 +45,8 @@ class Daemon {
   // `patience` is: what was still under way then is taken up by the next start.
   void BeginStop(absl::Duration patience, std::function<void()> done);
 
-  // Takes over what of `fresh` may change while running (the log level); names what needs a restart.
-  std::vector<std::string> Reload(const DaemonConfig& fresh);
+  // The keys in which `fresh` differs from what runs and which take a restart to change.
+  std::vector<std::string> NeedsRestart(const DaemonConfig& fresh) const;
 
   // Where clients reach it, ports resolved; after Start.
   const std::vector<std::string>& addresses() const { return server_->addresses(); }
@@ -66,18 +66,18 @@ class Daemon {
   // What the APIs ask of the world (daemon_hooks.cc).
   grpc_api::QueryHooks MakeQueryHooks();
   grpc_api::CommandHooks MakeCommandHooks();
-  Task<StatusOr<api::ListOffersResponse>> ListOffers(api::ListOffersRequest request);
+  Task<StatusOr<api::v1::ListOffersResponse>> ListOffers(api::v1::ListOffersRequest request);
   Task<StatusOr<LogTail>> FetchLog(WorkerId worker, int lines);
-  Task<std::vector<api::Check>> Diagnose();
-  Task<api::Check> CheckAccount(ProviderName name);
-  api::Check CheckSecrets() const;
-  api::Check CheckStore() const;
-  Task<StatusOr<api::BackupStoreResponse>> Backup();
+  Task<std::vector<api::v1::Check>> Diagnose();
+  Task<api::v1::Check> CheckAccount(ProviderName name);
+  api::v1::Check CheckSecrets() const;
+  api::v1::Check CheckStore() const;
+  Task<StatusOr<api::v1::BackupStoreResponse>> Backup();
   std::string BackupFolder() const;
 
   OsRuntime& rt_;
   DaemonConfig config_;
-  std::unique_ptr<Secrets> secrets_;
+  Secrets& secrets_;
   std::unique_ptr<RocksDbEventStore> store_;
   std::unique_ptr<TailKeeper> tails_;
   std::unique_ptr<HttpClient> http_;  // for what is no provider's: preflight checks

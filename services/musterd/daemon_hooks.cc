@@ -12,9 +12,9 @@ namespace {
 
 constexpr absl::Duration kCallTime = absl::Seconds(60);
 
-api::Check MakeCheck(std::string name, api::Check::Result result, std::string detail,
+api::v1::Check MakeCheck(std::string name, api::v1::Check::Result result, std::string detail,
                      std::string next = "") {
-  api::Check check;
+  api::v1::Check check;
   check.set_name(std::move(name));
   check.set_result(result);
   check.set_detail(std::move(detail));
@@ -42,7 +42,7 @@ std::string NextFor(Trouble trouble) {
 
 grpc_api::QueryHooks Daemon::MakeQueryHooks() {
   grpc_api::QueryHooks hooks;
-  hooks.list_offers = [this](api::ListOffersRequest request) {
+  hooks.list_offers = [this](api::v1::ListOffersRequest request) {
     return ListOffers(std::move(request));
   };
   hooks.fetch_log = [this](WorkerId worker, int lines) { return FetchLog(worker, lines); };
@@ -66,7 +66,7 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   return hooks;
 }
 
-Task<StatusOr<api::ListOffersResponse>> Daemon::ListOffers(api::ListOffersRequest request) {
+Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffersRequest request) {
   const World& world = engine_->handler().world();
   const fleet::State* fleet = world.FindFleet(FleetName(request.fleet()));
   if (fleet == nullptr) co_return NotFound(Cat("there is no fleet '", request.fleet(), "'"));
@@ -88,7 +88,7 @@ Task<StatusOr<api::ListOffersResponse>> Daemon::ListOffers(api::ListOffersReques
   market.offers = std::move(offers);
   market.offers_found = static_cast<int>(market.offers.size());
   market.offers_seen.at = rt_.Now();
-  api::ListOffersResponse out;
+  api::v1::ListOffersResponse out;
   out.set_found(market.offers_found);
   *out.mutable_seen_at() = grpc_api::ToTimestamp(rt_.Now());
   const int limit = request.limit() > 0 ? request.limit() : 50;
@@ -110,45 +110,45 @@ Task<StatusOr<LogTail>> Daemon::FetchLog(WorkerId worker, int lines) {
   co_return co_await provider.FetchLog(instance, lines, rt_.Now() + kCallTime);
 }
 
-api::Check Daemon::CheckStore() const {
+api::v1::Check Daemon::CheckStore() const {
   const auto counters = store_->counters();
-  return MakeCheck("store", api::Check::OK,
+  return MakeCheck("store", api::v1::Check::OK,
                    Cat(config_.store_path, ", ", store_->Head(), " events, ", counters.groups,
                        " syncs since the start"));
 }
 
-api::Check Daemon::CheckSecrets() const {
+api::v1::Check Daemon::CheckSecrets() const {
   std::vector<std::string> missing;
   for (const auto& [name, fleet] : engine_->handler().world().fleets) {
     if (!fleet.active()) continue;
     for (const auto& [key, value] : fleet.spec.launch().env()) {
       if (!IsSecretRef(value)) continue;
-      const StatusOr<std::string> secret = secrets_->Resolve(value);
+      const StatusOr<std::string> secret = secrets_.Resolve(value);
       if (!secret.ok()) missing.push_back(Cat(name.str(), ": ", Message(secret.status())));
     }
   }
   if (missing.empty()) {
-    return MakeCheck("secrets", api::Check::OK, "every reference of the fleets resolves");
+    return MakeCheck("secrets", api::v1::Check::OK, "every reference of the fleets resolves");
   }
-  return MakeCheck("secrets", api::Check::FAILED, std::string(absl::StrJoin(missing, "; ")),
+  return MakeCheck("secrets", api::v1::Check::FAILED, std::string(absl::StrJoin(missing, "; ")),
                    "set it for musterd; it is read anew when a worker is rented");
 }
 
-Task<api::Check> Daemon::CheckAccount(ProviderName name) {
+Task<api::v1::Check> Daemon::CheckAccount(ProviderName name) {
   const std::string title = Cat("provider ", name.str());
   Provider& provider = *accounts_.at(name).made.provider;
   const StatusOr<::muster::Account> account =
       co_await provider.GetAccount(rt_.Now() + absl::Seconds(20));
   if (!account.ok()) {
     const Trouble trouble = TroubleOf(account.status());
-    co_return MakeCheck(title, api::Check::FAILED,
+    co_return MakeCheck(title, api::v1::Check::FAILED,
                         Cat(TroubleName(trouble), ": ", Message(account.status())),
                         NextFor(trouble));
   }
   const Freshness ages = engine_->freshness()[name];
   const bool listed = ages.list != absl::InfinitePast();
   co_return MakeCheck(
-      title, listed ? api::Check::OK : api::Check::WARNING,
+      title, listed ? api::v1::Check::OK : api::v1::Check::WARNING,
       Cat("answers; credit ", FormatUsd(MicroUsd(static_cast<std::int64_t>(
                                   account->credit_usd * 1e6))),
           listed ? Cat(", instance list ", FormatSpan(rt_.Now() - ages.list), " old")
@@ -156,14 +156,14 @@ Task<api::Check> Daemon::CheckAccount(ProviderName name) {
       listed ? "" : "wait a minute; nothing is decided before the first complete list");
 }
 
-Task<std::vector<api::Check>> Daemon::Diagnose() {
-  std::vector<api::Check> checks = {CheckStore(), CheckSecrets()};
+Task<std::vector<api::v1::Check>> Daemon::Diagnose() {
+  std::vector<api::v1::Check> checks = {CheckStore(), CheckSecrets()};
   for (const auto& [name, account] : accounts_) {
-    api::Check check = co_await CheckAccount(name);
+    api::v1::Check check = co_await CheckAccount(name);
     checks.push_back(std::move(check));
   }
   if (accounts_.empty()) {
-    checks.push_back(MakeCheck("providers", api::Check::WARNING, "none is configured",
+    checks.push_back(MakeCheck("providers", api::v1::Check::WARNING, "none is configured",
                                "add providers.vast.api_key to the configuration"));
   }
   co_return checks;
@@ -171,7 +171,7 @@ Task<std::vector<api::Check>> Daemon::Diagnose() {
 
 std::string Daemon::BackupFolder() const { return Cat(config_.store_path, "-backup"); }
 
-Task<StatusOr<api::BackupStoreResponse>> Daemon::Backup() {
+Task<StatusOr<api::v1::BackupStoreResponse>> Daemon::Backup() {
   if (std::exchange(copying_, true)) {
     co_return FailedPrecondition("a backup is being made already: wait for it");
   }
@@ -184,7 +184,7 @@ Task<StatusOr<api::BackupStoreResponse>> Daemon::Backup() {
   const StatusOr<Position> position = co_await made.Take();
   copying_ = false;
   if (!position.ok()) co_return position.status();
-  api::BackupStoreResponse out;
+  api::v1::BackupStoreResponse out;
   out.set_folder(BackupFolder());
   out.set_position(*position);
   co_return out;

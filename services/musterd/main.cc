@@ -1,4 +1,3 @@
-#include <csignal>
 #include <iostream>
 
 #include "eventstore/base/log.h"
@@ -41,38 +40,53 @@ Task<void> Begin(Daemon* daemon, OsRuntime* rt, int* exit_code) {
   rt->Stop();
 }
 
+// Log lines carry the runtime's time and no secret. The options hold references: reset them first.
+void LogThrough(OsRuntime& rt, const Secrets& secrets, const std::string& level) {
+  LogOptions options;
+  options.level = ParseLogLevel(level).value_or(LogLevel::kInfo);
+  options.journal = StderrIsJournal();
+  options.now = [&rt] { return rt.Now(); };
+  options.mask = [&secrets](std::string_view text) { return secrets.Mask(text); };
+  ConfigureLog(std::move(options));
+}
+
+// SIGHUP: takes what may change from the file; a bad file changes nothing.
+void ReadAgain(const std::string& config_file, Daemon& daemon, OsRuntime& rt,
+               const Secrets& secrets) {
+  const StatusOr<DaemonConfig> fresh = LoadDaemonConfig(config_file);
+  if (!fresh.ok()) {
+    Log(LogLevel::kError, "reload_refused", {{"error", fresh.status()}});
+    return;
+  }
+  LogThrough(rt, secrets, fresh->log_level);
+  for (const std::string& key : daemon.NeedsRestart(*fresh)) {
+    Log(LogLevel::kWarning, "needs_restart", {{"key", key}});
+  }
+  Log(LogLevel::kInfo, "reloaded");
+}
+
 int Serve(const DaemonConfig& config, const std::string& config_file) {
   OsRuntime rt({.speed = config.sim.embedded ? config.sim.speed : 1.0});
-  std::unique_ptr<Secrets> secrets = MakeOsSecrets();
-  Secrets& mask = *secrets;
-  SetLogMask([&mask](std::string_view text) { return mask.Mask(text); });
+  const std::unique_ptr<Secrets> secrets = MakeOsSecrets();
+  LogThrough(rt, *secrets, config.log_level);
   int exit_code = 0;
   {
-    Daemon daemon(rt, config, std::move(secrets));
+    Daemon daemon(rt, config, *secrets);
     // Of real time: a demonstration's clock runs faster, its provider answers faster too.
-    const absl::Duration patience = absl::Seconds(10) * (config.sim.embedded ? config.sim.speed : 1);
-    const auto stop = [&] {
-      Log(LogLevel::kInfo, "stopping", {});
-      daemon.BeginStop(patience, [&rt] { rt.Stop(); });
-    };
-    rt.OnSignal(SIGTERM, stop);
-    rt.OnSignal(SIGINT, stop);
-    rt.OnSignal(SIGHUP, [&] {
-      const StatusOr<DaemonConfig> fresh = LoadDaemonConfig(config_file);
-      if (!fresh.ok()) {
-        Log(LogLevel::kError, "reload_refused", {{"error", std::string(Message(fresh.status()))}});
-        return;
-      }
-      for (const std::string& key : daemon.Reload(*fresh)) {
-        Log(LogLevel::kWarning, "needs_restart", {{"key", key}});
-      }
-      Log(LogLevel::kInfo, "reloaded", {});
-    });
+    const absl::Duration patience =
+        absl::Seconds(10) * (config.sim.embedded ? config.sim.speed : 1);
+    HandleSignals(rt, {.stop =
+                           [&] {
+                             Log(LogLevel::kInfo, "stopping");
+                             daemon.BeginStop(patience, [&rt] { rt.Stop(); });
+                           },
+                       .reload = [&] { ReadAgain(config_file, daemon, rt, *secrets); }});
     rt.Spawn("begin", Begin(&daemon, &rt, &exit_code));
     rt.Run();
     rt.DestroyTasks();
-    SetLogMask(nullptr);
   }
+  Log(LogLevel::kInfo, "stopped");
+  ConfigureLog({});
   return exit_code;
 }
 
@@ -87,7 +101,6 @@ int Main(const std::vector<std::string>& args) {
   if (options->mode == Mode::kVersion) return std::cout << "musterd " << MUSTER_VERSION << "\n", 0;
   const StatusOr<DaemonConfig> config = LoadDaemonConfig(options->config_file);
   if (!config.ok()) return Fail(config.status());
-  if (const auto level = LogLevelFromName(config->log_level)) SetLogLevel(*level);
   if (options->mode == Mode::kCheckConfig) {
     return std::cout << options->config_file << ": good\n", 0;
   }
@@ -100,6 +113,7 @@ int Main(const std::vector<std::string>& args) {
 }  // namespace muster
 
 int main(int argc, char** argv) {
-  muster::HardenProcess();
+  const auto hardened = muster::HardenProcess();
+  if (!hardened.ok()) return muster::Fail(hardened.status());
   return muster::Main(std::vector<std::string>(argv + 1, argv + argc));
 }

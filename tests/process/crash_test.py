@@ -69,7 +69,7 @@ class Crash(unittest.TestCase):
         """Every contract has exactly one intent in the log, with the same token, and was ended."""
         ledger = stage.control("ledger")["ledger"]
         events = stage.muster_json("events", "--after", "0", "--limit", "100000")["events"]
-        intents = {e["stream"].split("/")[1] for e in events if e["type"] == "worker.launch-requested"}
+        intents = {e["stream"].split("/")[1] for e in events if e["type"] == "worker.launch_requested"}
         tokens = [re.search(r"\.([a-z2-7]+)$", line["label"]).group(1) for line in ledger]
         self.assertEqual(len(tokens), len(set(tokens)), "two machines for one intent")
         self.assertLessEqual(set(tokens), intents, "a machine without an intent")

@@ -19,7 +19,7 @@ Task<void> SaveNowAndThen(Runtime& rt, Handler& handler, absl::Duration every,
     if (status.ok()) {
       saved = head;
     } else {
-      Log(LogLevel::kWarning, "snapshot_failed", {{"error", std::string(Message(status))}});
+      Log(LogLevel::kWarning, "snapshot_failed", {{"error", status}});
     }
   }
 }
@@ -64,7 +64,7 @@ Task<void> Engine::Stop() {
   co_await WhenAll(ports_.rt, std::move(ends));
   const Status saved = handler_.SaveSnapshot();
   if (!saved.ok()) {
-    Log(LogLevel::kWarning, "snapshot_failed", {{"error", std::string(Message(saved))}});
+    Log(LogLevel::kWarning, "snapshot_failed", {{"error", saved}});
   }
 }
 
