@@ -13,10 +13,12 @@
 
 namespace muster::event::v1 {
 class EventBody;
-}
+class Evidence;
+}  // namespace muster::event::v1
 namespace muster::spec::v1 {
 class FleetSpec;
-}
+class Timers;
+}  // namespace muster::spec::v1
 
 namespace muster {
 namespace eventpb = ::muster::event::v1;

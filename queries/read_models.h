@@ -27,6 +27,7 @@ class FleetStatusProjection;
 class HealthProjection;
 class StrikesProjection;
 class TimelineProjection;
+struct WorkerFacts;
 
 class ReadModels {
  public:
@@ -56,7 +57,7 @@ class ReadModels {
   // kFailedPrecondition  several are; the message names them: ask for one of them
   StatusOr<WorkerStatus> Worker(std::string_view key, absl::Time now) const;
 
-  // Struck ones first, most strikes first, then by id.
+  // Most live strikes first, then by provider and id.
   std::vector<HostStatus> Hosts(const HostQuery& query, absl::Time now) const;
   // One machine id a line, one line per live strike, as the old bad-hosts.txt.
   std::string BadHosts(const ProviderName& provider, absl::Time now) const;
@@ -74,7 +75,7 @@ class ReadModels {
   // kDataLoss, kUnimplemented  from the store or the codec: the log is damaged or of a newer writer
   StatusOr<EventPage> Events(const EventQuery& query) const;
   // `subject`: "worker/k7f2q", "fleet/zeb", "host/vast/5512", "account/vast", or a position.
-  // A worker may be named as in Worker().
+  // A worker may be named as in Worker(), with or without "worker/".
   //
   // kNotFound            there is no such stream or position
   // kFailedPrecondition  as Worker()
@@ -97,8 +98,11 @@ class ReadModels {
 
  private:
   std::vector<Projection*> Parts() const;
-  WorkerStatus FullWorker(const WorkerId& id, absl::Time now) const;
-  StatusOr<WorkerId> FindWorker(std::string_view key) const;
+  // `facts` of the health model with what the other models know of the worker.
+  WorkerStatus FullWorker(const WorkerFacts& facts, absl::Time now) const;
+  std::vector<WorkerStatus> OpenWorkers(const std::string& fleet, absl::Time now) const;
+  void Complete(FleetStatus& fleet, absl::Time now) const;
+  StatusOr<const WorkerFacts*> FindWorker(std::string_view key) const;
 
   const EventStore& store_;
   Position position_ = 0;

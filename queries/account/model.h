@@ -32,7 +32,7 @@ struct AccountStatus {
   bool credit_wait = false;
   std::string credit_wait_detail;
   absl::Time credit_wait_since = absl::InfinitePast();
-  std::vector<WaitStatus> troubles;  // ongoing ones; `until` is when each began
+  std::vector<WaitStatus> troubles;  // ongoing ones
   MicroUsdPerHour burn;              // all that is billed to it, orphans included
   absl::Duration runway;             // credit / burn; zero = unknown or spent
   std::vector<OrphanStatus> orphans;

@@ -22,6 +22,7 @@ struct WaitStatus {
   std::string detail;                       // with the numbers
   std::string owner;                        // who can end it: "operator", "provider", "muster"
   absl::Time until = absl::InfinitePast();  // next try or deadline
+  absl::Time since = absl::InfinitePast();
 };
 
 struct FleetStatus {

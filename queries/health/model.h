@@ -29,7 +29,7 @@ struct WorkerStatus {
   WorkerId replaces;
   std::int64_t upload_interval_s = 0;
 
-  MicroUsdPerHour price;  // as billed now; zero when ended
+  MicroUsdPerHour price;  // as billed now; of the offer while launching; zero when ended
   MicroUsd spent;
   double rate_per_s = -1;      // newest; -1 = none seen
   double rate_mean_per_s = 0;  // over its progress events

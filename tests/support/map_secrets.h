@@ -1,6 +1,8 @@
 // MapSecrets: Secrets out of a map from reference to value, with the real mask. One thread.
 #pragma once
 
+#include <functional>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -14,8 +16,9 @@ namespace muster {
 class MapSecrets final : public Secrets {
  public:
   MapSecrets() = default;
-  explicit MapSecrets(std::map<std::string, std::string, std::less<>> values)
-      : values_(std::move(values)) {}
+  // MapSecrets secrets{{"env:HF_TOKEN", "hf_..."}};
+  MapSecrets(std::initializer_list<std::pair<const std::string, std::string>> values)
+      : values_(values) {}
 
   // Sets, rotates or (with "") removes the value behind `ref`.
   void Set(std::string ref, std::string value) { values_[std::move(ref)] = std::move(value); }

@@ -95,7 +95,7 @@ TEST(SecretMask, FindsOneOfManySecrets) {
 }
 
 TEST(MapSecrets, ResolvesAndMasksLikeTheRealOne) {
-  MapSecrets secrets({{"env:HF_TOKEN", "hf_s3cr3t"}});
+  MapSecrets secrets{{"env:HF_TOKEN", "hf_s3cr3t"}};
   EXPECT_EQ(secrets.Mask("hf_s3cr3t"), "hf_s3cr3t");
   EXPECT_THAT(secrets.Resolve("env:HF_TOKEN"), IsOkAndHolds("hf_s3cr3t"));
   EXPECT_EQ(secrets.Mask("hf_s3cr3t"), "[secret]");

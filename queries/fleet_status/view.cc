@@ -1,0 +1,134 @@
+#include "queries/fleet_status/view.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "eventstore/base/strings.h"
+#include "eventstore/events/codec.h"
+#include "queries/cost/projection.h"
+#include "queries/words.h"
+
+namespace muster::queries {
+namespace {
+
+constexpr std::size_t kPartsMax = 3;  // of a state line; `describe` shows everything
+
+// In the order of what a reader must know first.
+struct HealthText {
+  std::string_view health;
+  std::string_view text;     // after the count
+  std::string_view outcome;  // when the clock runs out; "" = the clock ends nothing
+};
+constexpr std::array<HealthText, 12> kNotable = {{
+    {"FAILING", "FAILING", "replace"},
+    {"OFFLINE", "OFFLINE", "replace"},
+    {"STALLED", "STALLED", "replace"},
+    {"UNKNOWN", "not observed", ""},
+    {"HELD", "held for credit", ""},
+    {"CONDEMNED", "condemned", ""},
+    {"DESTROYING", "being destroyed", ""},
+    {"BOOT", "in BOOT", "replace"},
+    {"SETUP", "in SETUP", "replace"},
+    {"WARMUP", "in WARMUP", "replace"},
+    {"LAUNCHING", "launching", ""},
+    {"HEALTH_UNSPECIFIED", "not judged yet", ""},
+}};
+
+std::string ClockText(const HealthText& notable, int count, const WorkerStatus& oldest,
+                      absl::Time now) {
+  if (oldest.clock_since == absl::InfinitePast()) return "";
+  const absl::Duration running = std::max(now - oldest.clock_since, absl::ZeroDuration());
+  std::string text = Cat(count > 1 ? "oldest " : "", ShortSpan(running));
+  if (oldest.clock_limit > absl::ZeroDuration()) {
+    text += Cat(" of ", ShortSpan(oldest.clock_limit));
+    if (!notable.outcome.empty()) text += Cat(", then ", notable.outcome);
+  }
+  return Cat(" (", text, ")");
+}
+
+std::string WaitText(const WaitStatus& wait, absl::Time now) {
+  std::string text = Cat("waits for ", wait.kind);
+  if (!wait.detail.empty()) text += Cat(": ", OneLine(wait.detail));
+  if (wait.until > now && wait.until != absl::InfiniteFuture()) {
+    text += Cat(" (next in ", ShortSpan(wait.until - now), ")");
+  } else if (!wait.owner.empty()) {
+    text += Cat(" (", wait.owner, ")");
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::Duration ClockLimit(const specpb::Timers& timers, std::string_view health) {
+  if (health == "BOOT") return absl::Seconds(timers.boot_s());
+  if (health == "SETUP") return absl::Seconds(timers.setup_s());
+  if (health == "WARMUP") return absl::Seconds(timers.warmup_s());
+  if (health == "STALLED") return absl::Seconds(timers.no_progress_s());
+  if (health == "FAILING") return absl::Seconds(timers.error_grace_s());
+  if (health == "OFFLINE") return absl::Seconds(timers.offline_s());
+  return absl::ZeroDuration();
+}
+
+MicroUsdPerHour CostPerUnitRate(MicroUsdPerHour price, double rate_per_s) {
+  if (!(rate_per_s > 0) || price.micros <= 0) return {};
+  const double micros = static_cast<double>(price.micros) / rate_per_s;
+  return micros < 9e18 ? MicroUsdPerHour(std::llround(micros)) : MicroUsdPerHour();
+}
+
+absl::Time NextMidnight(absl::Time now) {
+  return absl::FromUnixSeconds((UnixDay(now) + 1) * 86'400);
+}
+
+void AddWorkers(FleetStatus& fleet, const std::vector<WorkerStatus>& open, absl::Time now) {
+  absl::Time oldest = absl::InfiniteFuture();
+  for (const WorkerStatus& worker : open) {
+    if (worker.phase == "destroying") {
+      ++fleet.destroying;
+    } else {
+      ++fleet.have;
+    }
+    if (worker.phase == "live" && worker.health == "HEALTHY") ++fleet.healthy;
+    if (worker.producing) fleet.rate_per_s += worker.rate_per_s;
+    oldest = std::min(oldest, worker.observed_at);
+  }
+  fleet.observed_at = open.empty() ? fleet.updated_at : oldest;
+  fleet.cost_per_unit_rate = CostPerUnitRate(fleet.burn, fleet.rate_per_s);
+  fleet.worst_case = fleet.spent_today + Cost(fleet.burn, NextMidnight(now) - now);
+  fleet.state = StateLine(fleet, open, now);
+}
+
+std::string StateLine(const FleetStatus& fleet, const std::vector<WorkerStatus>& open,
+                      absl::Time now) {
+  if (fleet.ended) return "ended";
+  std::vector<std::string> parts;
+  if (fleet.down_requested) parts.push_back(Cat("going down, ", open.size(), " left"));
+  for (const WaitStatus& wait : fleet.waits) parts.push_back(WaitText(wait, now));
+  for (const HealthText& notable : kNotable) {
+    int count = 0;
+    const WorkerStatus* oldest = nullptr;
+    for (const WorkerStatus& worker : open) {
+      if (worker.health != notable.health) continue;
+      ++count;
+      if (oldest == nullptr || worker.clock_since < oldest->clock_since) oldest = &worker;
+    }
+    if (count == 0) continue;
+    parts.push_back(Cat(count, " ", notable.text, ClockText(notable, count, *oldest, now)));
+  }
+  if (!fleet.down_requested && fleet.have < fleet.wanted && fleet.waits.empty()) {
+    parts.push_back(Cat(fleet.wanted - fleet.have, " short"));
+  }
+  if (!fleet.down_requested && fleet.have > fleet.wanted) {
+    parts.push_back(Cat(fleet.have - fleet.wanted, " too many"));
+  }
+  if (fleet.strikes_suspended) {
+    parts.push_back(Cat("strikes suspended (", fleet.suspended_cause, ")"));
+  }
+  if (parts.empty()) return fleet.wanted == 0 ? "wants no workers" : "all healthy";
+  std::string line = parts[0];
+  for (std::size_t i = 1; i < std::min(parts.size(), kPartsMax); ++i) line += Cat("; ", parts[i]);
+  if (parts.size() > kPartsMax) line += Cat("; ", parts.size() - kPartsMax, " more");
+  return line;
+}
+
+}  // namespace muster::queries

@@ -1,0 +1,16 @@
+#include "queries/projection.h"
+
+#include "absl/strings/str_format.h"
+
+namespace muster::queries {
+
+std::string Projection::Digest() const {
+  std::uint64_t hash = 0xcbf29ce484222325ull;  // FNV-1a
+  for (const char c : Save()) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001b3ull;
+  }
+  return absl::StrFormat("%016x", hash);
+}
+
+}  // namespace muster::queries

@@ -1,0 +1,259 @@
+#include "queries/timeline/explain.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "queries/timeline/describe.h"
+#include "queries/visit.h"
+#include "queries/words.h"
+
+namespace muster::queries {
+namespace {
+
+struct Entry {
+  RecordedEvent recorded;
+  eventpb::EventBody body;
+};
+
+// The events of one explanation, by position, and how to write each of them.
+class Chain {
+ public:
+  explicit Chain(const ExplainSource& source) : source_(source) {}
+
+  // Adds the event at `position` unless it is there; evidence may name what is not (yet) readable.
+  Status Add(Position position) {
+    if (position == 0 || position > source_.head || entries_.contains(position)) return {};
+    MUSTER_ASSIGN_OR_RETURN(RecordedEvent recorded, ReadEvent(source_.store, position));
+    return Add(std::move(recorded));
+  }
+  Status Add(RecordedEvent recorded) {
+    MUSTER_ASSIGN_OR_RETURN(eventpb::EventBody body,
+                            DecodeEvent(recorded.event.type, recorded.event.payload));
+    by_id_[recorded.event.id.str()] = recorded.position;
+    const Position position = recorded.position;
+    entries_.insert_or_assign(position, Entry{std::move(recorded), std::move(body)});
+    return {};
+  }
+  // Adds what the event at `position` was drawn from.
+  Status AddEvidence(Position position) {
+    const auto entry = entries_.find(position);
+    if (entry == entries_.end()) return {};
+    const eventpb::Evidence* evidence = EvidenceOf(entry->second.body);
+    if (evidence == nullptr) return {};
+    const std::vector<Position> positions(evidence->positions().begin(),
+                                          evidence->positions().end());
+    for (const Position from : positions) MUSTER_RETURN_IF_ERROR(Add(from));
+    return {};
+  }
+
+  const std::map<Position, Entry>& entries() const { return entries_; }
+  void Remember(const RecordedEvent& recorded) {
+    by_id_[recorded.event.id.str()] = recorded.position;
+  }
+
+  std::vector<ExplainLine> Lines() const {
+    std::vector<ExplainLine> lines;
+    bool replace = false;
+    Position verdict = 0;
+    for (const auto& [position, entry] : entries_) {
+      ExplainLine line{.position = position,
+                       .at = entry.recorded.event.occurred_at,
+                       .text = Describe(entry.body),
+                       .detail = Remark(entry.body),
+                       .type = entry.recorded.event.type};
+      if (entry.body.has_worker_condemned()) {
+        replace = entry.body.worker_condemned().replace();
+        verdict = position;
+      }
+      if (entry.body.has_destroy_requested()) {
+        line.text = Cat("decision: ", replace ? "replace, " : "", line.text);
+        Position cause = CauseOf(entry);
+        if (cause == 0) cause = verdict;
+        if (cause != 0) line.detail = Cat("(cause ", cause, ")");
+      }
+      // Who reads of another stream must be told which.
+      if (!home_.empty() && entry.recorded.stream.str() != home_) {
+        line.text = Cat(entry.recorded.stream.str(), ": ", line.text);
+      }
+      if (const auto* evidence = EvidenceOf(entry.body)) {
+        line.evidence.assign(evidence->positions().begin(), evidence->positions().end());
+      }
+      lines.push_back(std::move(line));
+    }
+    return lines;
+  }
+  void SetHome(std::string_view stream) { home_ = stream; }
+
+ private:
+  // 0 when the cause is a command, or an event that is not part of this chain's streams.
+  Position CauseOf(const Entry& entry) const {
+    const auto it = by_id_.find(entry.recorded.event.cause);
+    return it == by_id_.end() ? 0 : it->second;
+  }
+
+  const ExplainSource& source_;
+  std::map<Position, Entry> entries_;
+  absl::flat_hash_map<std::string, Position> by_id_;
+  std::string home_;
+};
+
+// Whether an event of a worker's own stream always belongs into its story. Observations come in
+// only as evidence, absence only once the destruction was asked for.
+bool InWorkerStory(const eventpb::EventBody& body, bool destroying) {
+  using B = eventpb::EventBody;
+  switch (body.kind_case()) {
+    case B::kLaunchRequested:
+    case B::kLaunchAccepted:
+    case B::kLaunchRejected:
+    case B::kLaunchUnclear:
+    case B::kLaunchNotFound:
+    case B::kWorkerAdopted:
+    case B::kWorkerCondemned:
+    case B::kDestroyRequested:
+    case B::kDestroyAnswered:
+    case B::kWorkerEnded:
+    case B::kStartRequested:
+    case B::kStartAnswered:
+      return true;
+    case B::kInstanceAbsent:
+      return destroying || body.instance_absent().definite();
+    default:
+      return false;
+  }
+}
+
+std::string WorkerTitle(std::string_view worker, const Chain& chain,
+                        const std::optional<Entry>& health) {
+  std::string state =
+      health ? Cat("health ", HealthWord(health->body.worker_health_changed().health()))
+             : std::string("launching");
+  absl::Time since = health ? health->recorded.event.occurred_at : absl::InfinitePast();
+  for (const auto& [position, entry] : chain.entries()) {
+    if (NameInStream(entry.recorded.stream, "worker/") != worker) continue;
+    if (entry.body.has_destroy_requested()) state = "being destroyed";
+    if (entry.body.has_worker_ended()) state = EndedWord(entry.body.worker_ended().how());
+    if (since == absl::InfinitePast() || entry.body.has_destroy_requested() ||
+        entry.body.has_worker_ended()) {
+      since = entry.recorded.event.occurred_at;
+    }
+  }
+  return Cat("worker/", worker, "   ", state, " ", FormatClock(since));
+}
+
+// What a fleet, host or account decided or came to know that an explanation should hold.
+bool WorthTelling(const eventpb::EventBody& body) {
+  using B = eventpb::EventBody;
+  switch (body.kind_case()) {
+    case B::kInstanceObserved:
+    case B::kInstanceAbsent:
+    case B::kLogObserved:
+    case B::kObservationFailed:
+    case B::kWorkerHealthChanged:
+    case B::kFleetHealthChanged:
+    case B::kOffersObserved:
+    case B::kCreditObserved:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+StatusOr<Explanation> ExplainWorker(const ExplainSource& source, std::string_view worker) {
+  const std::string stream = Cat("worker/", worker);
+  Chain chain(source);
+  chain.SetHome(stream);
+  std::optional<Entry> health;  // the newest verdict short of a condemnation
+  bool destroying = false;
+  Status bad;
+  bool any = false;
+  const Status read = source.store.ReadStream(StreamId(stream), 0, [&](const RecordedEvent& event) {
+    if (event.position > source.head) return false;
+    any = true;
+    chain.Remember(event);
+    auto body = DecodeEvent(event.event.type, event.event.payload);
+    if (!body.ok()) {
+      bad = body.status();
+      return false;
+    }
+    destroying = destroying || body->has_destroy_requested();
+    if (body->has_worker_health_changed()) health = Entry{event, *body};
+    if (InWorkerStory(*body, destroying)) bad = chain.Add(event);
+    return bad.ok();
+  });
+  MUSTER_RETURN_IF_ERROR(read);
+  MUSTER_RETURN_IF_ERROR(bad);
+  if (!any) return NotFound(Cat("there is no worker ", worker));
+  if (health && !destroying) MUSTER_RETURN_IF_ERROR(chain.Add(health->recorded));
+  for (const Position position : source.timeline.Mentions(worker)) {
+    MUSTER_RETURN_IF_ERROR(chain.Add(position));
+  }
+  std::vector<Position> spine;
+  for (const auto& [position, entry] : chain.entries()) {
+    const bool own = entry.recorded.stream.str() == stream;
+    if (own) spine.push_back(position);  // the evidence of others is theirs to explain
+  }
+  for (const Position position : spine) MUSTER_RETURN_IF_ERROR(chain.AddEvidence(position));
+  return Explanation{WorkerTitle(worker, chain, health), chain.Lines()};
+}
+
+StatusOr<Explanation> ExplainStream(const ExplainSource& source, std::string_view stream,
+                                    std::size_t lines_max) {
+  const StreamId id(stream);
+  const std::string_view fleet = NameInStream(id, "fleet/");
+  if (source.timeline.OfStream(stream).empty()) {
+    return NotFound(Cat("nothing was ever recorded of ", stream));
+  }
+  const Positions& positions =
+      fleet.empty() ? source.timeline.OfStream(stream) : source.timeline.OfFleet(fleet);
+  Chain chain(source);
+  chain.SetHome(stream);
+  for (auto it = positions.rbegin(); it != positions.rend(); ++it) {
+    if (chain.entries().size() >= lines_max) break;
+    MUSTER_ASSIGN_OR_RETURN(RecordedEvent event, ReadEvent(source.store, *it));
+    MUSTER_ASSIGN_OR_RETURN(const eventpb::EventBody body,
+                            DecodeEvent(event.event.type, event.event.payload));
+    if (WorthTelling(body)) MUSTER_RETURN_IF_ERROR(chain.Add(std::move(event)));
+  }
+  std::vector<ExplainLine> lines = chain.Lines();
+  std::string title(stream);
+  if (!lines.empty()) title += Cat("   ", lines.back().text);
+  return Explanation{std::move(title), std::move(lines)};
+}
+
+StatusOr<Explanation> ExplainPosition(const ExplainSource& source, Position position) {
+  if (position > source.head) return NotFound(Cat("nothing is at position ", position, " yet"));
+  MUSTER_ASSIGN_OR_RETURN(RecordedEvent event, ReadEvent(source.store, position));
+  const StreamId stream = event.stream;
+  const EventId id = event.event.id;
+  const std::string cause = event.event.cause;
+  Chain chain(source);
+  chain.SetHome(stream.str());
+  MUSTER_RETURN_IF_ERROR(chain.Add(std::move(event)));
+  MUSTER_RETURN_IF_ERROR(chain.AddEvidence(position));
+  // Its cause, and what came of it, as far as its own stream tells.
+  Status bad;
+  MUSTER_RETURN_IF_ERROR(source.store.ReadStream(stream, 0, [&](const RecordedEvent& other) {
+    if (other.position > source.head) return false;
+    const auto body = DecodeEvent(other.event.type, other.event.payload);
+    if (!body.ok()) {
+      bad = body.status();
+      return false;
+    }
+    const auto* evidence = EvidenceOf(*body);
+    const bool drawn_from =
+        evidence != nullptr && std::find(evidence->positions().begin(), evidence->positions().end(),
+                                         position) != evidence->positions().end();
+    const bool linked = other.event.id.str() == cause || other.event.cause == id.str();
+    if (drawn_from || linked) bad = chain.Add(other);
+    return bad.ok();
+  }));
+  MUSTER_RETURN_IF_ERROR(bad);
+  return Explanation{Cat("event ", position, " of ", stream.str()), chain.Lines()};
+}
+
+}  // namespace muster::queries

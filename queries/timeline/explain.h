@@ -1,0 +1,25 @@
+// Explain: the chain of evidence of a subject, observation -> rule with its numbers -> decision ->
+// effect -> confirmation, in log order. Reads events back from the store; otherwise pure.
+#pragma once
+
+#include <string_view>
+
+#include "queries/timeline/projection.h"
+
+namespace muster::queries {
+
+struct ExplainSource {
+  const EventStore& store;
+  const TimelineProjection& timeline;
+  Position head;  // nothing later is looked at
+};
+
+// Errors of all: kNotFound, no such stream or position; kDataLoss, kUnimplemented, as EventStore
+// and DecodeEvent.
+StatusOr<Explanation> ExplainWorker(const ExplainSource& source, std::string_view worker);
+// A fleet, host or account: what was decided there lately, newest `lines_max` lines.
+StatusOr<Explanation> ExplainStream(const ExplainSource& source, std::string_view stream,
+                                    std::size_t lines_max = 40);
+StatusOr<Explanation> ExplainPosition(const ExplainSource& source, Position position);
+
+}  // namespace muster::queries

@@ -1,0 +1,259 @@
+#include "commands/worker/commands.h"
+#include "tests/commands/given.h"
+#include "tests/support/pch.h"
+
+namespace muster::worker {
+namespace {
+
+StatusOr<Events> See(const State& state, const Instance& instance, absl::Time at) {
+  return Decide(state, ObserveInstance{instance, at}, {at});
+}
+StatusOr<Events> Miss(const State& state, absl::Time at, bool definite = false) {
+  return Decide(state, ObserveAbsence{definite, at}, {at});
+}
+StatusOr<Events> Poll(const State& state, const eventpb::LogObserved& facts, absl::Time at,
+                      int agreeing = 0) {
+  return Decide(state, ObserveLog{facts, at, TestTimers(), agreeing}, {at});
+}
+StatusOr<Events> Fail(const State& state, std::string what, absl::Time at, int count) {
+  return Decide(state, ObserveFailure{std::move(what), "timeout", at, count}, {at});
+}
+
+// Decides and folds; returns what was written.
+std::string Then(State& state, const StatusOr<Events>& decided, absl::Time at) {
+  if (decided.ok()) Given(state, *decided, at);
+  return Kinds(decided);
+}
+
+State SeenWorker() {
+  State state = LiveWorker();
+  Then(state, See(state, Running(), At(20)), At(20));
+  return state;
+}
+// Producing since At(100), batch 7.
+State ProducingWorker() {
+  State state = SeenWorker();
+  Then(state, Poll(state, LogFacts("producing", 7), At(100)), At(100));
+  return state;
+}
+
+// ---- the instance -----------------------------------------------------------------------------
+
+TEST(WorkerObserve, AnInstanceIsWrittenFirstOnChangeAndEveryFiveMinutes) {
+  State state = SeenWorker();
+  EXPECT_EQ(Kinds(See(state, Running(), At(319))), "nothing");
+  EXPECT_EQ(Kinds(See(state, Running(), At(320))), "worker.instance_observed");
+  Instance changed = Running();
+  changed.actual = ActualStatus::kExited;
+  EXPECT_EQ(Kinds(See(state, changed, At(21))), "worker.instance_observed");
+  changed = Running();
+  changed.price = MicroUsdPerHour(95'000);
+  EXPECT_EQ(Kinds(See(state, changed, At(21))), "worker.instance_observed");
+  changed = Running();
+  changed.ssh_port = 40022;
+  EXPECT_EQ(Kinds(See(state, changed, At(21))), "worker.instance_observed");
+}
+TEST(WorkerObserve, AStatusTextThatChattersIsWrittenOnceAMinute) {
+  State state = SeenWorker();
+  Instance chatter = Running();
+  chatter.status_message = "Pulling layer 7 of 12";
+  EXPECT_EQ(Kinds(See(state, chatter, At(79))), "nothing");
+  EXPECT_EQ(Kinds(See(state, chatter, At(80))), "worker.instance_observed");
+}
+TEST(WorkerObserve, AnInstanceThatIsNotWellIsWrittenEveryMinute) {
+  State state = SeenWorker();
+  Instance offline = Running();
+  offline.actual = ActualStatus::kOffline;
+  Then(state, See(state, offline, At(30)), At(30));
+  EXPECT_EQ(state.live()->seen.status_since.at, At(30));
+  EXPECT_EQ(Kinds(See(state, offline, At(89))), "nothing");
+  EXPECT_EQ(Then(state, See(state, offline, At(90)), At(90)), "worker.instance_observed");
+  EXPECT_EQ(state.live()->seen.status_since.at, At(30));  // since when does not move
+}
+TEST(WorkerObserve, AClockThatStepsBackSilencesNobody) {
+  State state = SeenWorker();
+  EXPECT_EQ(Kinds(See(state, Running(), At(-3600))), "worker.instance_observed");
+}
+TEST(WorkerObserve, AnUnknownPriceKeepsTheKnownOne) {
+  State state = SeenWorker();
+  Instance odd = Running();
+  odd.price_known = false;
+  odd.price = {};
+  odd.actual = ActualStatus::kUnknown;
+  Then(state, See(state, odd, At(60)), At(60));
+  EXPECT_EQ(state.live()->seen.price, kPrice);
+  EXPECT_EQ(state.price, kPrice);
+}
+TEST(WorkerObserve, AnotherInstanceOrNoWorkerIsRefused) {
+  Instance other = Running();
+  other.id = InstanceId("i2");
+  EXPECT_EQ(Kinds(See(LiveWorker(), other, At(20))), "INVALID_ARGUMENT");
+  EXPECT_EQ(Kinds(See(NoWorker(), Running(), At(20))), "NOT_FOUND");
+  EXPECT_EQ(Kinds(See(LaunchingWorker(), Running(), At(20))), "FAILED_PRECONDITION");
+  EXPECT_EQ(Kinds(See(EndedWorker(), Running(), At(20))), "nothing");
+}
+
+// ---- absence ----------------------------------------------------------------------------------
+
+TEST(WorkerObserve, OneListWithoutItIsNoEndButTwoAre) {
+  State state = SeenWorker();
+  EXPECT_EQ(Then(state, Miss(state, At(300)), At(300)), "worker.instance_absent");
+  EXPECT_EQ(PhaseName(state.phase), "Live");
+  const auto second = Miss(state, At(315));
+  ASSERT_EQ(Kinds(second), "worker.instance_absent worker.ended");
+  const eventpb::WorkerEnded& ended = (*second)[1].worker_ended();
+  EXPECT_EQ(ended.how(), eventpb::WorkerEnded::VANISHED);
+  EXPECT_EQ(ended.confirmed_by(), "2 complete lists");
+  EXPECT_EQ(ended.spent_micro_usd(), Cost(kPrice, absl::Seconds(305)).micros);
+  Then(state, second, At(315));
+  EXPECT_NEAR(static_cast<double>(state.spent_before.micros),
+              static_cast<double>(ended.spent_micro_usd()), 1);
+  EXPECT_EQ(Kinds(Miss(state, At(330))), "nothing");
+}
+TEST(WorkerObserve, ASightBetweenTwoListsStartsTheCountAnew) {
+  State state = SeenWorker();
+  Then(state, Miss(state, At(300)), At(300));
+  EXPECT_EQ(Then(state, See(state, Running(), At(315)), At(315)), "worker.instance_observed");
+  EXPECT_EQ(Then(state, Miss(state, At(330)), At(330)), "worker.instance_absent");
+  EXPECT_TRUE(state.open());
+}
+TEST(WorkerObserve, ADefiniteAnswerEndsItAlone) {
+  const auto decided = Miss(SeenWorker(), At(300), /*definite=*/true);
+  ASSERT_EQ(Kinds(decided), "worker.instance_absent worker.ended");
+  EXPECT_EQ((*decided)[1].worker_ended().confirmed_by(), "single lookup");
+}
+TEST(WorkerObserve, AFreshRentalMayBeMissingFromListsForTwoMinutes) {
+  const State state = LiveWorker();  // since At(10), never seen
+  EXPECT_EQ(Kinds(Miss(state, At(15))), "nothing");
+  EXPECT_EQ(Kinds(Miss(state, At(129.9))), "nothing");
+  EXPECT_EQ(Kinds(Miss(state, At(15), /*definite=*/true)), "nothing");
+  EXPECT_EQ(Kinds(Miss(state, At(130))), "worker.instance_absent");
+}
+TEST(WorkerObserve, AListFromBeforeTheCondemnationCounts) {
+  State state = SeenWorker();
+  Then(state, Miss(state, At(300)), At(300));
+  Given(state, {Wrap(Verdict()), DestroyAsked()}, At(310));
+  const auto decided = Miss(state, At(315));
+  ASSERT_EQ(Kinds(decided), "worker.instance_absent worker.ended");
+  EXPECT_EQ((*decided)[1].worker_ended().how(), eventpb::WorkerEnded::DESTROYED);
+}
+TEST(WorkerObserve, ADestroyedInstanceThatIsStillListedStaysOpen) {
+  State state = SeenWorker();
+  Given(state, {Wrap(Verdict()), DestroyAsked(),
+                DestroyAnsweredWith(eventpb::DestroyAnswered::ACCEPTED)}, At(310));
+  Then(state, Miss(state, At(315)), At(315));
+  Then(state, See(state, Running(), At(330)), At(330));
+  EXPECT_EQ(Kinds(Miss(state, At(345))), "worker.instance_absent");
+  EXPECT_TRUE(state.open());
+}
+TEST(WorkerObserve, AbsenceWithoutAnInstanceIsRefused) {
+  EXPECT_EQ(Kinds(Miss(LaunchingWorker(), At(5))), "FAILED_PRECONDITION");
+  EXPECT_EQ(Kinds(Miss(NoWorker(), At(5))), "NOT_FOUND");
+}
+
+// ---- the log ----------------------------------------------------------------------------------
+
+TEST(WorkerObserve, ALogPollIsWrittenFirstOnChangeAndEveryFiveMinutes) {
+  State state = ProducingWorker();
+  EXPECT_EQ(Kinds(Poll(state, LogFacts("producing", 7), At(399))), "nothing");
+  EXPECT_EQ(Kinds(Poll(state, LogFacts("producing", 7), At(400))), "worker.log_observed");
+  EXPECT_EQ(Kinds(Poll(state, LogFacts("producing", 8), At(145))), "worker.log_observed");
+  eventpb::LogObserved faster = LogFacts("producing", 7);
+  faster.set_rate_per_s(9);
+  EXPECT_EQ(Kinds(Poll(state, faster, At(145))), "nothing");  // a rate alone is no news
+}
+TEST(WorkerObserve, AMarkThatScrolledOutOfTheTextIsNoChange) {
+  State state = ProducingWorker();
+  EXPECT_EQ(Kinds(Poll(state, LogFacts("boot"), At(145))), "nothing");
+  EXPECT_EQ(state.live()->seen.phase, Observed::Phase::kProducing);
+}
+TEST(WorkerObserve, AClockThatRunsOutIsWrittenAtTheFirstPollAfterIt) {
+  State state = SeenWorker();  // boot since At(10), 600 s
+  Then(state, Poll(state, LogFacts("boot"), At(580)), At(580));
+  EXPECT_EQ(Kinds(Poll(state, LogFacts("boot"), At(609))), "nothing");
+  EXPECT_EQ(Then(state, Poll(state, LogFacts("boot"), At(610)), At(610)), "worker.log_observed");
+  EXPECT_EQ(state.live()->seen.agreeing_polls, 2);
+  EXPECT_EQ(state.live()->seen.facts_since, At(580));
+  EXPECT_EQ(Kinds(Poll(state, LogFacts("boot"), At(655))), "nothing");
+}
+TEST(WorkerObserve, TheNoProgressClockCountsFromTheLastGrowth) {
+  State state = ProducingWorker();  // progress at At(100), 900 s
+  Then(state, Poll(state, LogFacts("producing", 7), At(990)), At(990));
+  EXPECT_EQ(state.live()->seen.progress.at, At(100));
+  EXPECT_EQ(Kinds(Poll(state, LogFacts("producing", 7), At(999))), "nothing");
+  EXPECT_EQ(Kinds(Poll(state, LogFacts("producing", 7), At(1000))), "worker.log_observed");
+}
+TEST(WorkerObserve, ASecondPollThatAgreesOnBadNewsIsWritten) {
+  State state = ProducingWorker();
+  eventpb::LogObserved bad = LogFacts("producing", 7);
+  bad.set_error("CUDA error");
+  EXPECT_EQ(Then(state, Poll(state, bad, At(145)), At(145)), "worker.log_observed");
+  EXPECT_EQ(state.live()->seen.agreeing_polls, 1);
+  EXPECT_EQ(Then(state, Poll(state, bad, At(190)), At(190)), "worker.log_observed");
+  EXPECT_EQ(state.live()->seen.agreeing_polls, 2);
+  EXPECT_EQ(state.live()->seen.facts_since, At(145));
+  EXPECT_EQ(state.live()->seen.error_since.at, At(145));
+  EXPECT_EQ(Kinds(Poll(state, bad, At(235))), "nothing");
+}
+TEST(WorkerObserve, ThePollersOwnCountOfAgreeingPollsIsTakenWhenItIsLarger) {
+  State state = ProducingWorker();
+  Then(state, Poll(state, LogFacts("producing", 7), At(400), 7), At(400));
+  EXPECT_EQ(state.live()->seen.agreeing_polls, 7);
+}
+TEST(WorkerObserve, AGoodPollAfterFailuresIsWritten) {
+  State state = ProducingWorker();
+  Then(state, Fail(state, "log", At(190), 2), At(190));
+  EXPECT_EQ(state.live()->seen.log_failures, 2);
+  EXPECT_EQ(Then(state, Poll(state, LogFacts("producing", 7), At(235)), At(235)),
+            "worker.log_observed");
+  EXPECT_EQ(state.live()->seen.log_failures, 0);
+}
+TEST(WorkerObserve, APollOfAWorkerThatIsGoneSaysNothing) {
+  EXPECT_EQ(Kinds(Poll(DestroyingWorker(), LogFacts("boot"), At(1))), "nothing");
+  EXPECT_EQ(Kinds(Poll(EndedWorker(), LogFacts("boot"), At(1))), "nothing");
+  EXPECT_EQ(Kinds(Poll(LaunchingWorker(), LogFacts("boot"), At(1))), "FAILED_PRECONDITION");
+  EXPECT_EQ(Kinds(Poll(NoWorker(), LogFacts("boot"), At(1))), "NOT_FOUND");
+}
+TEST(WorkerObserve, ForeignTextIsMadeSafeToStore) {
+  eventpb::LogObserved facts = LogFacts("boot");
+  facts.set_rate_per_s(std::nan(""));
+  facts.set_line(std::string(500, 'x'));
+  const auto decided = Poll(LiveWorker(), facts, At(20));
+  ASSERT_EQ(Kinds(decided), "worker.log_observed");
+  EXPECT_EQ((*decided)[0].log_observed().rate_per_s(), -1);
+  EXPECT_EQ((*decided)[0].log_observed().line().size(), 160u);
+}
+
+// ---- failures ---------------------------------------------------------------------------------
+
+TEST(WorkerObserve, OneFailureAloneSaysNothing) {
+  State state = ProducingWorker();
+  EXPECT_EQ(Kinds(Fail(state, "log", At(145), 1)), "nothing");
+  EXPECT_EQ(Then(state, Fail(state, "log", At(190), 2), At(190)), "worker.observation_failed");
+  EXPECT_EQ(Kinds(Fail(state, "log", At(235), 3)), "nothing");
+  EXPECT_EQ(Kinds(Fail(state, "log", At(489), 8)), "nothing");
+  EXPECT_EQ(Kinds(Fail(state, "log", At(490), 9)), "worker.observation_failed");
+}
+TEST(WorkerObserve, AFailureChangesNoFact) {
+  State state = ProducingWorker();
+  const Observed before = state.live()->seen;
+  Then(state, Fail(state, "log", At(190), 2), At(190));
+  Then(state, Fail(state, "instance", At(190), 2), At(190));
+  const Observed& after = state.live()->seen;
+  EXPECT_EQ(after.phase, before.phase);
+  EXPECT_EQ(after.log, before.log);
+  EXPECT_EQ(after.instance, before.instance);
+  EXPECT_EQ(after.progress, before.progress);
+  EXPECT_EQ(after.instance_failures, 2);
+  EXPECT_EQ(Then(state, See(state, Running(), At(200)), At(200)), "worker.instance_observed");
+  EXPECT_EQ(state.live()->seen.instance_failures, 0);
+}
+TEST(WorkerObserve, FailuresOfNothingKnownAreRefused) {
+  EXPECT_EQ(Kinds(Fail(LiveWorker(), "weather", At(20), 2)), "INVALID_ARGUMENT");
+  EXPECT_EQ(Kinds(Fail(LaunchingWorker(), "log", At(20), 2)), "FAILED_PRECONDITION");
+  EXPECT_EQ(Kinds(Fail(EndedWorker(), "log", At(20), 2)), "nothing");
+  EXPECT_EQ(Kinds(Fail(NoWorker(), "log", At(20), 2)), "NOT_FOUND");
+}
+
+}  // namespace
+}  // namespace muster::worker
