@@ -210,8 +210,8 @@ void Io(Ar& ar, worker::Observed& v) {
 }
 template <class Ar>
 void Io(Ar& ar, worker::Live& v) {
-  auto& [a, b, c, d, e, f] = v;
-  All(ar, a, b, c, d, e, f);
+  auto& [a, b, c, d, e, f, g] = v;
+  All(ar, a, b, c, d, e, f, g);
 }
 template <class Ar>
 void Io(Ar& ar, worker::Destroying& v) {

@@ -14,7 +14,7 @@
 
 namespace muster {
 
-inline constexpr int kWorldFormat = 1;
+inline constexpr int kWorldFormat = 2;
 
 std::string SerializeWorld(const World& world);
 

@@ -33,6 +33,7 @@ class ReadModels {
  public:
   explicit ReadModels(const EventStore& store);
   ~ReadModels();
+  ReadModels(ReadModels&&) = delete;
 
   // Of the newest event folded; 0 = none.
   Position position() const { return position_; }

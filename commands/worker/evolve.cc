@@ -257,7 +257,9 @@ struct Folder {
   }
   void Start(bool requested) {
     auto* live = std::get_if<Live>(&state.phase);
-    if (live != nullptr) live->start_requested = requested ? recorded : Stamp{};
+    if (live == nullptr) return;
+    live->start_requested = requested ? recorded : Stamp{};
+    if (requested) live->last_start = recorded;
   }
 
   void BeginDestroying(const eventpb::Evidence& evidence) {

@@ -122,6 +122,7 @@ struct Live {
   Health health = eventpb::WorkerHealthChanged::BOOT;
   Stamp health_since;
   Stamp start_requested;  // of a start not yet answered
+  Stamp last_start;       // newest StartRequested, answered or not
 };
 
 struct Destroying {

@@ -1,0 +1,393 @@
+#include "commands/fleet/plan/board.h"
+
+#include <algorithm>
+
+#include "commands/fleet/plan/gates.h"
+#include "eventstore/base/overloaded.h"
+
+namespace muster::fleet {
+namespace {
+
+constexpr int kRateSamplesMin = 2;
+constexpr absl::Duration kEndedKept = absl::Hours(1);
+
+bool Accepted(const worker::Destroying& destroying) {
+  return destroying.answer == eventpb::DestroyAnswered::ACCEPTED ||
+         destroying.answer == eventpb::DestroyAnswered::NOT_FOUND;
+}
+
+double ObservedRate(const worker::Observed& seen, const worker::Identity& me) {
+  return seen.rate_samples >= kRateSamplesMin && seen.rate_mean_per_s > 0
+             ? seen.rate_mean_per_s : me.offered.expected_rate_per_s;
+}
+
+void FillPart(Card& card, const worker::State& state) {
+  const worker::Identity& me = state.identity;
+  card.rate_per_s = me.offered.expected_rate_per_s;
+  std::visit(
+      Overloaded{
+          [](const worker::NonExistent&) {},
+          [&](const worker::Launching& launching) {
+            card.part = Card::Part::kLaunching;
+            card.occupies = true;
+            card.unclear = launching.unclear > 0;
+            card.burn = me.offered.price;
+          },
+          [&](const worker::Live& live) {
+            card.part = Card::Part::kLive;
+            card.occupies = true;
+            card.produced = live.seen.first_progress.seen();
+            card.rate_per_s = ObservedRate(live.seen, me);
+            card.burn = state.price;
+          },
+          [&](const worker::Destroying& destroying) {
+            card.part = Card::Part::kLeaving;
+            // Until the provider has taken the order it may run on, and its place is not free.
+            card.occupies = !Accepted(destroying);
+            card.produced = destroying.seen.first_progress.seen();
+            card.rate_per_s = ObservedRate(destroying.seen, me);
+            card.burn = state.price;
+          },
+          [&](const worker::Ended& ended) { card.ended_at = ended.at.at; }},
+      state.phase);
+}
+
+Card CardOf(const worker::State& state, absl::Time now) {
+  const worker::Identity& me = state.identity;
+  Card card;
+  card.index = me.index;
+  card.open = state.open();
+  card.trial = me.upgrade_trial;
+  card.probe = me.credit_probe;
+  card.replaces = me.replaces;
+  card.begun = me.begun;
+  card.machine = me.offered.machine;
+  card.offer = me.offered.offer;
+  card.fleet_version = me.fleet_version;
+  card.upload_interval_s = me.upload_interval_s;
+  FillPart(card, state);
+  if (card.open) {
+    card.spent = static_cast<double>(state.SpentAt(now).micros);
+    card.spent_today = static_cast<double>(state.SpentOnDay(UnixDay(now), now).micros);
+    card.paid_per_s = static_cast<double>(state.price.micros) / 3600.0;
+  }
+  return card;
+}
+
+std::optional<Departure> DepartureOf(const worker::State& state) {
+  const worker::Identity& me = state.identity;
+  Departure departure;
+  departure.index = me.index;
+  departure.machine = me.offered.machine;
+  departure.offer = me.offered.offer;
+  if (const auto* leaving = std::get_if<worker::Destroying>(&state.phase)) {
+    departure.rule = leaving->rule;
+    departure.replace = leaving->replace;
+    departure.strike_weight = leaving->strike_weight;
+    departure.at = leaving->requested;
+    return departure;
+  }
+  const auto* ended = std::get_if<worker::Ended>(&state.phase);
+  if (ended == nullptr) return std::nullopt;
+  departure.at = ended->at;
+  departure.rule = ended->rule;
+  departure.replace = ended->replace;
+  if (ended->how == eventpb::WorkerEnded::VANISHED) {
+    departure.kind = Departure::Kind::kVanished;
+  } else if (ended->how == eventpb::WorkerEnded::NEVER_BEGAN) {
+    departure.kind = ended->rejected ? Departure::Kind::kRejected : Departure::Kind::kNotFound;
+    departure.reason = ended->rejected.value_or(eventpb::LaunchRejected::REASON_UNSPECIFIED);
+  }
+  return departure;
+}
+
+template <class Map, class Key>
+void Drop(Map& counts, const Key& key) {
+  const auto it = counts.find(key);
+  if (it != counts.end() && --it->second <= 0) counts.erase(it);
+}
+
+}  // namespace
+
+std::int64_t UnixDay(absl::Time now) {
+  const std::int64_t s = absl::ToUnixSeconds(now);
+  return (s >= 0 ? s : s - 86'399) / 86'400;
+}
+absl::Time NextMidnight(absl::Time now) {
+  return absl::FromUnixSeconds((UnixDay(now) + 1) * 86'400);
+}
+
+std::vector<WorkerId> FleetBoard::RunningTrials() const {
+  std::vector<WorkerId> running;
+  for (const WorkerId& id : trials) {
+    const auto old = cards.find(cards.at(id).replaces);
+    if (cards.at(id).occupies && old != cards.end() && old->second.occupies) running.push_back(id);
+  }
+  return running;
+}
+
+void Board::Touch(const StreamId& stream) {
+  constexpr std::string_view kWorker = "worker/";
+  const std::string_view name = stream.str();
+  if (name.substr(0, kWorker.size()) == kWorker) {
+    touched_.insert(WorkerId(name.substr(kWorker.size())));
+  } else {
+    streams_ = true;
+  }
+}
+
+FleetBoard* Board::Find(const FleetName& fleet) {
+  const auto it = fleets_.find(fleet);
+  return it == fleets_.end() ? nullptr : &it->second;
+}
+
+void Board::Unjudge(FleetBoard& fleet, const WorkerId& id) {
+  const Card& card = fleet.cards.at(id);
+  fleet.with_verdict.erase(id);
+  fleet.to_start.erase(id);
+  fleet.health_news.erase(id);
+  fleet.due.erase({card.assessment.next_due, id});
+  if (card.assessment.health == eventpb::WorkerHealthChanged::HEALTHY) --fleet.healthy;
+}
+
+void Board::Remove(FleetBoard& fleet, const WorkerId& id) {
+  const auto it = fleet.cards.find(id);
+  if (it == fleet.cards.end()) return;
+  Unjudge(fleet, id);
+  const Card& card = it->second;
+  if (card.occupies) {
+    --fleet.occupying;
+    Drop(fleet.by_interval, card.upload_interval_s);
+    auto& place = fleet.places[card.index];
+    place.erase(id);
+    if (place.size() < 2) fleet.crowded.erase(card.index);
+    if (place.empty()) fleet.places.erase(card.index);
+  }
+  if (card.open) {
+    --fleet.open;
+    Drop(machines_, std::make_pair(fleet.provider, card.machine));
+    Drop(offers_, std::make_pair(fleet.provider, card.offer));
+  }
+  if (card.part == Card::Part::kLaunching) --fleet.launching;
+  if (card.unclear) --fleet.unclear;
+  if (card.produced) Drop(fleet.producers, card.fleet_version);
+  fleet.trials.erase(id);
+  fleet.departures.erase(id);
+  fleet.burn -= card.burn;
+  fleet.spent -= card.spent;
+  fleet.spent_today -= card.spent_today;
+  fleet.paid_per_s -= card.paid_per_s;
+  fleet.cards.erase(it);
+}
+
+void Board::Place(const WorkerId& id, const worker::State& state, absl::Time now) {
+  FleetBoard& fleet = fleets_[state.identity.fleet];
+  if (fleet.provider.empty()) fleet.provider = state.identity.provider;
+  fleet_of_[id] = state.identity.fleet;
+  Card card = CardOf(state, now);
+  // Kept as if it had been so since the board began: sums then grow with time by themselves.
+  const double since_epoch = absl::ToDoubleSeconds(now - epoch_);
+  card.spent -= card.paid_per_s * since_epoch;
+  card.spent_today -= card.paid_per_s * since_epoch;
+  if (card.occupies) {
+    ++fleet.occupying;
+    ++fleet.by_interval[card.upload_interval_s];
+    auto& place = fleet.places[card.index];
+    place.insert(id);
+    if (place.size() > 1) fleet.crowded.insert(card.index);
+  }
+  if (card.open) {
+    ++fleet.open;
+    ++machines_[{fleet.provider, card.machine}];
+    ++offers_[{fleet.provider, card.offer}];
+  }
+  if (card.part == Card::Part::kLaunching) ++fleet.launching;
+  if (card.unclear) ++fleet.unclear;
+  if (card.produced) ++fleet.producers[card.fleet_version];
+  if (card.trial) {
+    if (card.open) fleet.trials.insert(id);
+    if (card.begun.position > fleet.last_trial.position) fleet.last_trial = card.begun;
+  }
+  if (const worker::Live* live = state.live();
+      live != nullptr && live->accepted.position > fleet.last_accepted.position) {
+    fleet.last_accepted = live->accepted;
+  }
+  if (auto departure = DepartureOf(state)) fleet.departures[id] = *std::move(departure);
+  fleet.burn += card.burn;
+  fleet.spent += card.spent;
+  fleet.spent_today += card.spent_today;
+  fleet.paid_per_s += card.paid_per_s;
+  fleet.cards[id] = std::move(card);
+}
+
+void Board::JudgeOne(const World& world, const FleetName& name, const WorkerId& id,
+                     absl::Time now) {
+  FleetBoard& fleet = fleets_.at(name);
+  const worker::State* state = world.FindWorker(id);
+  const State* spec = world.FindFleet(name);
+  if (state == nullptr || spec == nullptr) return;
+  Card& card = fleet.cards.at(id);
+  const account::State* account = world.FindAccount(state->identity.provider);
+  worker::Surroundings around;
+  around.spec = &spec->spec;
+  around.policy_version = spec->PolicyVersion();
+  around.credit_wait = account != nullptr && account->credit_wait;
+  around.account_trouble = ListsDoubtful(account);
+  around.account_position = AccountPosition(account);
+  around.program_proven = fleet.producers.count(card.fleet_version) > 0;
+  card.assessment = worker::Assess(*state, around, now);
+  if (card.part == Card::Part::kEnded) card.assessment.next_due = card.ended_at + kEndedKept;
+  if (card.assessment.verdict) fleet.with_verdict.insert(id);
+  if (card.assessment.ask_to_start) fleet.to_start.insert(id);
+  if (card.assessment.health == eventpb::WorkerHealthChanged::HEALTHY) ++fleet.healthy;
+  const worker::Live* live = state->live();
+  if (live != nullptr && live->health != card.assessment.health) fleet.health_news.insert(id);
+  if (card.assessment.next_due != absl::InfiniteFuture()) {
+    fleet.due.insert({card.assessment.next_due, id});
+  }
+}
+
+bool Board::CheckSurroundings(const World& world, const FleetName& name, absl::Time now) {
+  const State* state = world.FindFleet(name);
+  if (state == nullptr) return false;
+  FleetBoard& fleet = fleets_[name];
+  fleet.provider = ProviderName(state->spec.provider());
+  const account::State* account = world.FindAccount(fleet.provider);
+  const bool credit_wait = account != nullptr && account->credit_wait;
+  const bool trouble = ListsDoubtful(account);
+  if (fleet.fleet_version == state->fleet_version && fleet.credit_wait == credit_wait &&
+      fleet.account_trouble == trouble) {
+    return false;
+  }
+  fleet.fleet_version = state->fleet_version;
+  fleet.credit_wait = credit_wait;
+  fleet.account_trouble = trouble;
+  for (auto& [id, card] : fleet.cards) {
+    Unjudge(fleet, id);
+    JudgeOne(world, name, id, now);
+  }
+  return true;
+}
+
+void Board::Rebuild(const World& world, absl::Time now) {
+  fleets_.clear();
+  fleet_of_.clear();
+  machines_.clear();
+  offers_.clear();
+  epoch_ = now;
+  day_ = UnixDay(now);
+  for (const auto& [name, state] : world.fleets) {
+    fleets_[name].provider = ProviderName(state.spec.provider());
+    dirty_.insert(name);
+  }
+  for (const auto& [id, state] : world.workers) {
+    const auto* ended = std::get_if<worker::Ended>(&state->phase);
+    if (ended != nullptr && ended->at.at + kEndedKept <= now) continue;
+    if (state->exists()) Place(id, *state, now);
+  }
+  // Judged once all are placed: whether the program is proven shows in the others.
+  for (auto& [name, fleet] : fleets_) CheckSurroundings(world, name, now);
+}
+
+void Board::Refresh(const World& world, absl::Time now) {
+  if (all_ || UnixDay(now) != day_ || now < epoch_) {
+    all_ = streams_ = false;
+    touched_.clear();
+    return Rebuild(world, now);
+  }
+  for (const WorkerId& id : touched_) {
+    const worker::State* state = world.FindWorker(id);
+    const auto known = fleet_of_.find(id);
+    if (known != fleet_of_.end()) {
+      dirty_.insert(known->second);
+      Remove(fleets_.at(known->second), id);
+      if (state == nullptr) fleet_of_.erase(known);
+    }
+    if (state == nullptr || !state->exists()) continue;
+    Place(id, *state, now);
+    dirty_.insert(state->identity.fleet);
+  }
+  if (streams_) {
+    for (const auto& [name, state] : world.fleets) {
+      dirty_.insert(name);
+      CheckSurroundings(world, name, now);
+    }
+    streams_ = false;
+  }
+  for (const WorkerId& id : touched_) {
+    const auto known = fleet_of_.find(id);
+    if (known == fleet_of_.end()) continue;
+    Unjudge(fleets_.at(known->second), id);
+    JudgeOne(world, known->second, id, now);
+  }
+  touched_.clear();
+  for (auto& [name, fleet] : fleets_) {
+    while (!fleet.due.empty() && fleet.due.begin()->first <= now) {
+      const WorkerId id = fleet.due.begin()->second;
+      dirty_.insert(name);
+      if (fleet.cards.at(id).part == Card::Part::kEnded) {
+        Remove(fleet, id);
+        fleet_of_.erase(id);
+        continue;
+      }
+      Unjudge(fleet, id);
+      JudgeOne(world, name, id, now);
+    }
+  }
+}
+
+bool Board::MachineTaken(const ProviderName& provider, const MachineId& machine) const {
+  return machines_.count({provider, machine}) > 0;
+}
+bool Board::OfferTaken(const ProviderName& provider, const OfferId& offer) const {
+  return offers_.count({provider, offer}) > 0;
+}
+int Board::LaunchesInFlight(const ProviderName& provider) const {
+  int count = 0;
+  for (const auto& [name, fleet] : fleets_) {
+    if (fleet.provider == provider) count += fleet.launching;
+  }
+  return count;
+}
+
+Money Board::MoneyOf(const World& world, const FleetName& name, absl::Time now) const {
+  Money money;
+  if (const auto it = fleets_.find(name); it != fleets_.end()) {
+    const FleetBoard& fleet = it->second;
+    const double grown = fleet.paid_per_s * absl::ToDoubleSeconds(now - epoch_);
+    money.burn = fleet.burn;
+    money.today = MicroUsd(static_cast<std::int64_t>(fleet.spent_today + grown));
+    money.total = MicroUsd(static_cast<std::int64_t>(fleet.spent + grown));
+  }
+  if (const auto it = world.spent_ended_total.find(name); it != world.spent_ended_total.end()) {
+    money.total += it->second;
+  }
+  if (const auto it = world.spent_ended_by_day.find(name); it != world.spent_ended_by_day.end()) {
+    const auto day = it->second.find(UnixDay(now));
+    if (day != it->second.end()) money.today += day->second;
+  }
+  return money;
+}
+
+Money Board::MoneyOfAccount(const World& world, const ProviderName& provider,
+                            absl::Time now) const {
+  Money sum;
+  for (const auto& [name, fleet] : fleets_) {
+    if (fleet.provider != provider) continue;
+    const Money one = MoneyOf(world, name, now);
+    sum.burn += one.burn;
+    sum.today += one.today;
+    sum.total += one.total;
+  }
+  return sum;
+}
+
+absl::Time Board::next_due() const {
+  absl::Time due = absl::InfiniteFuture();
+  for (const auto& [name, fleet] : fleets_) {
+    if (!fleet.due.empty()) due = std::min(due, fleet.due.begin()->first);
+  }
+  return due;
+}
+
+}  // namespace muster::fleet

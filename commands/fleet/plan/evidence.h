@@ -1,0 +1,47 @@
+// EvidenceOf: builds the evidence of a decision. Pure.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "commands/context.h"
+
+namespace muster::fleet {
+
+struct Compared {
+  std::string_view name;  // "price"
+  double value = 0;
+  double threshold = 0;
+  std::string_view unit;  // "usd_per_hour"
+};
+
+inline eventpb::Evidence EvidenceOf(std::string_view rule, std::string summary,
+                                    std::string policy_version,
+                                    const std::vector<Compared>& compared,
+                                    const std::vector<std::uint64_t>& positions) {
+  eventpb::Evidence evidence;
+  evidence.set_rule(std::string(rule));
+  evidence.set_summary(std::move(summary));
+  evidence.set_policy_version(std::move(policy_version));
+  for (const Compared& one : compared) {
+    if (!std::isfinite(one.value) || !std::isfinite(one.threshold)) continue;
+    eventpb::Measure* measure = evidence.add_measures();
+    measure->set_name(std::string(one.name));
+    measure->set_value(one.value);
+    measure->set_threshold(one.threshold);
+    measure->set_unit(std::string(one.unit));
+  }
+  for (std::uint64_t position : positions) {
+    const auto& known = evidence.positions();
+    if (position > 0 && std::find(known.begin(), known.end(), position) == known.end()) {
+      evidence.add_positions(position);
+    }
+  }
+  return evidence;
+}
+
+}  // namespace muster::fleet

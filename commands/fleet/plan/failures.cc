@@ -1,0 +1,184 @@
+// Step: failures. Health as judged is written down, stopped workers are asked to start, and those
+// with a verdict are condemned; then duplicates, and what a breached budget no longer allows.
+#include <algorithm>
+
+#include "commands/fleet/plan/budget.h"
+#include "commands/fleet/plan/pass.h"
+#include "eventstore/base/strings.h"
+
+namespace muster::fleet {
+namespace {
+
+void WriteHealth(Pass& pass, Scope& scope) {
+  for (const WorkerId& id : scope.board.health_news) {
+    const worker::Assessment& judged = scope.board.cards.at(id).assessment;
+    eventpb::WorkerHealthChanged change;
+    change.set_health(judged.health);
+    change.set_detail(judged.detail);
+    *change.mutable_evidence() = judged.evidence;
+    pass.decisions.push_back({kRuleHealth, scope.actor(),
+                              ForWorker{id, worker::ReportHealth{std::move(change)}}});
+  }
+}
+
+void AskToStart(Pass& pass, Scope& scope) {
+  if (!scope.gate.may_destroy || !scope.fleet.active()) return;
+  for (const WorkerId& id : scope.board.to_start) {
+    if (scope.going.count(id) > 0) continue;
+    eventpb::Evidence evidence = scope.board.cards.at(id).assessment.evidence;
+    evidence.set_rule("start");
+    pass.decisions.push_back({"start", scope.actor(),
+                              ForWorker{id, worker::RequestStart{std::move(evidence)}}});
+  }
+}
+
+void CarryOutVerdicts(Pass& pass, Scope& scope) {
+  for (const WorkerId& id : scope.board.with_verdict) {
+    const worker::Verdict& verdict = *scope.board.cards.at(id).assessment.verdict;
+    Condemnation condemnation;
+    condemnation.fault = verdict.fault;
+    condemnation.replace = verdict.replace && scope.fleet.active();
+    condemnation.strike_weight = scope.strikes_suspended ? 0 : verdict.strike_weight;
+    condemnation.evidence = verdict.evidence;
+    Condemn(pass, scope, id, std::move(condemnation));
+  }
+}
+
+int HealthRank(worker::Health health) {
+  using H = eventpb::WorkerHealthChanged;
+  switch (health) {
+    case H::HEALTHY: return 0;
+    case H::STALLED: return 1;
+    case H::WARMUP: return 2;
+    case H::SETUP: return 3;
+    case H::BOOT: return 4;
+    case H::UNKNOWN: return 5;
+    case H::HELD: return 6;
+    case H::FAILING: return 7;
+    case H::OFFLINE: return 8;
+    default: return 9;
+  }
+}
+
+// Two in one place: the healthier stays; among equals the one that has been there longer.
+void ResolveDuplicates(Pass& pass, Scope& scope) {
+  for (const int index : scope.board.crowded) {
+    if (index < 0) continue;
+    std::vector<WorkerId> live;
+    for (const WorkerId& id : scope.board.places.at(index)) {
+      const Card& card = scope.board.cards.at(id);
+      if (card.part == Card::Part::kLive && scope.going.count(id) == 0) live.push_back(id);
+    }
+    if (live.size() < 2) continue;
+    std::sort(live.begin(), live.end(), [&](const WorkerId& a, const WorkerId& b) {
+      const Card& x = scope.board.cards.at(a);
+      const Card& y = scope.board.cards.at(b);
+      const int rx = HealthRank(x.assessment.health), ry = HealthRank(y.assessment.health);
+      if (rx != ry) return rx < ry;
+      return x.begun.position < y.begun.position;
+    });
+    const Card& kept = scope.board.cards.at(live.front());
+    for (std::size_t i = 1; i < live.size(); ++i) {
+      const Card& card = scope.board.cards.at(live[i]);
+      Condemnation condemnation;
+      condemnation.evidence = EvidenceOf(
+          "duplicate",
+          Cat("place ", index, " is held by ", live.front().str(), " (",
+              worker::HealthName(kept.assessment.health), ") too"),
+          scope.fleet.PolicyVersion(),
+          {{"workers_in_place", static_cast<double>(live.size()), 1, "count"}},
+          {kept.begun.position, card.begun.position});
+      Condemn(pass, scope, live[i], std::move(condemnation));
+    }
+  }
+}
+
+// A stray that was taken in only to be destroyed, and whose condemnation did not follow.
+void FinishStrays(Pass& pass, Scope& scope) {
+  const auto strays = scope.board.places.find(-1);
+  if (strays == scope.board.places.end()) return;
+  for (const WorkerId& id : strays->second) {
+    Condemnation condemnation;
+    condemnation.evidence =
+        EvidenceOf("orphan", "taken in to be destroyed", scope.fleet.PolicyVersion(), {},
+                   {scope.board.cards.at(id).begun.position});
+    Condemn(pass, scope, id, std::move(condemnation));
+  }
+}
+
+MicroUsdPerHour BurnOf(const Scope& scope, const std::set<WorkerId>& workers) {
+  MicroUsdPerHour burn;
+  for (const WorkerId& id : workers) burn += scope.board.cards.at(id).burn;
+  return burn;
+}
+
+// Gives up workers until the rest fits. What is on its way out already counts as gone.
+void TrimToBudget(Pass& pass, Scope& scope) {
+  Money money = pass.board.MoneyOf(pass.world, scope.fleet.name, pass.now);
+  money.burn -= BurnOf(scope, scope.going);
+  for (const auto& [id, card] : scope.board.cards) {
+    if (card.part == Card::Part::kLeaving) money.burn -= card.burn;
+  }
+  const specpb::Budget& budget = scope.fleet.spec.budget();
+  const std::string whose = Cat("fleet ", scope.fleet.name.str());
+  if (BudgetBreach(budget, money, whose, pass.now).empty()) return;
+  for (const WorkerId& id : LeastUsefulFirst(scope, pass.now)) {
+    const std::string breach = BudgetBreach(budget, money, whose, pass.now);
+    if (breach.empty()) return;
+    const Card& card = scope.board.cards.at(id);
+    Condemnation condemnation;
+    condemnation.evidence =
+        EvidenceOf("over-budget", breach, scope.fleet.PolicyVersion(),
+                   {{"burn", MicroUsd(money.burn.micros).usd(), 0, "usd_per_hour"},
+                    {"spent_today", money.today.usd(), MicroUsd(budget.per_day_micro_usd()).usd(),
+                     "usd"},
+                    {"spent_total", money.total.usd(), MicroUsd(budget.total_micro_usd()).usd(),
+                     "usd"}},
+                   {card.begun.position, scope.fleet.applied.position});
+    Condemn(pass, scope, id, std::move(condemnation));
+    money.burn -= card.burn;
+  }
+}
+
+// When the budget will be reached at today's burn: time enough to look again.
+void BudgetDue(Pass& pass, Scope& scope) {
+  const specpb::Budget& budget = scope.fleet.spec.budget();
+  const Money money = pass.board.MoneyOf(pass.world, scope.fleet.name, pass.now);
+  if (money.burn.micros <= 0) return;
+  const auto look = [&](std::int64_t limit, MicroUsd spent) {
+    if (limit <= 0 || limit <= spent.micros) return;
+    const double hours = static_cast<double>(limit - spent.micros) /
+                         static_cast<double>(money.burn.micros);
+    if (hours < 1e6) pass.Due(pass.now + absl::Hours(1) * hours - kBudgetMargin);
+  };
+  look(budget.per_day_micro_usd(), money.today);
+  look(budget.total_micro_usd(), money.total);
+}
+
+}  // namespace
+
+void Condemn(Pass& pass, Scope& scope, const WorkerId& id, Condemnation condemnation) {
+  const Card& card = scope.board.cards.at(id);
+  if (card.part != Card::Part::kLive || !scope.going.insert(id).second) return;
+  eventpb::WorkerCondemned verdict;
+  verdict.set_fault(condemnation.fault);
+  verdict.set_replace(condemnation.replace);
+  verdict.set_strike_weight(condemnation.strike_weight);
+  const std::string rule = condemnation.evidence.rule();
+  *verdict.mutable_evidence() = std::move(condemnation.evidence);
+  pass.decisions.push_back({rule, scope.actor(), ForWorker{id, worker::Condemn{std::move(verdict)}}});
+}
+
+void StepFailures(Pass& pass, Scope& scope) {
+  WriteHealth(pass, scope);
+  if (scope.gate.may_destroy) {
+    CarryOutVerdicts(pass, scope);
+    FinishStrays(pass, scope);
+    if (!scope.gate.credit_wait) ResolveDuplicates(pass, scope);
+    TrimToBudget(pass, scope);
+    BudgetDue(pass, scope);
+  }
+  AskToStart(pass, scope);
+}
+
+}  // namespace muster::fleet

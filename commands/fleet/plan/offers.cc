@@ -1,0 +1,81 @@
+// What operators see of the market, and how strays become workers.
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "commands/fleet/plan/label.h"
+#include "commands/fleet/plan/pass.h"
+#include "commands/fleet/plan/preview.h"
+#include "commands/fleet/plan/replenish.h"
+
+namespace muster::fleet {
+
+std::vector<OfferVerdict> JudgeOffers(const World& world, const specpb::FleetSpec& spec,
+                                      absl::Time now) {
+  const ProviderName provider(spec.provider());
+  const account::State* account = world.FindAccount(provider);
+  if (account == nullptr) return {};
+  Board board;
+  board.Refresh(world, now);
+  const PlanOptions options;
+  const Pass pass{.world = world, .board = board, .options = options, .now = now};
+  std::vector<OfferVerdict> verdicts;
+  for (Ranked& one :
+       RankOffers(world, spec, account->offers, TakenBy(pass, board, provider), now)) {
+    OfferVerdict verdict;
+    verdict.offer = std::move(one.offer);
+    verdict.expected_rate_per_s = one.expected.rate_per_s;
+    verdict.expected_from = std::move(one.expected.from);
+    if (const auto micros = MicrosFromDouble(one.usd_per_hour_per_rate)) {
+      verdict.cost_per_unit_rate = MicroUsd(*micros);
+    }
+    verdict.verdict = std::move(one.verdict);
+    verdicts.push_back(std::move(verdict));
+  }
+  return verdicts;
+}
+
+std::vector<account::Orphan> AdoptableByPrefix(const World& world, const ProviderName& provider,
+                                               std::string_view prefix) {
+  std::vector<account::Orphan> strays;
+  const account::State* account = world.FindAccount(provider);
+  if (account == nullptr) return strays;
+  for (const auto& [instance, stray] : account->orphans) {
+    if (IndexAfterPrefix(prefix, stray.label)) strays.push_back(stray);
+  }
+  return strays;
+}
+
+eventpb::WorkerAdopted AdoptionOf(const World& world, const State& fleet,
+                                  const account::Orphan& stray) {
+  std::set<int> used;
+  if (const auto open = world.open_by_fleet.find(fleet.name); open != world.open_by_fleet.end()) {
+    for (const WorkerId& id : open->second) {
+      if (const worker::State* worker = world.FindWorker(id)) used.insert(worker->identity.index);
+    }
+  }
+  int index = IndexFromLabel(fleet.spec, stray.label).value_or(0);
+  if (used.count(index) > 0) index = 0;
+  while (used.count(index) > 0) ++index;
+
+  Offer as_offer;
+  as_offer.machine = stray.machine;
+  as_offer.gpu = stray.gpu;
+  const Expectation expected = Measurements(world, fleet.spec).Of(as_offer);
+  eventpb::WorkerAdopted adoption;
+  adoption.set_fleet(fleet.name.str());
+  adoption.set_fleet_version(fleet.fleet_version);
+  adoption.set_provider(fleet.spec.provider());
+  adoption.set_index(index);
+  adoption.set_label(stray.label);
+  adoption.set_instance(stray.instance.str());
+  eventpb::OfferTaken* offer = adoption.mutable_offer();
+  offer->set_machine(stray.machine.str());
+  offer->set_gpu(stray.gpu.str());
+  offer->set_price_micro_usd_per_hour(std::max<std::int64_t>(stray.price.micros, 0));
+  offer->set_expected_rate_per_s(std::isfinite(expected.rate_per_s) ? expected.rate_per_s : 0);
+  offer->set_expected_from(expected.from);
+  return adoption;
+}
+
+}  // namespace muster::fleet

@@ -1,0 +1,101 @@
+// Step: strays, instances that bear our mark and that no worker of the log accounts for.
+#include "commands/fleet/plan/label.h"
+#include "commands/fleet/plan/pass.h"
+#include "commands/fleet/plan/preview.h"
+#include "eventstore/base/strings.h"
+
+namespace muster::fleet {
+namespace {
+
+enum class Fate { kLeave, kAdopt, kDestroy };
+
+// An instance that carries the token of a worker which has another instance: rented twice.
+bool TokenTwice(const World& world, const account::Orphan& stray) {
+  const std::string_view token = TokenIn(stray.label);
+  const worker::State* owner = token.empty() ? nullptr : world.FindWorker(WorkerId(token));
+  return owner != nullptr && owner->open() && !owner->instance.empty() &&
+         owner->instance != stray.instance;
+}
+// The look-up of an unclear launch will claim it.
+bool BeingLookedUp(const World& world, const account::Orphan& stray) {
+  const std::string_view token = TokenIn(stray.label);
+  const worker::State* owner = token.empty() ? nullptr : world.FindWorker(WorkerId(token));
+  return owner != nullptr && std::holds_alternative<worker::Launching>(owner->phase);
+}
+bool TokenOfOurs(const World& world, const account::Orphan& stray) {
+  const std::string_view token = TokenIn(stray.label);
+  return !world.installation.empty() && token.size() > world.installation.size() &&
+         token.substr(0, world.installation.size()) == world.installation;
+}
+
+struct Judged {
+  Fate fate = Fate::kLeave;
+  std::string rule;
+  std::string summary;
+};
+
+Judged FateOf(const World& world, const State& fleet, const account::Orphan& stray) {
+  if (BeingLookedUp(world, stray)) return {};
+  if (TokenTwice(world, stray)) {
+    return {Fate::kDestroy, "duplicate", Cat("a second instance bears the token of ", stray.label)};
+  }
+  if (!fleet.active()) {
+    // Rented by us for a fleet that is to be no more.
+    if (!TokenOfOurs(world, stray)) return {};
+    return {Fate::kDestroy, "orphan", Cat("fleet ", fleet.name.str(), " is down")};
+  }
+  switch (fleet.spec.orphans()) {
+    case specpb::ADOPT: return {Fate::kAdopt, "orphan", "the fleet adopts strays"};
+    case specpb::DESTROY: return {Fate::kDestroy, "orphan", "the fleet destroys strays"};
+    case specpb::REPORT:
+    case specpb::ORPHAN_POLICY_UNSPECIFIED: return {};
+    default: return {};  // open enum: a policy of a newer writer is a report
+  }
+}
+
+void Take(Pass& pass, Scope& scope, const account::Orphan& stray, const Judged& judged) {
+  TakeIn take{AdoptionOf(pass.world, scope.fleet, stray), std::nullopt};
+  take.adoption.set_orphan(true);
+  if (judged.fate == Fate::kDestroy) {
+    take.adoption.set_index(-1);
+    take.condemn.emplace();
+    take.condemn->set_fault(specpb::NOBODY);
+    *take.condemn->mutable_evidence() =
+        EvidenceOf(judged.rule, judged.summary, scope.fleet.PolicyVersion(), {},
+                   {stray.found.position});
+  } else {
+    if (scope.board.places.count(take.adoption.index()) > 0 ||
+        scope.taken.count(take.adoption.index()) > 0) {
+      take.adoption.set_index(scope.FreeIndex());
+    }
+    scope.taken.insert(take.adoption.index());
+    ++scope.coming;
+    scope.coming_burn += stray.price;
+  }
+  pass.decisions.push_back({judged.rule, scope.actor(), std::move(take)});
+}
+
+}  // namespace
+
+void StepOrphans(Pass& pass, const ProviderName& provider, std::map<FleetName, Scope>& scopes) {
+  const account::State* account = pass.world.FindAccount(provider);
+  if (account == nullptr) return;
+  for (const auto& [instance, stray] : account->orphans) {
+    const auto known = pass.world.by_instance.find(instance);
+    if (known != pass.world.by_instance.end()) {
+      pass.decisions.push_back(
+          {"orphan", Cat("policy:", provider.str()),
+           ForAccount{provider, account::ResolveOrphan{
+                                    instance, eventpb::OrphanResolved::ADOPTED, known->second}}});
+      continue;
+    }
+    const auto scope = scopes.find(stray.fleet);
+    if (scope == scopes.end() || scope->second.provider != provider) continue;
+    const Judged judged = FateOf(pass.world, scope->second.fleet, stray);
+    if (judged.fate == Fate::kLeave) continue;
+    if (judged.fate == Fate::kDestroy && !scope->second.gate.may_destroy) continue;
+    Take(pass, scope->second, stray, judged);
+  }
+}
+
+}  // namespace muster::fleet

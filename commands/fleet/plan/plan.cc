@@ -1,0 +1,121 @@
+#include "commands/fleet/plan/plan.h"
+
+#include <algorithm>
+
+#include "commands/fleet/plan/pass.h"
+
+namespace muster::fleet {
+namespace {
+
+Scope ScopeOf(Pass& pass, const State& fleet, FleetBoard& board) {
+  const ProviderName provider(fleet.spec.provider());
+  const account::State* account = pass.world.FindAccount(provider);
+  const worker::Clocks clocks = worker::ClocksOf(fleet.spec.timers());
+  Scope scope{.fleet = fleet, .board = board, .provider = provider, .account = account,
+              .gate = GateOf(account, clocks.credit_probe, pass.now), .clocks = clocks};
+  return scope;
+}
+
+// Waits are the same when they are of the same kind and owner: numbers in the text move all the
+// time and are no news.
+bool SameWaits(const std::vector<eventpb::Wait>& a, const std::vector<eventpb::Wait>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.kind() == y.kind() && x.owner() == y.owner();
+  });
+}
+
+void WriteWaits(Pass& pass, Scope& scope) {
+  std::vector<eventpb::Wait> waits;
+  const bool idle = scope.fleet.wanted() == 0 && scope.board.open == 0;
+  if (!idle) {
+    for (eventpb::Wait& wait : scope.gate.waits) {
+      // A list is waited for only by whom it keeps from launching.
+      if (wait.kind() != eventpb::Wait::LIST || scope.have() < scope.fleet.wanted()) {
+        waits.push_back(std::move(wait));
+      }
+    }
+    for (eventpb::Wait& wait : scope.waits) waits.push_back(std::move(wait));
+    if (scope.board.unclear > 0) {
+      waits.push_back(MakeWait(eventpb::Wait::UNCLEAR,
+                               "a launch ended unclearly and is being looked up", "muster"));
+    }
+  }
+  std::sort(waits.begin(), waits.end(), [](const auto& a, const auto& b) {
+    return a.kind() != b.kind() ? a.kind() < b.kind() : a.detail() < b.detail();
+  });
+  waits.erase(std::unique(waits.begin(), waits.end(),
+                          [](const auto& a, const auto& b) { return a.kind() == b.kind(); }),
+              waits.end());
+  if (SameWaits(waits, scope.fleet.waits)) return;
+  pass.decisions.push_back(
+      {kRuleWaits, scope.actor(), ForFleet{scope.fleet.name, ChangeWaits{std::move(waits)}}});
+}
+
+void WriteRollUp(Pass& pass, Scope& scope) {
+  const State& fleet = scope.fleet;
+  // As the World has it: what this pass decided will show in the next one.
+  const ReportHealth now{fleet.wanted(), scope.board.occupying, scope.board.healthy};
+  if (now.wanted != fleet.wanted_seen || now.have != fleet.have_seen ||
+      now.healthy != fleet.healthy_seen) {
+    pass.decisions.push_back({kRuleRollUp, scope.actor(), ForFleet{fleet.name, now}});
+  }
+  if (fleet.down_requested && !fleet.ended && scope.board.open == 0) {
+    pass.decisions.push_back({"end", scope.actor(), ForFleet{fleet.name, End{}}});
+  }
+}
+
+void RunSteps(Pass& pass, Scope& scope) {
+  if (scope.fleet.fleet_version == 0) return;
+  if (scope.fleet.ended && scope.board.open == 0) return;
+  StepStrikes(pass, scope);
+  StepFailures(pass, scope);
+  StepUpgrades(pass, scope);
+  StepDownscale(pass, scope);
+  StepReplenish(pass, scope);
+  StepQuota(pass, scope);
+  WriteWaits(pass, scope);
+  WriteRollUp(pass, scope);
+}
+
+}  // namespace
+
+PlanResult PlanOn(Board& board, const World& world, const PlanOptions& options, absl::Time now,
+                  bool check) {
+  board.Refresh(world, now);
+  Pass pass{.world = world, .board = board, .options = options, .now = now};
+  std::set<FleetName> dirty;
+  dirty.swap(board.dirty());
+  std::map<FleetName, Scope> scopes;
+  std::set<ProviderName> providers;
+  for (const auto& [name, fleet] : world.fleets) {
+    FleetBoard* found = board.Find(name);
+    if (found == nullptr || (!check && dirty.count(name) == 0)) continue;
+    scopes.emplace(name, ScopeOf(pass, fleet, *found));
+    providers.insert(ProviderName(fleet.spec.provider()));
+  }
+  for (const ProviderName& provider : providers) {
+    StepCredit(pass, provider);
+    StepOrphans(pass, provider, scopes);
+  }
+  for (auto& [name, scope] : scopes) {
+    RunSteps(pass, scope);
+    // Still short of workers: what another fleet sets free may be for this one.
+    if (scope.have() < scope.fleet.wanted()) board.dirty().insert(name);
+  }
+  PlanResult result;
+  result.decisions = std::move(pass.decisions);
+  result.next_due = std::min(pass.next_due, board.next_due());
+  for (const auto& [name, fleet] : world.fleets) {
+    if (fleet.ended) continue;
+    result.next_due =
+        std::min(result.next_due, now + worker::ClocksOf(fleet.spec.timers()).check);
+  }
+  return result;
+}
+
+PlanResult Plan(const World& world, const PlanOptions& options, absl::Time now) {
+  Board board;
+  return PlanOn(board, world, options, now, /*check=*/true);
+}
+
+}  // namespace muster::fleet

@@ -1,0 +1,379 @@
+#include "commands/fleet/plan/preview.h"
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "absl/strings/str_format.h"
+#include "commands/fleet/commands.h"
+#include "commands/fleet/plan/budget.h"
+#include "commands/fleet/plan/label.h"
+#include "commands/fleet/plan/plan.h"
+#include "commands/snapshot.h"
+#include "commands/worker/commands.h"
+#include "eventstore/base/check.h"
+#include "eventstore/base/overloaded.h"
+
+namespace muster::fleet {
+namespace {
+
+constexpr int kRoundsMax = 6;
+using Action = PreviewStep::Action;
+
+eventpb::EventBody Accepted() {
+  eventpb::EventBody body;
+  body.mutable_destroy_answered()->set_answer(eventpb::DestroyAnswered::ACCEPTED);
+  return body;
+}
+
+// The copy of the World on which the change is played through.
+class Rehearsal {
+ public:
+  Rehearsal(const World& world, const PlanOptions& options, absl::Time now)
+      : options_(options), now_(now) {
+    StatusOr<World> copy = ParseWorld(SerializeWorld(world));
+    MUSTER_CHECK(copy.ok());
+    world_ = *std::move(copy);
+    // What lies in flight at once is a matter of pace, not of the plan.
+    options_.launches_in_flight_max = std::numeric_limits<int>::max() / 2;
+    preview_.position = world.head;
+    preview_.worst_case_until = NextMidnight(now);
+  }
+
+  Status Begin(const ApplyChange& change);
+  Status Begin(const ScaleChange& change);
+  Status Begin(const DownChange& change);
+  Status Begin(const ReplaceChange& change);
+  Status Begin(const DestroyChange& change);
+  Status Begin(const AdoptChange& change);
+  void Play();
+  Preview Finish();
+
+ private:
+  void Fold(const StreamId& stream, const Events& events) {
+    for (const eventpb::EventBody& body : events) {
+      Evolve(world_, stream, body, Stamp{world_.head + 1, now_});
+    }
+  }
+  Status DoFleet(const FleetName& name, const Command& command) {
+    const State* known = world_.FindFleet(name);
+    MUSTER_ASSIGN_OR_RETURN(const Events events,
+                            fleet::Decide(known == nullptr ? State{} : *known, command, {now_}));
+    Fold(FleetStream(name), events);
+    return absl::OkStatus();
+  }
+  Status DoWorker(const WorkerId& id, const worker::Command& command) {
+    const worker::State* known = world_.FindWorker(id);
+    if (known == nullptr && !std::holds_alternative<worker::RequestLaunch>(command) &&
+        !std::holds_alternative<worker::Adopt>(command)) {
+      return NotFound(Cat("there is no worker ", id.str()));
+    }
+    MUSTER_ASSIGN_OR_RETURN(
+        const Events events,
+        worker::Decide(known == nullptr ? worker::State{} : *known, command, {now_}));
+    Fold(WorkerStream(id), events);
+    return absl::OkStatus();
+  }
+
+  PreviewStep& Add(Action action, std::string text) {
+    preview_.steps.push_back({.action = action, .text = std::move(text)});
+    return preview_.steps.back();
+  }
+  void Show(const eventpb::LaunchRequested& intent);
+  void ShowDestroy(const worker::State& worker, const eventpb::WorkerCondemned& verdict);
+  Status CondemnOne(const WorkerId& id, eventpb::WorkerCondemned verdict);
+  bool Carry(const Decision& decision);
+  void PassPreflight();
+  WorkerId NextId() { return WorkerId(Cat("preview", ++made_up_)); }
+
+  World world_;
+  PlanOptions options_;
+  absl::Time now_;
+  Preview preview_;
+  std::vector<std::string> waits_;
+  int made_up_ = 0;
+};
+
+std::string Money4(double usd) { return absl::StrFormat("$%.4f", usd); }
+
+void Rehearsal::Show(const eventpb::LaunchRequested& intent) {
+  if (intent.fleet() != preview_.fleet.str()) return;
+  const eventpb::OfferTaken& offer = intent.offer();
+  const MicroUsdPerHour price(offer.price_micro_usd_per_hour());
+  const State* fleet = world_.FindFleet(preview_.fleet);
+  const std::string unit = fleet->spec.work_unit();
+  std::string text = Cat("1 x ", offer.gpu(), "  offer ", offer.offer(), "  ",
+                         FormatUsdPerHour(price), "  ",
+                         absl::StrFormat("%.1f", offer.expected_rate_per_s()), " ", unit,
+                         "/s expected (", offer.expected_from(), ")");
+  if (offer.expected_rate_per_s() > 0) {
+    text = Cat(text, "  ", Money4(MicroUsd(price.micros).usd() / offer.expected_rate_per_s()),
+               " per ", unit, "/s");
+  }
+  PreviewStep& step = Add(Action::kAdd, std::move(text));
+  step.offer = OfferId(offer.offer());
+  step.gpu = GpuName(offer.gpu());
+  step.price = price;
+  step.expected_rate_per_s = offer.expected_rate_per_s();
+  step.rule = intent.evidence().rule();
+  ++preview_.adds;
+  preview_.burn_change += price;
+}
+
+void Rehearsal::ShowDestroy(const worker::State& worker, const eventpb::WorkerCondemned& verdict) {
+  const worker::Identity& me = worker.identity;
+  if (me.fleet != preview_.fleet) return;
+  PreviewStep& step = Add(Action::kDestroy,
+                          Cat("worker ", me.id.str(), " ", me.offered.gpu.str(), "  ",
+                              verdict.evidence().rule(), ": ", verdict.evidence().summary()));
+  if (verdict.strike_weight() > 0) {
+    const host::State* host = world_.FindHost(me.provider, me.offered.machine);
+    const double live = host == nullptr ? 0 : host->LiveStrikes(now_);
+    const State* fleet = world_.FindFleet(me.fleet);
+    const int limit = fleet->spec.strikes().limit() > 0 ? fleet->spec.strikes().limit() : 3;
+    step.text = Cat(step.text, ", strike ", live + verdict.strike_weight(), " of ", limit,
+                    " on machine ", me.offered.machine.str());
+  }
+  step.worker = me.id;
+  step.gpu = me.offered.gpu;
+  step.price = worker.price;
+  step.rule = verdict.evidence().rule();
+  ++preview_.destroys;
+  preview_.burn_change -= worker.price;
+}
+
+// Condemned, and taken as gone: what follows from that belongs to the plan.
+Status Rehearsal::CondemnOne(const WorkerId& id, eventpb::WorkerCondemned verdict) {
+  const worker::State* worker = world_.FindWorker(id);
+  if (worker == nullptr) return NotFound(Cat("there is no worker ", id.str()));
+  preview_.fleet = preview_.fleet.empty() ? worker->identity.fleet : preview_.fleet;
+  if (worker->live() != nullptr) ShowDestroy(*worker, verdict);
+  MUSTER_RETURN_IF_ERROR(DoWorker(id, worker::Condemn{std::move(verdict)}));
+  Fold(WorkerStream(id), {Accepted()});
+  return absl::OkStatus();
+}
+
+Status Rehearsal::Begin(const ApplyChange& change) {
+  preview_.fleet = FleetName(change.spec.name());
+  const State* before = world_.FindFleet(preview_.fleet);
+  const int wanted_before = before == nullptr ? 0 : before->wanted();
+  const std::string digest_before = before == nullptr ? "" : before->spec_digest;
+  const bool created = before == nullptr || before->fleet_version == 0 || !before->active();
+  MUSTER_RETURN_IF_ERROR(DoFleet(preview_.fleet, Apply{change.spec}));
+  const State* after = world_.FindFleet(preview_.fleet);
+  if (created) {
+    Add(Action::kChange, Cat("creates fleet ", preview_.fleet.str()));
+  } else if (after->spec_digest != digest_before) {
+    Add(Action::kChange, Cat("changes the spec to version ", after->fleet_version));
+  }
+  if (after->wanted() != wanted_before) {
+    Add(Action::kChange, Cat(wanted_before, " -> ", after->wanted(), " workers"));
+  }
+  PassPreflight();
+  return absl::OkStatus();
+}
+
+// What the checks will say is not known yet; the plan shows what follows when they pass.
+void Rehearsal::PassPreflight() {
+  const State* fleet = world_.FindFleet(preview_.fleet);
+  const specpb::FleetSpec spec = fleet->spec;
+  for (const specpb::Preflight& check : spec.preflight()) {
+    const auto known = fleet->preflight.find(check.name());
+    if (known != fleet->preflight.end() &&
+        known->second.result == eventpb::PreflightChecked::PASSED) {
+      continue;
+    }
+    preview_.refusals.push_back(Cat("preflight ", check.name(), " must pass first"));
+    eventpb::EventBody body;
+    eventpb::PreflightChecked* passed = body.mutable_preflight_checked();
+    passed->set_fleet_version(fleet->fleet_version);
+    passed->set_name(check.name());
+    passed->set_result(eventpb::PreflightChecked::PASSED);
+    Fold(FleetStream(preview_.fleet), {body});
+  }
+}
+
+Status Rehearsal::Begin(const ScaleChange& change) {
+  preview_.fleet = change.fleet;
+  const State* fleet = world_.FindFleet(change.fleet);
+  if (fleet == nullptr) return NotFound(Cat("there is no fleet ", change.fleet.str()));
+  const int before = fleet->wanted();
+  MUSTER_RETURN_IF_ERROR(DoFleet(change.fleet, Scale{change.workers}));
+  if (before != change.workers) {
+    Add(Action::kChange, Cat(before, " -> ", change.workers, " workers"));
+  }
+  PassPreflight();
+  return absl::OkStatus();
+}
+
+Status Rehearsal::Begin(const DownChange& change) {
+  preview_.fleet = change.fleet;
+  if (world_.FindFleet(change.fleet) == nullptr) {
+    return NotFound(Cat("there is no fleet ", change.fleet.str()));
+  }
+  MUSTER_RETURN_IF_ERROR(DoFleet(change.fleet, Down{change.reason}));
+  Add(Action::kChange, Cat("ends fleet ", change.fleet.str()));
+  return absl::OkStatus();
+}
+
+Status Rehearsal::Begin(const ReplaceChange& change) {
+  const worker::State* worker = world_.FindWorker(change.worker);
+  if (worker == nullptr) return NotFound(Cat("there is no worker ", change.worker.str()));
+  return CondemnOne(change.worker,
+                    OperatorVerdict(*worker, {change.reason, /*replace=*/true, change.strike}));
+}
+
+Status Rehearsal::Begin(const DestroyChange& change) {
+  const worker::State* worker = world_.FindWorker(change.worker);
+  if (worker == nullptr) return NotFound(Cat("there is no worker ", change.worker.str()));
+  preview_.fleet = worker->identity.fleet;
+  const State* fleet = world_.FindFleet(preview_.fleet);
+  if (!change.keep_size && fleet != nullptr && fleet->wanted() > 0) {
+    Add(Action::kChange, Cat(fleet->wanted(), " -> ", fleet->wanted() - 1, " workers"));
+    MUSTER_RETURN_IF_ERROR(DoFleet(preview_.fleet, Scale{fleet->wanted() - 1}));
+  }
+  return CondemnOne(change.worker, OperatorVerdict(*worker, {change.reason, change.keep_size}));
+}
+
+Status Rehearsal::Begin(const AdoptChange& change) {
+  preview_.fleet = change.fleet;
+  for (const account::Orphan& stray : change.strays) {
+    const State* fleet = world_.FindFleet(change.fleet);
+    if (fleet == nullptr) return NotFound(Cat("there is no fleet ", change.fleet.str()));
+    const eventpb::WorkerAdopted adoption = AdoptionOf(world_, *fleet, stray);
+    MUSTER_RETURN_IF_ERROR(DoWorker(NextId(), worker::Adopt{adoption}));
+    PreviewStep& step =
+        Add(Action::kChange, Cat("adopts instance ", stray.instance.str(), " (", stray.label,
+                                 ") as it is, place ", adoption.index()));
+    step.gpu = stray.gpu;
+    step.price = stray.price;
+  }
+  return absl::OkStatus();
+}
+
+// Folds one decision into the copy. True when it changed what is rented.
+bool Rehearsal::Carry(const Decision& decision) {
+  return std::visit(
+      Overloaded{
+          [&](const Launch& launch) {
+            eventpb::LaunchRequested intent = launch.intent;
+            const WorkerId id = NextId();
+            intent.set_token(id.str());
+            intent.set_label(id.str());
+            const bool done = DoWorker(id, worker::RequestLaunch{intent}).ok();
+            if (done) Show(intent);
+            return done;
+          },
+          [](const TakeIn&) { return false; },
+          [&](const ForWorker& act) {
+            const auto* condemn = std::get_if<worker::Condemn>(&act.command);
+            if (condemn == nullptr) return false;
+            return CondemnOne(act.worker, condemn->verdict).ok();
+          },
+          [&](const ForFleet& act) {
+            if (act.fleet != preview_.fleet) return false;
+            if (const auto* changed = std::get_if<ChangeWaits>(&act.command)) {
+              waits_.clear();
+              for (const eventpb::Wait& wait : changed->waits) waits_.push_back(wait.detail());
+            } else if (const auto* quota = std::get_if<ChangeQuotaInterval>(&act.command)) {
+              const eventpb::QuotaIntervalChanged& change = quota->change;
+              Add(Action::kChange,
+                  Cat("upload interval ", change.interval_before_s(), "s -> ",
+                      change.interval_s(), "s for ", change.workers_sharing(),
+                      " workers that share ", change.quota(), "; ", change.workers_on_old(),
+                      " run with a shorter one"));
+            }
+            return DoFleet(act.fleet, act.command).ok() && false;
+          },
+          [&](const ForAccount&) { return false; }},
+      decision.act);
+}
+
+void Rehearsal::Play() {
+  for (int round = 0; round < kRoundsMax; ++round) {
+    bool changed = false;
+    for (const Decision& decision : Plan(world_, options_, now_).decisions) {
+      changed = Carry(decision) || changed;
+    }
+    if (!changed) return;
+  }
+}
+
+std::string ShortDigest(const Preview& preview) {
+  std::uint64_t hash = 0xCBF29CE484222325ull;
+  const auto mix = [&](std::string_view text) {
+    for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ull;
+    hash *= 0x100000001B3ull;
+  };
+  mix(preview.fleet.str());
+  for (const PreviewStep& step : preview.steps) {
+    mix(Cat(static_cast<int>(step.action), "/", step.worker.str(), "/", step.offer.str(), "/",
+            step.price.micros, "/", step.rule));
+    // Texts of destroys hold spans that grow by the second.
+    if (step.action == Action::kChange) mix(step.text);
+  }
+  return absl::StrFormat("%04x", static_cast<unsigned>((hash >> 40) & 0xFFFF));
+}
+
+Preview Rehearsal::Finish() {
+  Board board;
+  board.Refresh(world_, now_);
+  const State* fleet = world_.FindFleet(preview_.fleet);
+  const FleetBoard* cards = board.Find(preview_.fleet);
+  MicroUsdPerHour burn;
+  int kept = 0;
+  if (cards != nullptr) {
+    for (const auto& [id, card] : cards->cards) {
+      if (!card.occupies) continue;
+      burn += card.burn;
+      ++kept;
+    }
+    kept -= preview_.adds;
+  }
+  if (kept > 0) Add(Action::kKeep, Cat("keeps ", kept, kept == 1 ? " worker" : " workers"));
+  preview_.worst_case = Cost(burn, preview_.worst_case_until - now_);
+  const account::State* account =
+      fleet == nullptr ? nullptr : world_.FindAccount(ProviderName(fleet->spec.provider()));
+  preview_.offers_age = account != nullptr && account->offers_seen.seen()
+                            ? now_ - account->offers_seen.at : absl::InfiniteDuration();
+  const bool known_waits = !waits_.empty();
+  if (!known_waits && fleet != nullptr && cards != nullptr &&
+      cards->occupying < fleet->wanted()) {
+    for (const eventpb::Wait& wait : fleet->waits) waits_.push_back(wait.detail());
+  }
+  for (std::string& wait : waits_) {
+    Add(Action::kRefused, wait);
+    preview_.refusals.push_back(std::move(wait));
+  }
+  preview_.id = ShortDigest(preview_);
+  return std::move(preview_);
+}
+
+}  // namespace
+
+StatusOr<Preview> PlanPreview(const World& world, const Change& change, const PlanOptions& options,
+                              absl::Time now) {
+  Rehearsal rehearsal(world, options, now);
+  MUSTER_RETURN_IF_ERROR(
+      std::visit([&](const auto& one) { return rehearsal.Begin(one); }, change));
+  rehearsal.Play();
+  return rehearsal.Finish();
+}
+
+eventpb::WorkerCondemned OperatorVerdict(const worker::State& worker, const OperatorAsk& ask) {
+  eventpb::WorkerCondemned verdict;
+  verdict.set_fault(ask.strike ? specpb::MACHINE : specpb::NOBODY);
+  verdict.set_replace(ask.replace);
+  verdict.set_strike_weight(ask.strike ? 1 : 0);
+  eventpb::Evidence* evidence = verdict.mutable_evidence();
+  evidence->set_rule("operator");
+  evidence->set_summary(ask.reason.empty() ? std::string("asked for by an operator") : ask.reason);
+  if (worker.last_position > 0) evidence->add_positions(worker.last_position);
+  return verdict;
+}
+
+WorkerId MakeWorkerId(const World& world, std::string_view random) {
+  return WorkerId(Cat(world.installation, random));
+}
+
+}  // namespace muster::fleet

@@ -1,0 +1,123 @@
+// Step: upgrades. All is well and a clearly better machine is to be had: rent it beside the worst
+// worker, and let that one go once the new one works.
+#include <algorithm>
+#include <limits>
+
+#include "absl/strings/str_format.h"
+#include "commands/fleet/plan/replenish.h"
+#include "eventstore/base/strings.h"
+
+namespace muster::fleet {
+namespace {
+
+constexpr absl::Duration kCooldownDefault = absl::Minutes(30);
+constexpr absl::Duration kTrialDefault = absl::Minutes(15);
+constexpr absl::Duration kPaybackDefault = absl::Hours(2);
+constexpr double kGainDefault = 0.15;
+
+absl::Duration Or(std::int64_t seconds, absl::Duration otherwise) {
+  return seconds > 0 ? absl::Seconds(seconds) : otherwise;
+}
+
+void SettleTrials(Pass& pass, Scope& scope) {
+  const absl::Duration limit = Or(scope.fleet.spec.upgrades().trial_s_max(), kTrialDefault);
+  for (const WorkerId& id : scope.board.RunningTrials()) {
+    const Card& trial = scope.board.cards.at(id);
+    if (trial.part != Card::Part::kLive || scope.going.count(id) > 0) continue;
+    const absl::Duration age = pass.now - trial.begun.at;
+    Condemnation condemnation;
+    if (trial.assessment.health == eventpb::WorkerHealthChanged::HEALTHY && trial.produced) {
+      condemnation.evidence =
+          EvidenceOf("upgrade", Cat(id.str(), " works and takes its place"),
+                     scope.fleet.PolicyVersion(), {}, {trial.begun.position});
+      Condemn(pass, scope, trial.replaces, std::move(condemnation));
+    } else if (age >= limit) {
+      condemnation.evidence = EvidenceOf(
+          "upgrade-failed", Cat("does not work after ", FormatSpan(age), " >= ", FormatSpan(limit)),
+          scope.fleet.PolicyVersion(),
+          {{"trial", absl::ToDoubleSeconds(age), absl::ToDoubleSeconds(limit), "s"}},
+          {trial.begun.position});
+      Condemn(pass, scope, id, std::move(condemnation));
+    } else {
+      pass.Due(trial.begun.at + limit);
+    }
+  }
+}
+
+// All wanted are there and work, nothing is in motion, and the churn budget allows one more.
+bool Calm(Pass& pass, Scope& scope) {
+  const specpb::Upgrades& upgrades = scope.fleet.spec.upgrades();
+  if (!scope.gate.may_launch || !scope.going.empty() || scope.coming > 0) return false;
+  if (!scope.board.trials.empty() && scope.RunningTrialsLeft() > 0) return false;
+  if (scope.board.launching > 0 || scope.board.occupying != scope.board.open) return false;
+  if (scope.have() != scope.fleet.wanted() || scope.board.healthy != scope.fleet.wanted()) {
+    return false;
+  }
+  const Stamp last = std::max(scope.board.last_trial, scope.fleet.last_upgrade,
+                              [](const Stamp& a, const Stamp& b) { return a.at < b.at; });
+  const absl::Duration cooldown = Or(upgrades.cooldown_s(), kCooldownDefault);
+  if (last.seen() && last.at + cooldown > pass.now) {
+    pass.Due(last.at + cooldown);
+    return false;
+  }
+  int recent = 0;
+  for (const auto& [id, card] : scope.board.cards) {
+    if (card.trial && card.begun.at + absl::Hours(1) > pass.now) ++recent;
+  }
+  return recent < std::max(1, upgrades.per_hour_max());
+}
+
+struct Worst {
+  WorkerId id;
+  double value = 0;
+};
+Worst WorstWorker(const Scope& scope) {
+  Worst worst;
+  for (const auto& [id, card] : scope.board.cards) {
+    if (card.part != Card::Part::kLive || !card.produced || card.rate_per_s <= 0) continue;
+    const double value = MicroUsd(card.burn.micros).usd() / card.rate_per_s;
+    if (worst.id.empty() || value > worst.value) worst = {id, value};
+  }
+  return worst;
+}
+
+}  // namespace
+
+void StepUpgrades(Pass& pass, Scope& scope) {
+  SettleTrials(pass, scope);
+  const specpb::Upgrades& upgrades = scope.fleet.spec.upgrades();
+  if (!upgrades.enabled() || !scope.fleet.active() || scope.fleet.wanted() == 0) return;
+  if (!Calm(pass, scope) || !PreflightSays(scope.fleet).empty()) return;
+  if (!OffersFresh(scope.account, scope.clocks, pass.now)) return;
+  const Worst worst = WorstWorker(scope);
+  if (worst.id.empty()) return;
+  const auto ranked = RankOffers(pass.world, scope.fleet.spec, scope.account->offers,
+                                 TakenBy(pass, pass.board, scope.provider), pass.now);
+  if (ranked.empty() || !ranked.front().verdict.empty()) return;
+  const Ranked& best = ranked.front();
+  const double gain = 1 - best.usd_per_hour_per_rate / worst.value;
+  const double gain_min = upgrades.gain_min() > 0 ? upgrades.gain_min() : kGainDefault;
+  if (gain < gain_min) return;
+  // Both run until the new one works: that is the price; what the same work costs less, the gain.
+  const absl::Duration boot = scope.clocks.boot;
+  const double saved_per_hour = (worst.value - best.usd_per_hour_per_rate) *
+                                best.expected.rate_per_s;
+  const double boot_cost = MicroUsd(Cost(best.offer.price, boot)).usd();
+  const absl::Duration payback = absl::Hours(1) * (boot_cost / saved_per_hour);
+  const absl::Duration payback_max = Or(upgrades.payback_s_max(), kPaybackDefault);
+  if (payback > payback_max || !BudgetSays(pass, scope, best.offer.price).empty()) return;
+  LaunchAsk ask;
+  ask.rule = "upgrade";
+  ask.why = Cat(absl::StrFormat("%.0f", gain * 100), " % cheaper work than ", worst.id.str(),
+                ", paid back in ", FormatSpan(payback));
+  ask.index = scope.FreeIndex();
+  ask.replaces = worst.id;
+  ask.trial = true;
+  ask.compared = {{"gain", gain, gain_min, "ratio"},
+                  {"payback", absl::ToDoubleSeconds(payback),
+                   absl::ToDoubleSeconds(payback_max), "s"}};
+  ask.positions = {scope.board.cards.at(worst.id).begun.position};
+  DecideLaunch(pass, scope, best, std::move(ask));
+}
+
+}  // namespace muster::fleet

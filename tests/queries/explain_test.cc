@@ -1,0 +1,151 @@
+#include "tests/queries/log_builder.h"
+#include "tests/support/matchers.h"
+#include "tests/support/pch.h"
+
+namespace muster::queries {
+namespace {
+
+struct Story {
+  Position poll, condemned, requested, answered, absent, ended;
+};
+
+// The story of the design: a worker makes no progress, is condemned, destroyed and confirmed gone.
+Story Tell(LogBuilder& log) {
+  Story at{};
+  log.SetClock("2026-11-21T02:40:00Z");
+  log.Fleet("zeb-large", {.workers = 8});
+  log.Launch("k7f2q", "zeb-large", {});
+  log.Accept("k7f2q", "123");
+  log.SetClock("2026-11-21T02:59:03Z").Read("k7f2q", {.counter = 311, .rate = 4.2});
+  log.SetClock("2026-11-21T03:13:59Z");
+  at.poll = log.Read(
+      "k7f2q",
+      {.counter = 311, .rate = 4.2, .agreeing = 3, .first_seen = At("2026-11-21T02:59:03Z")});
+  log.SetClock("2026-11-21T03:14:07Z");
+  eventpb::WorkerCondemned condemned;
+  *condemned.mutable_evidence() =
+      MakeEvidence("no-progress", "15m04s >= 15m", {MakeMeasure("since_progress", 904, 900, "s")},
+                   {at.poll}, "zeb-large@v12");
+  condemned.set_replace(true);
+  at.condemned = log.Write("worker/k7f2q", condemned);
+  at.requested = log.Write("worker/k7f2q", eventpb::DestroyRequested(), Cat("e", at.condemned));
+  eventpb::DestroyAnswered answered;
+  answered.set_answer(eventpb::DestroyAnswered::ACCEPTED);
+  answered.set_detail("200");
+  at.answered = log.Write("worker/k7f2q", answered);
+  eventpb::InstanceAbsent absent;
+  absent.set_complete_lists(2);
+  at.absent = log.After(absl::Minutes(1)).Write("worker/k7f2q", absent);
+  at.ended = log.End("k7f2q");
+  return at;
+}
+
+const ExplainLine* Line(const Explanation& explanation, Position position) {
+  for (const ExplainLine& line : explanation.lines) {
+    if (line.position == position) return &line;
+  }
+  return nullptr;
+}
+
+TEST(Explain, TellsTheDesignsSampleStory) {
+  LogBuilder log;
+  const Story at = Tell(log);
+  const auto models = log.Models();
+  const auto explanation = models->Explain("worker/k7f2q");
+  ASSERT_THAT(explanation, IsOk());
+  EXPECT_EQ(explanation->title, "worker/k7f2q   destroyed 03:15:07");
+  const auto expect = [&](Position position, std::string_view text, std::string_view detail) {
+    const ExplainLine* line = Line(*explanation, position);
+    ASSERT_NE(line, nullptr) << text;
+    EXPECT_EQ(line->text, text);
+    EXPECT_EQ(line->detail, detail);
+  };
+  expect(at.poll, "log poll: batch still 311, as at 02:59:03, 4.2/s", "(3 polls agree)");
+  expect(at.condemned, "rule no-progress: 15m04s >= 15m", "(policy v12)");
+  expect(at.requested, "decision: replace, destroy requested", Cat("(cause ", at.condemned, ")"));
+  expect(at.answered, "DELETE -> 200", "");
+  expect(at.absent, "absent from 2 complete lists", "(confirmed)");
+  expect(at.ended, "ended: destroyed", "(by 2 complete lists)");
+  EXPECT_EQ(Line(*explanation, at.condemned)->evidence, std::vector<Position>{at.poll});
+  for (std::size_t i = 1; i < explanation->lines.size(); ++i) {
+    EXPECT_LT(explanation->lines[i - 1].position, explanation->lines[i].position);
+  }
+}
+
+TEST(Explain, NamesTheStrikeAndTheReplacementThatFollowed) {
+  LogBuilder log;
+  Tell(log);
+  eventpb::HostStruck struck;
+  struck.set_worker("k7f2q");
+  struck.set_cause("no-progress");
+  struck.set_weight(1);
+  const Position strike = log.Write("host/vast/5512", struck);
+  const Position launch = log.Launch("m3xab", "zeb-large", {.replaces = "k7f2q"});
+  const auto explanation = log.Models()->Explain("k7f2q");
+  ASSERT_THAT(explanation, IsOk());
+  EXPECT_EQ(Line(*explanation, strike)->text,
+            "host/vast/5512: machine struck for no-progress, weight 1, for ever");
+  ASSERT_NE(Line(*explanation, launch), nullptr);
+  EXPECT_THAT(Line(*explanation, launch)->text, testing::HasSubstr("in place of worker/k7f2q"));
+}
+
+TEST(Explain, OfALiveWorkerEndsWithWhatIsThoughtOfIt) {
+  LogBuilder log;
+  log.Launch("k7f2q", "zeb", {});
+  log.Accept("k7f2q", "123");
+  log.Health("k7f2q", eventpb::WorkerHealthChanged::SETUP);
+  const Position health = log.Health("k7f2q", eventpb::WorkerHealthChanged::HEALTHY);
+  const auto explanation = log.Models()->Explain("worker/k7");
+  ASSERT_THAT(explanation, IsOk());
+  EXPECT_EQ(explanation->title, "worker/k7f2q   health HEALTHY 12:00:00");
+  EXPECT_EQ(explanation->lines.back().position, health);
+  EXPECT_EQ(explanation->lines.size(), 3u);  // the older health is not told
+}
+
+TEST(Explain, OfAPositionShowsItsEvidenceAndWhatCameOfIt) {
+  LogBuilder log;
+  const Story at = Tell(log);
+  const auto explanation = log.Models()->Explain(Cat(at.condemned));
+  ASSERT_THAT(explanation, IsOk());
+  EXPECT_NE(Line(*explanation, at.poll), nullptr);
+  EXPECT_NE(Line(*explanation, at.condemned), nullptr);
+  EXPECT_NE(Line(*explanation, at.requested), nullptr);
+  EXPECT_EQ(explanation->lines.size(), 3u);
+}
+
+TEST(Explain, OfAFleetTellsWhatWasDecidedForItsWorkersToo) {
+  LogBuilder log;
+  const Story at = Tell(log);
+  const auto explanation = log.Models()->Explain("fleet/zeb-large");
+  ASSERT_THAT(explanation, IsOk());
+  ASSERT_NE(Line(*explanation, at.condemned), nullptr);
+  EXPECT_EQ(Line(*explanation, at.condemned)->text,
+            "worker/k7f2q: rule no-progress: 15m04s >= 15m");
+  EXPECT_EQ(Line(*explanation, at.poll), nullptr);
+}
+
+TEST(Explain, OfWhatIsNotThereIsNotFound) {
+  LogBuilder log;
+  Tell(log);
+  const auto models = log.Models();
+  for (const std::string subject : {"worker/zzzz", "fleet/none", "host/vast/1", "account/vast",
+                                    "999999", "0", "zzzz", "nonsense/x"}) {
+    EXPECT_THAT(models->Explain(subject), StatusIs(StatusCode::kNotFound)) << subject;
+  }
+  EXPECT_THAT(models->Explain(""), StatusIs(StatusCode::kInvalidArgument));
+}
+
+TEST(Explain, KeepsForeignTextOnOneLine) {
+  LogBuilder log;
+  log.Launch("k7f2q", "zeb", {});
+  eventpb::LaunchRejected rejected;
+  rejected.set_reason(eventpb::LaunchRejected::REJECTED);
+  rejected.set_detail("bad\nthing\x1b[31m");
+  log.Write("worker/k7f2q", rejected);
+  const auto explanation = log.Models()->Explain("worker/k7f2q");
+  ASSERT_THAT(explanation, IsOk());
+  EXPECT_EQ(explanation->lines.back().text, "launch refused: request refused: bad thing [31m");
+}
+
+}  // namespace
+}  // namespace muster::queries
