@@ -12,6 +12,8 @@
 namespace muster {
 namespace {
 
+// Where the embedded market answers; reached in memory, never over a network.
+constexpr char kMarketOrigin[] = "http://market.internal";
 constexpr absl::Duration kLastCalls = absl::Seconds(2);  // for gRPC calls under way at the end
 
 specpb::Budget ToSpec(const AccountBudget& budget) {
@@ -53,13 +55,14 @@ Status Daemon::MakeAccounts() {
     settings.answer_bytes_max = static_cast<std::size_t>(config_.limits.answer_bytes_max);
     Account account;
     if (config_.sim.embedded) {
-      MUSTER_ASSIGN_OR_RETURN(SimMade made, MakeSim(name, {.seed = config_.sim.seed}, rt_.Now()));
-      account.sim = std::move(made.server);
-      settings.base_url = made.base_url;
-      settings.log_hosts = made.log_hosts;
+      // One machine among the best is bad, so that healing can be seen.
+      const SimSpec market = {config_.sim.seed, rt_.Now(), {{"bad_machines", "1"}}};
+      MUSTER_ASSIGN_OR_RETURN(account.sim, MakeSim(name, market));
+      settings.base_url = kMarketOrigin;
+      settings.log_hosts = {kMarketOrigin};
       settings.api_key_ref = "env:MUSTER_SIM_KEY";
-      setenv("MUSTER_SIM_KEY", made.api_key.c_str(), 1);
-      account.sim->SetOrigin(made.base_url);
+      setenv("MUSTER_SIM_KEY", "sim-key", 1);
+      account.sim->SetOrigin(kMarketOrigin);
       account.http = std::make_unique<SimHttpClient>(rt_, *account.sim);
     } else {
       account.http = std::make_unique<CurlHttpClient>(rt_, CurlOptions{.ca_file = provider.ca_file});

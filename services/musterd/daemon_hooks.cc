@@ -5,7 +5,7 @@
 #include "eventstore/base/log.h"
 #include "services/grpc/plan_convert.h"
 #include "services/musterd/daemon.h"
-#include "workers/pollers/offer_query.h"
+#include "workers/pollers/market_poller.h"
 
 namespace muster {
 namespace {
@@ -76,16 +76,20 @@ Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffe
   if (account == accounts_.end()) {
     co_return FailedPrecondition(Cat("provider '", name.str(), "' is not configured"));
   }
-  CO_ASSIGN_OR_RETURN(std::vector<Offer> offers,
-                      co_await account->second.made.provider->SearchOffers(
-                          OfferQueryOf(spec), rt_.Now() + kCallTime));
   // Judged as the policy would see them, without writing what an operator happened to look at.
   World seen;
+  seen.installation = world.installation;
   seen.hosts = world.hosts;
-  seen.fleets = world.fleets;
+  seen.fleets[fleet->name] = *fleet;
   account::State& market = seen.accounts[name];
   if (const account::State* known = world.FindAccount(name)) market = *known;
-  market.offers = std::move(offers);
+  market.offers.clear();
+  for (const OfferQuery& query : MarketQueries(seen, name)) {
+    CO_ASSIGN_OR_RETURN(std::vector<Offer> offers,
+                        co_await account->second.made.provider->SearchOffers(
+                            query, rt_.Now() + kCallTime));
+    std::move(offers.begin(), offers.end(), std::back_inserter(market.offers));
+  }
   market.offers_found = static_cast<int>(market.offers.size());
   market.offers_seen.at = rt_.Now();
   api::v1::ListOffersResponse out;

@@ -4,6 +4,7 @@
 #include <map>
 #include <sstream>
 
+#include "muster/spec/v1/fleet.pb.h"
 #include "services/files/daemon_config.h"
 #include "services/files/fleet_file.h"
 #include "tests/support/pch.h"
@@ -20,7 +21,7 @@ struct Ran {
   std::string out;
   std::string err;
 };
-Ran Run(const std::vector<std::string>& words, std::map<std::string, std::string> environment = {}) {
+Ran Muster(const std::vector<std::string>& words, std::map<std::string, std::string> environment = {}) {
   std::istringstream in;
   std::ostringstream out, err;
   CliEnv env{.in = in,
@@ -38,13 +39,13 @@ Ran Run(const std::vector<std::string>& words, std::map<std::string, std::string
 }
 
 TEST(Cli, HelpNamesEveryVerbOfTheContract) {
-  const Ran ran = Run({"help"});
+  const Ran ran = Muster({"help"});
   EXPECT_EQ(ran.code, kOk);
   for (const char* verb : {"init", "plan", "apply", "status", "get", "describe", "logs", "ssh",
                            "offers", "scale", "replace", "destroy", "down", "hosts", "stats",
                            "cost", "events", "explain", "watch", "adopt", "doctor", "completion"}) {
     EXPECT_THAT(ran.out, HasSubstr(Cat("\n  ", verb, " "))) << verb;
-    EXPECT_EQ(Run({"help", verb}).code, kOk) << verb;
+    EXPECT_EQ(Muster({"help", verb}).code, kOk) << verb;
   }
 }
 
@@ -53,7 +54,7 @@ TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {
        {std::vector<std::string>{}, {"no-such-verb"}, {"scale"}, {"scale", "zeb", "many"},
         {"status", "--no-such-flag"}, {"status", "-o", "xml"}, {"status", "--at", "yesterday"},
         {"completion", "tcsh"}, {"--address", "127.0.0.1:1", "help"}}) {
-    const Ran ran = Run(words);
+    const Ran ran = Muster(words);
     EXPECT_EQ(ran.code, kUsage) << ::testing::PrintToString(words) << ran.err;
     if (!words.empty()) EXPECT_EQ(ran.out, "") << ::testing::PrintToString(words);
   }
@@ -61,14 +62,14 @@ TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {
 
 TEST(Cli, CompletionKnowsTheVerbsInEveryShell) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
-    const Ran ran = Run({"completion", shell});
+    const Ran ran = Muster({"completion", shell});
     EXPECT_EQ(ran.code, kOk);
     EXPECT_THAT(ran.out, HasSubstr("explain"));
   }
 }
 
 TEST(Cli, WithoutADaemonItSaysWhereItLookedAndWhatToDo) {
-  const Ran ran = Run({"status", "--timeout", "5s"},
+  const Ran ran = Muster({"status", "--timeout", "5s"},
                       {{"MUSTER_ADDRESS", "unix:///nonexistent/musterd.sock"}});
   EXPECT_EQ(ran.code, kFailed);
   EXPECT_THAT(ran.err, HasSubstr("no musterd answers at unix:///nonexistent/musterd.sock"));
@@ -79,14 +80,14 @@ TEST(Cli, WithoutADaemonItSaysWhereItLookedAndWhatToDo) {
 TEST(Cli, InitWritesFilesThatItsOwnReadersAcceptAndOverwritesNothing) {
   const std::filesystem::path folder =
       std::filesystem::path(::testing::TempDir()) / Cat("muster-init-", getpid());
-  const Ran first = Run({"init", "vast", "--dir", folder.string()});
+  const Ran first = Muster({"init", "vast", "--dir", folder.string()});
   EXPECT_EQ(first.code, kOk) << first.err;
   EXPECT_THAT(first.err, HasSubstr("VAST_API_KEY"));
   const auto spec = LoadFleetFile((folder / "fleet.yaml").string());
   EXPECT_TRUE(spec.ok()) << spec.status();
   const auto config = LoadDaemonConfig((folder / "musterd.yaml").string());
   EXPECT_TRUE(config.ok()) << config.status();
-  const Ran second = Run({"init", "vast", "--dir", folder.string()});
+  const Ran second = Muster({"init", "vast", "--dir", folder.string()});
   EXPECT_EQ(second.code, kOk);
   EXPECT_EQ(second.out, "");
   EXPECT_THAT(second.err, HasSubstr("kept"));
@@ -100,7 +101,7 @@ TEST(Cli, AFleetFileProblemNamesFileAndLineBeforeAnybodyIsCalled) {
   ASSERT_NE(out, nullptr);
   fputs("name: zeb\nprovider: vast\nworkers: -3\n", out);
   fclose(out);
-  const Ran ran = Run({"plan", "-f", file.string()});
+  const Ran ran = Muster({"plan", "-f", file.string()});
   EXPECT_EQ(ran.code, kFailed);
   EXPECT_THAT(ran.err, HasSubstr(Cat(file.filename().string(), ":3")));
   EXPECT_THAT(ran.err, Not(HasSubstr("no musterd answers")));
