@@ -1,0 +1,420 @@
+#include "commands/handler/handler.h"
+
+#include "commands/snapshot.h"
+#include "eventstore/base/sha256.h"
+#include "eventstore/memory/memory_event_store.h"
+#include "muster/event/v1/snapshot.pb.h"
+#include "tests/commands/given.h"
+#include "tests/sim/virtual_runtime.h"
+#include "tests/support/pch.h"
+
+namespace muster {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+const ProviderName kVast("vast");
+const MachineId kMachine("5512");
+const WorkerId kWorker("k7f2q");
+const FleetName kFleet("zeb");
+
+host::StrikeHost StrikeBy(std::string_view worker) {
+  return {MakeHostStruck(WorkerId(worker), kFleet, 1, absl::InfiniteFuture(),
+                         Because("no-progress"))};
+}
+fleet::Apply ApplyOf(int workers) {
+  specpb::FleetSpec spec;
+  spec.set_name("zeb");
+  spec.set_provider("vast");
+  spec.set_workers(workers);
+  return {spec};
+}
+
+class HandlerTest : public testing::Test {
+ protected:
+  HandlerTest() { EXPECT_THAT(rt_.Run(handler_->Load()), IsOk()); }
+
+  // As after a crash: a new Handler over what the log holds.
+  void Restart() {
+    handler_.reset();
+    store_.emplace(rt_, log_);
+    handler_ = std::make_unique<Handler>(rt_, *store_);
+    EXPECT_THAT(rt_.Run(handler_->Load()), IsOk());
+  }
+  StatusOr<Outcome> Worker(worker::Command command, Origin origin = {.actor = "test"}) {
+    return rt_.Run(handler_->Worker(kWorker, std::move(command), std::move(origin)));
+  }
+  StatusOr<Outcome> Fleet(fleet::Command command, Origin origin = {.actor = "test"}) {
+    return rt_.Run(handler_->Fleet(kFleet, std::move(command), std::move(origin)));
+  }
+  StatusOr<Outcome> Host(host::Command command, Origin origin = {.actor = "test"}) {
+    return rt_.Run(handler_->Host(kVast, kMachine, std::move(command), std::move(origin)));
+  }
+  // Everything in the log after `after`.
+  std::vector<RecordedEvent> Log(Position after = 0) const {
+    std::vector<RecordedEvent> all;
+    EXPECT_THAT(store_->ReadAll(after, 100'000, [&](const RecordedEvent& e) {
+      all.push_back(e);
+      return true;
+    }), IsOk());
+    return all;
+  }
+  std::string FoldedFromZero() const {
+    World world;
+    for (const RecordedEvent& e : Log()) {
+      Evolve(world, e.stream, *DecodeEvent(e.event.type, e.event.payload),
+             Stamp{e.position, e.event.occurred_at});
+    }
+    return Digest(world);
+  }
+
+  VirtualRuntime rt_{1};
+  std::shared_ptr<MemoryLog> log_ = std::make_shared<MemoryLog>();
+  std::optional<MemoryEventStore> store_{std::in_place, rt_, log_};
+  std::unique_ptr<Handler> handler_ = std::make_unique<Handler>(rt_, *store_);
+};
+
+// ---- one command ------------------------------------------------------------------------------
+
+TEST_F(HandlerTest, AnEmptyLogGetsAnInstallationOnce) {
+  EXPECT_THAT(handler_->world().installation, SizeIs(4));
+  const std::string id = handler_->world().installation;
+  Restart();
+  EXPECT_EQ(handler_->world().installation, id);
+  EXPECT_EQ(store_->Head(), 1u);
+}
+TEST_F(HandlerTest, WritesTheEnvelopeAndFoldsTheEvents) {
+  const auto outcome = Worker(worker::RequestLaunch{Intent()},
+                              {.actor = "policy:zeb@v1", .cause = "c", .correlation = "root"});
+  ASSERT_THAT(outcome, IsOk());
+  ASSERT_THAT(outcome->events, SizeIs(1));
+  const Written& written = outcome->events[0];
+  EXPECT_EQ(written.stream, WorkerStream(kWorker));
+  EXPECT_EQ(written.position, 2u);
+  EXPECT_EQ(written.version, 1u);
+  EXPECT_EQ(outcome->position, 2u);
+  const RecordedEvent recorded = Log(1).at(0);
+  EXPECT_EQ(recorded.event.id, written.id);
+  EXPECT_EQ(recorded.event.type, "worker.launch_requested");
+  EXPECT_EQ(recorded.event.actor, "policy:zeb@v1");
+  EXPECT_EQ(recorded.event.cause, "c");
+  EXPECT_EQ(recorded.event.correlation, "root");
+  EXPECT_EQ(recorded.event.occurred_at, rt_.Now());
+  EXPECT_EQ(worker::PhaseName(handler_->world().FindWorker(kWorker)->phase), "Launching");
+  EXPECT_EQ(handler_->world().head, 2u);
+}
+TEST_F(HandlerTest, AnObservationOccurredWhenItWasMade) {
+  ASSERT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
+  ASSERT_THAT(Worker(worker::LaunchAnswered{InstanceId("i1")}), IsOk());
+  const absl::Time seen = rt_.Now() - absl::Seconds(3);
+  ASSERT_THAT(Worker(worker::ObserveInstance{Running(), seen}), IsOk());
+  EXPECT_EQ(Log().back().event.occurred_at, seen);
+  EXPECT_EQ(Log().back().recorded_at, rt_.Now());
+}
+TEST_F(HandlerTest, ARefusalPassesThroughAndWritesNothing) {
+  EXPECT_THAT(Worker(worker::RetryDestroy{}), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(Fleet(fleet::Scale{3}), StatusIs(StatusCode::kNotFound, HasSubstr("zeb")));
+  EXPECT_EQ(store_->Head(), 1u);
+}
+TEST_F(HandlerTest, NothingToDoIsAnOutcomeWithoutEvents) {
+  ASSERT_THAT(Fleet(ApplyOf(4)), IsOk());
+  const auto again = Fleet(ApplyOf(4));
+  ASSERT_THAT(again, IsOk());
+  EXPECT_THAT(again->events, IsEmpty());
+  EXPECT_EQ(again->position, 2u);
+}
+TEST_F(HandlerTest, NamelessStreamsAreRefused) {
+  EXPECT_THAT(rt_.Run(handler_->Fleet(FleetName(), ApplyOf(1), {})),
+              StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(rt_.Run(handler_->Worker(WorkerId(), worker::RetryDestroy{}, {})),
+              StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(rt_.Run(handler_->Host(kVast, MachineId(), host::Pardon{}, {})),
+              StatusIs(StatusCode::kInvalidArgument));
+  EXPECT_THAT(rt_.Run(handler_->Account(ProviderName(), account::EndCreditWait{}, {})),
+              StatusIs(StatusCode::kInvalidArgument));
+}
+TEST_F(HandlerTest, AFleetDoesNotEndWhileItHasWorkers) {
+  ASSERT_THAT(Fleet(ApplyOf(1)), IsOk());
+  ASSERT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
+  ASSERT_THAT(Fleet(fleet::Down{"done"}), IsOk());
+  EXPECT_THAT(Fleet(fleet::End{}), StatusIs(StatusCode::kFailedPrecondition));
+  ASSERT_THAT(Worker(worker::LaunchRefused{eventpb::LaunchRejected::CANCELLED, ""}), IsOk());
+  EXPECT_THAT(Fleet(fleet::End{}), IsOk());
+}
+TEST_F(HandlerTest, AnInstanceIsNotAdoptedByTwoWorkers) {
+  ASSERT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
+  ASSERT_THAT(Worker(worker::LaunchAnswered{InstanceId("i1")}), IsOk());
+  eventpb::WorkerAdopted adoption;
+  adoption.set_fleet("zeb");
+  adoption.set_provider("vast");
+  adoption.set_instance("i1");
+  EXPECT_THAT(rt_.Run(handler_->Worker(WorkerId("other"), worker::Adopt{adoption}, {})),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("k7f2q")));
+}
+TEST_F(HandlerTest, AWorkerThatEndedLongAgoIsStillKnownFromItsStream) {
+  ASSERT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
+  ASSERT_THAT(Worker(worker::LaunchRefused{eventpb::LaunchRejected::AUTH, ""}), IsOk());
+  rt_.RunFor(absl::Hours(3));
+  ASSERT_THAT(Host(StrikeBy("a")), IsOk());
+  ASSERT_EQ(handler_->world().FindWorker(kWorker), nullptr);
+  EXPECT_THAT(Worker(worker::Condemn{Verdict()}),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("Ended")));
+  eventpb::LaunchRequested other = Intent();
+  other.mutable_offer()->set_offer("o2");
+  EXPECT_THAT(Worker(worker::RequestLaunch{other}), StatusIs(StatusCode::kFailedPrecondition));
+}
+
+// ---- many commands ----------------------------------------------------------------------------
+
+Task<void> Strike(Handler& handler, std::string worker, std::vector<std::string>& done) {
+  const StatusOr<Outcome> outcome =
+      co_await handler.Host(kVast, kMachine, StrikeBy(worker), {.actor = "test"});
+  EXPECT_THAT(outcome, IsOk());
+  done.push_back(worker);
+}
+
+TEST_F(HandlerTest, CommandsForOneStreamRunInOrderOfArrival) {
+  std::vector<std::string> done;
+  for (const char* worker : {"a", "b", "c", "a", "d"}) {
+    rt_.Spawn("strike", Strike(*handler_, worker, done));
+  }
+  rt_.RunUntilIdle();
+  EXPECT_THAT(done, ElementsAre("a", "b", "c", "a", "d"));
+  const host::State& state = *handler_->world().FindHost(kVast, kMachine);
+  ASSERT_THAT(state.strikes, SizeIs(4));
+  EXPECT_EQ(state.strikes[3].worker, WorkerId("d"));
+  EXPECT_EQ(state.version, 4u);
+  EXPECT_EQ(Digest(handler_->world()), FoldedFromZero());
+}
+
+Task<void> StrikeMany(Runtime& rt, Handler& handler, int machine, int count) {
+  for (int i = 0; i < count; ++i) {
+    if (rt.rng().Chance(0.3)) co_await rt.SleepFor(absl::Milliseconds(rt.rng().Below(5)));
+    const StatusOr<Outcome> outcome = co_await handler.Host(
+        kVast, MachineId(Cat("m", machine % 20)), StrikeBy(Cat(machine, "-", i)), {});
+    EXPECT_THAT(outcome, IsOk());
+  }
+}
+
+TEST_F(HandlerTest, ManyAtOnceLeaveTheWorldEqualToAFoldOfTheLog) {
+  for (int machine = 0; machine < 100; ++machine) {
+    rt_.Spawn("many", StrikeMany(rt_, *handler_, machine, 10));
+  }
+  rt_.RunFor(absl::Minutes(1));
+  EXPECT_EQ(store_->Head(), 1001u);
+  EXPECT_EQ(Digest(handler_->world()), FoldedFromZero());
+}
+
+TEST_F(HandlerTest, ListenersHearEachEventOnceInLogOrderAfterItWasFolded) {
+  std::vector<Position> heard;
+  const int token = handler_->Listen([&](const Written& written) {
+    heard.push_back(written.position);
+    EXPECT_GE(handler_->world().head, written.position);
+    EXPECT_GE(store_->Head(), written.position);
+  });
+  for (int machine = 0; machine < 50; ++machine) {
+    rt_.Spawn("many", StrikeMany(rt_, *handler_, machine, 4));
+  }
+  rt_.RunFor(absl::Minutes(1));
+  ASSERT_THAT(heard, SizeIs(200));
+  for (std::size_t i = 0; i < heard.size(); ++i) EXPECT_EQ(heard[i], i + 2);
+  handler_->Unlisten(token);
+  ASSERT_THAT(Fleet(ApplyOf(1)), IsOk());
+  EXPECT_THAT(heard, SizeIs(200));
+}
+TEST_F(HandlerTest, AListenerSeesAllEventsOfAnAppendFolded) {
+  ASSERT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
+  ASSERT_THAT(Worker(worker::LaunchAnswered{InstanceId("i1")}), IsOk());
+  int heard = 0;
+  handler_->Listen([&](const Written&) {
+    ++heard;
+    const auto& phase = handler_->world().FindWorker(kWorker)->phase;
+    EXPECT_TRUE(std::get<worker::Destroying>(phase).in_flight);
+  });
+  ASSERT_THAT(Worker(worker::Condemn{Verdict()}), IsOk());
+  EXPECT_EQ(heard, 2);
+}
+TEST_F(HandlerTest, AListenerMayLeaveAndBringOthersWhileItIsCalled) {
+  int first = 0, second = 0, token = 0;
+  token = handler_->Listen([&](const Written&) {
+    ++first;
+    handler_->Unlisten(token);
+    handler_->Listen([&](const Written&) { ++second; });
+  });
+  ASSERT_THAT(Fleet(ApplyOf(1)), IsOk());
+  ASSERT_THAT(Fleet(ApplyOf(2)), IsOk());
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(second, 2);
+}
+
+// ---- what the store says ----------------------------------------------------------------------
+
+TEST_F(HandlerTest, AStreamThatMovedIsReadAgainAndDecidedAgain) {
+  ASSERT_THAT(Fleet(ApplyOf(4)), IsOk());
+  // A second writer, which must not be, scales behind our back.
+  eventpb::FleetScaled scaled;
+  scaled.set_workers(6);
+  NewEvent event{.id = EventId("alien"), .type = "fleet.scaled",
+                 .payload = EncodeEvent(Wrap(scaled)), .occurred_at = rt_.Now()};
+  ASSERT_THAT(rt_.Run(store_->Append(FleetStream(kFleet), Expect::At(1), {event}, rt_.Now())),
+              IsOk());
+  std::vector<Position> heard;
+  handler_->Listen([&](const Written& written) { heard.push_back(written.position); });
+  const auto outcome = Fleet(fleet::Scale{8});
+  ASSERT_THAT(outcome, IsOk());
+  EXPECT_EQ(outcome->events[0].body.fleet_scaled().workers_before(), 6);
+  EXPECT_THAT(heard, ElementsAre(3, 4));
+  EXPECT_EQ(Digest(handler_->world()), FoldedFromZero());
+}
+TEST_F(HandlerTest, AnAbortIsTriedAgain) {
+  store_->FailNextAppend(Aborted("moved"));
+  EXPECT_THAT(Fleet(ApplyOf(4)), IsOk());
+}
+TEST_F(HandlerTest, AFullDiskPassesThroughAndMayBeOver) {
+  store_->FailNextAppend(ResourceExhausted("full"));
+  EXPECT_THAT(Fleet(ApplyOf(4)), StatusIs(StatusCode::kResourceExhausted));
+  EXPECT_EQ(handler_->world().FindFleet(kFleet), nullptr);
+  EXPECT_THAT(Fleet(ApplyOf(4)), IsOk());
+}
+TEST_F(HandlerTest, AfterAFailedSyncNothingIsDecidedAnyMore) {
+  store_->FailNextAppend(Unavailable("sync failed"));
+  EXPECT_THAT(Fleet(ApplyOf(4)), StatusIs(StatusCode::kUnavailable));
+  EXPECT_THAT(Fleet(ApplyOf(4)), StatusIs(StatusCode::kUnavailable, HasSubstr("sync")));
+  EXPECT_EQ(store_->Head(), 1u);
+  Restart();
+  EXPECT_THAT(Fleet(ApplyOf(4)), IsOk());
+}
+TEST_F(HandlerTest, AKindThatIsNotKnownStopsTheLoad) {
+  NewEvent event{.id = EventId("future"), .type = "fleet.dreamt", .payload = "\x82\x7D\x02" "ab",
+                 .occurred_at = rt_.Now()};
+  ASSERT_THAT(rt_.Run(store_->Append(FleetStream(kFleet), Expect::NoStream(), {event}, rt_.Now())),
+              IsOk());
+  Handler later(rt_, *store_);
+  EXPECT_THAT(rt_.Run(later.Load()), StatusIs(StatusCode::kUnimplemented, HasSubstr("position 2")));
+}
+
+// ---- idempotency ------------------------------------------------------------------------------
+
+TEST_F(HandlerTest, TheSameKeyGivesTheFirstResultAlsoAfterARestart) {
+  const Origin origin{.actor = "operator:alice", .idempotency_key = "req-1"};
+  const auto first = Fleet(ApplyOf(4), origin);
+  ASSERT_THAT(first, IsOk());
+  ASSERT_THAT(Fleet(ApplyOf(5)), IsOk());
+  Restart();
+  // Decided anew it would be version 3 with 4 workers.
+  const auto again = Fleet(ApplyOf(4), origin);
+  ASSERT_THAT(again, IsOk());
+  ASSERT_THAT(again->events, SizeIs(1));
+  EXPECT_EQ(again->events[0].id, first->events[0].id);
+  EXPECT_EQ(again->events[0].position, first->position);
+  EXPECT_EQ(again->events[0].body.fleet_applied().fleet_version(), 1);
+  EXPECT_EQ(handler_->world().FindFleet(kFleet)->wanted(), 5);
+  EXPECT_EQ(store_->Head(), 3u);
+  EXPECT_EQ(Digest(handler_->world()), FoldedFromZero());
+}
+TEST_F(HandlerTest, OneKeyMayBeUsedOnSeveralStreams) {
+  const Origin origin{.actor = "test", .idempotency_key = "req-1"};
+  EXPECT_THAT(Fleet(ApplyOf(4), origin), IsOk());
+  EXPECT_THAT(Host(StrikeBy("a"), origin), IsOk());
+  EXPECT_EQ(store_->Head(), 3u);
+}
+TEST_F(HandlerTest, ARequestIsRememberedWithItsFirstAnswer) {
+  const auto none = handler_->FindRequest("r1");
+  ASSERT_THAT(none, IsOk());
+  EXPECT_FALSE(none->has_value());
+  const auto record = [&](std::string method, std::string digest, std::string result) {
+    return rt_.Run(handler_->RecordRequest("r1", std::move(method), std::move(digest),
+                                           std::move(result), {.actor = "operator:alice"}));
+  };
+  ASSERT_THAT(record("ApplyFleet", "d1", "{1}"), IsOk());
+  const auto again = record("ApplyFleet", "d1", "{2}");
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(again->result(), "{1}");
+  EXPECT_THAT(record("ApplyFleet", "d2", "{}"), StatusIs(StatusCode::kAlreadyExists));
+  EXPECT_THAT(record("ScaleFleet", "d1", "{}"),
+              StatusIs(StatusCode::kAlreadyExists, HasSubstr("ApplyFleet")));
+  Restart();
+  const auto found = handler_->FindRequest("r1");
+  ASSERT_THAT(found, IsOk());
+  ASSERT_TRUE(found->has_value());
+  EXPECT_EQ((*found)->result(), "{1}");
+  EXPECT_EQ((*found)->digest(), "d1");
+  EXPECT_THAT(rt_.Run(handler_->RecordRequest("", "m", "d", "{}", {})),
+              StatusIs(StatusCode::kInvalidArgument));
+}
+
+// ---- snapshots --------------------------------------------------------------------------------
+
+class SnapshotTest : public HandlerTest {
+ protected:
+  SnapshotTest() {
+    EXPECT_THAT(Fleet(ApplyOf(4)), IsOk());
+    EXPECT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
+    EXPECT_THAT(Worker(worker::LaunchAnswered{InstanceId("i1")}), IsOk());
+    EXPECT_THAT(handler_->SaveSnapshot(), IsOk());
+    EXPECT_THAT(Host(StrikeBy("a")), IsOk());
+  }
+  // Saves the snapshot again after `change`.
+  void Tamper(const std::function<void(eventpb::WorldSnapshot&)>& change) {
+    Snapshot saved = *store_->LoadSnapshot("world");
+    eventpb::WorldSnapshot snapshot;
+    ASSERT_TRUE(snapshot.ParseFromString(saved.state));
+    change(snapshot);
+    saved.state = snapshot.SerializeAsString();
+    ASSERT_THAT(store_->SaveSnapshot("world", saved), IsOk());
+  }
+  // Whether a new Handler folds only what came after the snapshot: a planted world shows it.
+  void ExpectRightAfterRestart() {
+    Restart();
+    EXPECT_EQ(Digest(handler_->world()), FoldedFromZero());
+  }
+};
+
+TEST_F(SnapshotTest, LoadsEqualToAFoldFromZero) { ExpectRightAfterRestart(); }
+TEST_F(SnapshotTest, IsReallyUsed) {
+  // A snapshot that is right in all but a fact nobody can check shows in the World.
+  World planted;
+  planted.installation = "fake";
+  planted.head = 4;
+  Tamper([&](eventpb::WorldSnapshot& s) {
+    s.set_world(SerializeWorld(planted));
+    const Sha256Digest digest = Sha256(s.world());
+    s.set_digest(std::string(digest.begin(), digest.end()));
+  });
+  Restart();
+  EXPECT_EQ(handler_->world().installation, "fake");
+}
+TEST_F(SnapshotTest, OfAnotherFormatIsThrownAway) {
+  Tamper([](auto& s) { s.set_format(s.format() + 1); });
+  ExpectRightAfterRestart();
+}
+TEST_F(SnapshotTest, WithAChangedByteIsThrownAway) {
+  Tamper([](auto& s) { (*s.mutable_world())[3] ^= 1; });
+  ExpectRightAfterRestart();
+}
+TEST_F(SnapshotTest, OfAnotherLogIsThrownAway) {
+  Tamper([](auto& s) { (*s.mutable_log_hash())[0] ^= 1; });
+  ExpectRightAfterRestart();
+}
+TEST_F(SnapshotTest, FromBeyondTheLogIsThrownAway) {
+  Tamper([](auto& s) { s.set_position(999); });
+  ExpectRightAfterRestart();
+}
+TEST_F(SnapshotTest, OfAnotherPositionIsThrownAway) {
+  Tamper([&](auto& s) {
+    s.set_position(2);
+    const EventHash hash = Log(1).at(0).hash;
+    s.set_log_hash(std::string(hash.begin(), hash.end()));
+  });
+  ExpectRightAfterRestart();
+}
+TEST_F(SnapshotTest, ThatIsNoSnapshotIsThrownAway) {
+  ASSERT_THAT(store_->SaveSnapshot("world", {4, "\xFF\xFF rubbish"}), IsOk());
+  ExpectRightAfterRestart();
+}
+
+}  // namespace
+}  // namespace muster
