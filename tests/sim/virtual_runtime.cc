@@ -6,7 +6,7 @@
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <exception>
-#include <set>
+#include <vector>
 
 namespace muster {
 
@@ -15,7 +15,7 @@ class VirtualSignal final : public Signal {
  public:
   explicit VirtualSignal(VirtualRuntime& rt) : rt_(rt) {}
   void NotifyAll() override {
-    std::set<std::shared_ptr<Waiter>> woken;
+    std::vector<std::shared_ptr<Waiter>> woken;  // in order of arrival: a seed gives one order
     woken.swap(waiters_);
     for (const auto& waiter : woken) {
       waiter->notified = true;
@@ -24,12 +24,12 @@ class VirtualSignal final : public Signal {
   }
   Task<bool> WaitUntil(absl::Time deadline) override {
     auto waiter = std::make_shared<Waiter>();
-    waiter->timer = std::make_shared<asio::steady_timer>(rt_.io_);
-    waiters_.insert(waiter);
+    waiter->timer = std::make_shared<asio::steady_timer>(*rt_.io_);
+    waiters_.push_back(waiter);
     VirtualRuntime& rt = rt_;
     co_await rt.Park(deadline, waiter->timer);
     // `this` may be gone once notified; only a waiter that timed out is still registered.
-    if (!waiter->notified) waiters_.erase(waiter);
+    if (!waiter->notified) std::erase(waiters_, waiter);
     co_return waiter->notified;
   }
 
@@ -39,7 +39,7 @@ class VirtualSignal final : public Signal {
     bool notified = false;
   };
   VirtualRuntime& rt_;
-  std::set<std::shared_ptr<Waiter>> waiters_;
+  std::vector<std::shared_ptr<Waiter>> waiters_;
 };
 
 VirtualRuntime::VirtualRuntime(std::uint64_t seed, absl::Time start) : now_(start), rng_(seed) {}
@@ -64,25 +64,25 @@ Task<void> VirtualRuntime::Park(absl::Time wake, std::shared_ptr<Timer> timer) {
 }
 
 Task<void> VirtualRuntime::SleepUntil(absl::Time wake) {
-  auto timer = std::make_shared<Timer>(io_);
+  auto timer = std::make_shared<Timer>(*io_);
   co_await Park(wake, std::move(timer));
 }
 
 void VirtualRuntime::Spawn(std::string, Task<void> task) {
-  asio::co_spawn(io_, std::move(task), [](std::exception_ptr error) {
+  asio::co_spawn(*io_, std::move(task), [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);
   });
 }
 
-void VirtualRuntime::Post(std::function<void()> work) { asio::post(io_, std::move(work)); }
+void VirtualRuntime::Post(std::function<void()> work) { asio::post(*io_, std::move(work)); }
 
 std::unique_ptr<Signal> VirtualRuntime::MakeSignal() {
   return std::make_unique<VirtualSignal>(*this);
 }
 
 void VirtualRuntime::RunUntilIdle() {
-  io_.restart();
-  io_.poll();
+  io_->restart();
+  io_->poll();
 }
 
 bool VirtualRuntime::RunUntil(const std::function<bool()>& done, absl::Duration span_max) {
@@ -99,6 +99,16 @@ bool VirtualRuntime::RunUntil(const std::function<bool()>& done, absl::Duration 
   }
   now_ = std::max(now_, end);
   return done();
+}
+
+void VirtualRuntime::DestroyTasks() {
+  sleepers_.clear();
+  // What frames do while they go (notify, post) meets the new context and comes to nothing there.
+  std::unique_ptr<asio::io_context> old =
+      std::exchange(io_, std::make_unique<asio::io_context>());
+  old.reset();
+  sleepers_.clear();
+  io_ = std::make_unique<asio::io_context>();
 }
 
 void VirtualRuntime::RunFor(absl::Duration span) {
