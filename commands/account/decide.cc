@@ -118,27 +118,34 @@ eventpb::EventBody Resolved(const InstanceId& instance, eventpb::OrphanResolved:
   return Wrap(resolved);
 }
 
+// What the list adds and removes.
 eventpb::InstanceListObserved Compare(const State& state, const std::set<InstanceId>& now) {
   eventpb::InstanceListObserved seen;
-  std::string ids;
   for (const InstanceId& id : now) {
-    ids += id.str();
-    ids += '\n';
     if (!state.listed.contains(id)) seen.add_added(id.str());
   }
   for (const InstanceId& id : state.listed) {
     if (!now.contains(id)) seen.add_removed(id.str());
   }
   seen.set_instances(static_cast<int>(now.size()));
-  seen.set_digest(Sha256Hex(ids));
   return seen;
+}
+
+std::string DigestOf(const std::set<InstanceId>& ids) {
+  std::string text;
+  for (const InstanceId& id : ids) {
+    text += id.str();
+    text += '\n';
+  }
+  return Sha256Hex(text);
 }
 
 Result On(const State& state, const ObserveList& command, const DecideContext& context) {
   const std::set<InstanceId> now(command.instances.begin(), command.instances.end());
-  const eventpb::InstanceListObserved seen = Compare(state, now);
+  eventpb::InstanceListObserved seen = Compare(state, now);
   Events events;
   if (seen.added_size() > 0 || seen.removed_size() > 0 || Due(state.list_seen, context.now)) {
+    seen.set_digest(DigestOf(now));
     events.push_back(Wrap(seen));
   }
   std::set<InstanceId> strays;

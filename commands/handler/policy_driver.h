@@ -43,8 +43,9 @@ class PolicyDriver {
   std::int64_t passes() const;
   absl::Duration last_pass() const;  // virtual or wall time spent writing the last plan
 
+  struct Core;  // shared with the coroutines, which may end after the driver
+
  private:
-  struct Core;
   std::shared_ptr<Core> core_;
 };
 

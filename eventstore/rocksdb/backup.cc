@@ -8,6 +8,7 @@
 
 #include "eventstore/rocksdb/log_db.h"
 #include "eventstore/rocksdb/rocksdb_event_store.h"
+#include "eventstore/rocksdb/shared_db.h"
 
 namespace muster {
 namespace {
@@ -23,7 +24,8 @@ rocksdb::BackupEngineOptions EngineOptions(const std::string& folder) {
 
 // A restored store must hold what the backup said it holds.
 Status CheckRestored(const std::string& path, const std::string& head_text) {
-  MUSTER_ASSIGN_OR_RETURN(const auto db, rocks::LogDb::Open(path, rocksdb::Env::Default()));
+  MUSTER_ASSIGN_OR_RETURN(const auto db, rocks::LogDb::Open(path, rocksdb::Env::Default(),
+                                                            rocks::LogDb::Mode::kReadOnly));
   rocks::Tip tip;
   MUSTER_RETURN_IF_ERROR(db->ReadTip(tip));
   Position head = 0;
@@ -62,7 +64,8 @@ Status RestoreInto(rocksdb::BackupEngineReadOnly& engine, const rocksdb::BackupI
 
 StatusOr<Position> RocksDbEventStore::Backup(const std::string& to) const {
   const std::string context = Cat("cannot back up to ", to);
-  rocksdb::Env* env = db_->db().GetEnv();
+  MUSTER_ASSIGN_OR_RETURN(const auto db, db_->Get());
+  rocksdb::Env* env = db->db().GetEnv();
   MUSTER_RETURN_IF_ERROR(rocks::FromRocks(env->CreateDirIfMissing(to), context));
   rocksdb::BackupEngine* opened = nullptr;
   MUSTER_RETURN_IF_ERROR(
@@ -70,7 +73,7 @@ StatusOr<Position> RocksDbEventStore::Backup(const std::string& to) const {
   const std::unique_ptr<rocksdb::BackupEngine> engine(opened);
   const Position head = Head();
   MUSTER_RETURN_IF_ERROR(rocks::FromRocks(
-      engine->CreateNewBackupWithMetadata(rocksdb::CreateBackupOptions(), &db_->db(), Cat(head)),
+      engine->CreateNewBackupWithMetadata(rocksdb::CreateBackupOptions(), &db->db(), Cat(head)),
       context));
   MUSTER_RETURN_IF_ERROR(rocks::FromRocks(engine->PurgeOldBackups(kBackupsKept), context));
   return head;

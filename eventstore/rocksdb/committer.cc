@@ -10,12 +10,13 @@ namespace muster::rocks {
 namespace {
 
 constexpr std::size_t kCachedStreamsMax = 200'000;
+constexpr std::size_t kRoomToGoOnBytes = 1u << 20;  // for RocksDB's new files, and some appends
 
 }  // namespace
 
-Committer::Committer(Runtime& rt, const LogDb& db, Tip tip, Status stopped, bool own_thread)
+Committer::Committer(Runtime& rt, SharedDb& shared, Tip tip, Status stopped, bool own_thread)
     : rt_(rt),
-      db_(db),
+      shared_(shared),
       grown_(rt.MakeSignal()),
       own_thread_(own_thread),
       head_(tip.position),
@@ -85,6 +86,7 @@ void Committer::Commit(Group group) {
   // An append that repeats ids of its own group waits for their outcome.
   while (!group.empty()) {
     Group deferred;
+    TakeDatabase();
     staged_ = tip_;
     for (const auto& append : group) {
       if (RepeatsStaged(*append)) {
@@ -96,7 +98,30 @@ void Committer::Commit(Group group) {
     std::erase_if(group, [](const auto& append) { return !append->decided; });
     Finish(std::move(group), batch_.Count() > 0 ? WriteGroup() : Status());
     group = std::move(deferred);
+    db_ = nullptr;
   }
+}
+
+void Committer::TakeDatabase() {
+  if (!disk_full_.ok() && stopped_.ok()) {
+    disk_full_ = GoOnAfterFullDisk();
+    if (!disk_full_.ok() && disk_full_.code() != StatusCode::kResourceExhausted) {
+      stopped_ = Unavailable(Cat(Message(disk_full_), "; restart to write again"));
+    }
+  }
+  auto db = shared_.Get();
+  if (!db.ok()) stopped_ = db.status();
+  db_ = db.ok() ? *std::move(db) : nullptr;
+}
+
+Status Committer::GoOnAfterFullDisk() {
+  MUSTER_RETURN_IF_ERROR(shared_.Reopen(kRoomToGoOnBytes));
+  MUSTER_ASSIGN_OR_RETURN(const std::shared_ptr<const LogDb> db, shared_.Get());
+  Tip tip;
+  MUSTER_RETURN_IF_ERROR(db->ReadTip(tip));
+  if (tip.position == tip_.position && tip.hash == tip_.hash) return {};
+  return DataLoss(
+      Cat("after a full disk the log ends at ", tip.position, " instead of ", tip_.position));
 }
 
 // Publishes what was written and hands out the results.
@@ -131,6 +156,10 @@ bool Committer::RepeatsStaged(const PendingAppend& append) const {
 
 void Committer::Stage(PendingAppend& append) {
   append.decided = true;
+  if (db_ == nullptr) {
+    append.result = stopped_;
+    return;
+  }
   const auto known = CountKnown(append);
   if (!known.ok()) {
     append.result = known.status();
@@ -138,6 +167,8 @@ void Committer::Stage(PendingAppend& append) {
     append.result = Repeated(append, *known);
   } else if (!stopped_.ok()) {
     append.result = stopped_;
+  } else if (!disk_full_.ok()) {
+    append.result = disk_full_;
   } else if (const auto version = VersionOf(append.stream); !version.ok()) {
     append.result = version.status();
   } else if (*version != append.expect.version) {
@@ -151,7 +182,7 @@ void Committer::Stage(PendingAppend& append) {
 StatusOr<Committer::Known> Committer::CountKnown(const PendingAppend& append) const {
   Known known;
   for (const NewEvent& event : append.events) {
-    MUSTER_ASSIGN_OR_RETURN(const std::optional<Position> found, db_.Find(event.id));
+    MUSTER_ASSIGN_OR_RETURN(const std::optional<Position> found, db_->Find(event.id));
     if (!found.has_value()) continue;
     // Beyond the tip lies only what a failed sync left behind.
     if (*found > tip_.position) return stopped_;
@@ -169,7 +200,7 @@ StatusOr<Appended> Committer::Repeated(const PendingAppend& append, Known known)
   RecordedEvent event;
   for (std::size_t i = 0; i < append.events.size(); ++i) {
     const Position position = known.first + i;
-    if (position <= tip_.position) MUSTER_RETURN_IF_ERROR(db_.Read(position, event));
+    if (position <= tip_.position) MUSTER_RETURN_IF_ERROR(db_->Read(position, event));
     if (event.event.id != append.events[i].id || event.stream != append.stream) {
       return InvalidArgument(Cat("event id ", append.events[i].id.str(),
                                  " was appended before, but not in this company"));
@@ -182,7 +213,7 @@ StatusOr<Version> Committer::VersionOf(const StreamId& stream) {
   if (const auto cached = versions_.find(stream); cached != versions_.end()) {
     return cached->second;
   }
-  MUSTER_ASSIGN_OR_RETURN(const Version version, db_.StreamVersion(stream, tip_.position));
+  MUSTER_ASSIGN_OR_RETURN(const Version version, db_->StreamVersion(stream, tip_.position));
   versions_.emplace(stream, version);
   return version;
 }
@@ -208,9 +239,9 @@ void Committer::StageEvents(PendingAppend& append, Version version) {
     stream_key.resize(prefix_size);
     AppendBigEndian(stream_key, version);
     // Writing into a batch in memory fails only without limits set, which there are none of.
-    batch_.Put(db_.log(), position_bytes, record_).PermitUncheckedError();
-    batch_.Put(db_.streams(), stream_key, position_bytes).PermitUncheckedError();
-    batch_.Put(db_.ids(), recorded.event.id.str(), position_bytes).PermitUncheckedError();
+    batch_.Put(db_->log(), position_bytes, record_).PermitUncheckedError();
+    batch_.Put(db_->streams(), stream_key, position_bytes).PermitUncheckedError();
+    batch_.Put(db_->ids(), recorded.event.id.str(), position_bytes).PermitUncheckedError();
     staged_ids_.insert(std::move(recorded.event.id));
   }
   versions_[append.stream] = version;
@@ -220,12 +251,7 @@ void Committer::StageEvents(PendingAppend& append, Version version) {
 // Writing and syncing are two steps, because they fail differently: a write that found no room
 // wrote nothing that counts, but after a failed sync nobody can say what is on the disk.
 Status Committer::WriteGroup() {
-  rocksdb::DB& db = db_.db();
-  if (disk_was_full_) {
-    const Status resumed = FromRocks(db.Resume(), "the disk was full and the store cannot go on");
-    if (!resumed.ok()) return NothingWritten(resumed);
-    disk_was_full_ = false;
-  }
+  rocksdb::DB& db = db_->db();
   if (const auto written = db.Write(rocksdb::WriteOptions(), &batch_); !written.ok()) {
     return NothingWritten(FromRocks(written, "cannot write to the event store"));
   }
@@ -241,7 +267,7 @@ Status Committer::WriteGroup() {
 
 Status Committer::NothingWritten(const Status& status) {
   if (status.code() == StatusCode::kResourceExhausted) {
-    disk_was_full_ = true;
+    disk_full_ = status;
     return status;
   }
   stopped_ = status.code() == StatusCode::kDataLoss

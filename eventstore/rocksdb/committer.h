@@ -26,6 +26,7 @@
 #include "eventstore/base/runtime.h"
 #include "eventstore/event_store.h"
 #include "eventstore/rocksdb/log_db.h"
+#include "eventstore/rocksdb/shared_db.h"
 
 namespace muster::rocks {
 
@@ -57,7 +58,7 @@ class Committer : public std::enable_shared_from_this<Committer> {
 
   // `stopped` not OK: every append that would write is refused with it.
   // With `own_thread` false, commits happen on the reactor at the end of the turn.
-  Committer(Runtime& rt, const LogDb& db, Tip tip, Status stopped, bool own_thread);
+  Committer(Runtime& rt, SharedDb& shared, Tip tip, Status stopped, bool own_thread);
   // Finishes what was submitted.
   ~Committer();
 
@@ -74,6 +75,8 @@ class Committer : public std::enable_shared_from_this<Committer> {
   void Kick();
   void RunThread();
   void Commit(Group group);
+  void TakeDatabase();
+  Status GoOnAfterFullDisk();
   void Finish(Group group, Status written);
   bool RepeatsStaged(const PendingAppend& append) const;
   void Stage(PendingAppend& append);
@@ -89,7 +92,7 @@ class Committer : public std::enable_shared_from_this<Committer> {
   Status NothingWritten(const Status& status);
 
   Runtime& rt_;
-  const LogDb& db_;
+  SharedDb& shared_;
   const std::shared_ptr<Signal> grown_;
   const bool own_thread_;
   std::atomic<Position> head_;
@@ -102,9 +105,10 @@ class Committer : public std::enable_shared_from_this<Committer> {
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Below: the committing thread only.
-  Tip tip_;         // synced
-  Status stopped_;  // once not OK, nothing is written any more
-  bool disk_was_full_ = false;
+  Tip tip_;           // synced
+  Status stopped_;    // once not OK, nothing is written any more
+  Status disk_full_;  // not OK: the database must be opened anew before it takes a write
+  std::shared_ptr<const LogDb> db_;  // held while a group is committed; null: nothing is readable
   absl::flat_hash_map<StreamId, Version> versions_;  // cache; right including the staged group
 
   // The group being staged.

@@ -85,44 +85,39 @@ Status Damaged(Position position, std::string_view why) {
                       " can still be read"));
 }
 
+Status DecodeAt(Position position, std::string_view record, RecordedEvent& event) {
+  if (const Status decoded = DecodeRecord(record, event); !decoded.ok()) {
+    return Damaged(position, Message(decoded));
+  }
+  if (event.position != position) return Damaged(position, "another event stands in its place");
+  return {};
+}
+
 LogDb::~LogDb() {
-  if (db_ != nullptr) {
-    for (rocksdb::ColumnFamilyHandle* family : families_) db_->DestroyColumnFamilyHandle(family);
-    db_->Close().PermitUncheckedError();  // all that was acknowledged is synced
+  if (db_ == nullptr) return;
+  for (rocksdb::ColumnFamilyHandle* family : families_) {
+    db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
   }
-  if (lock_ != nullptr) env_->UnlockFile(lock_).PermitUncheckedError();
+  db_->Close().PermitUncheckedError();  // all that was acknowledged is synced
 }
 
-StatusOr<std::unique_ptr<LogDb>> LogDb::Open(const std::string& path, rocksdb::Env* env) {
-  std::unique_ptr<LogDb> opened(new LogDb);
-  opened->env_ = env;
-  MUSTER_RETURN_IF_ERROR(
-      FromRocks(env->CreateDirIfMissing(path), Cat("cannot make the store's folder ", path)));
-  const std::string lock = path + "/store.lock";
-  if (const auto locked = env->LockFile(lock, &opened->lock_); !locked.ok()) {
-    opened->lock_ = nullptr;
-    return FailedPrecondition(
-        Cat("the event store ", path, " is in use by another process or not writable (", lock, ": ",
-            locked.ToString(), "); stop that process or choose another path"));
-  }
-  return OpenLocked(std::move(opened), path);
-}
-
-StatusOr<std::unique_ptr<LogDb>> LogDb::OpenLocked(std::unique_ptr<LogDb> opened,
-                                                   const std::string& path) {
+StatusOr<std::unique_ptr<LogDb>> LogDb::Open(const std::string& path, rocksdb::Env* env,
+                                             Mode mode) {
   const std::string folder = path + "/db";
-  const bool is_new = opened->env_->FileExists(folder + "/CURRENT").IsNotFound();
+  const bool is_new = mode == Mode::kReadWrite && env->FileExists(folder + "/CURRENT").IsNotFound();
+  const rocksdb::DBOptions options = DatabaseOptions(env, is_new);
+  std::unique_ptr<LogDb> opened(new LogDb);
   rocksdb::DB* db = nullptr;
-  const auto status = rocksdb::DB::Open(rocksdb::Options(DatabaseOptions(opened->env_, is_new), {}),
-                                        folder, Families(), &opened->families_, &db);
+  const auto status =
+      mode == Mode::kReadWrite
+          ? rocksdb::DB::Open(options, folder, Families(), &opened->families_, &db)
+          : rocksdb::DB::OpenForReadOnly(options, folder, Families(), &opened->families_, &db);
   opened->db_.reset(db);
-  if (!status.ok()) {
-    if (status.IsInvalidArgument()) {
-      return FailedPrecondition(Cat("the event store ", path,
-                                    " is not in the format of this program: ", status.ToString()));
-    }
-    return FromRocks(status, Cat("cannot open the event store ", path));
+  if (status.IsInvalidArgument()) {
+    return FailedPrecondition(Cat("the event store ", path,
+                                  " is not in the format of this program: ", status.ToString()));
   }
+  MUSTER_RETURN_IF_ERROR(FromRocks(status, Cat("cannot open the event store ", path)));
   MUSTER_RETURN_IF_ERROR(opened->CheckFormat(path, is_new));
   return opened;
 }
@@ -145,18 +140,24 @@ Status LogDb::CheckFormat(const std::string& path, bool is_new) const {
 }
 
 Status LogDb::ReadTip(Tip& tip) const {
-  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions(), log()));
-  it->SeekToLast();
-  if (it->Valid()) {
-    tip.position = FromBigEndian(View(it->key()));
-    RecordedEvent event;
-    if (const Status decoded = DecodeRecord(View(it->value()), event); !decoded.ok()) {
-      return Damaged(tip.position, Message(decoded));
+  // A wrong byte in a block fails all of its events; the newest has a checksum of its own.
+  rocksdb::Status status;
+  for (const bool verify_blocks : {true, false}) {
+    rocksdb::ReadOptions options;
+    options.verify_checksums = verify_blocks;
+    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options, log()));
+    it->SeekToLast();
+    if (it->Valid()) {
+      tip.position = FromBigEndian(View(it->key()));
+      RecordedEvent event;
+      MUSTER_RETURN_IF_ERROR(DecodeAt(tip.position, View(it->value()), event));
+      tip.hash = event.hash;
+      return {};
     }
-    tip.hash = event.hash;
-    return {};
+    status = it->status();
+    if (!status.IsCorruption()) break;
   }
-  return FromRocks(it->status(), "cannot read the newest event");
+  return FromRocks(status, "cannot read the newest event");
 }
 
 Status LogDb::ReadRecord(Position position, std::string& record) const {
@@ -196,11 +197,7 @@ Status LogDb::Walk(Position after, std::size_t limit, Position head,
 Status LogDb::Read(Position position, RecordedEvent& event) const {
   std::string record;
   MUSTER_RETURN_IF_ERROR(ReadRecord(position, record));
-  if (const Status decoded = DecodeRecord(record, event); !decoded.ok()) {
-    return Damaged(position, Message(decoded));
-  }
-  if (event.position != position) return Damaged(position, "another event stands in its place");
-  return {};
+  return DecodeAt(position, record, event);
 }
 
 Status LogDb::ReadStream(const StreamId& stream, Version after, Position head,

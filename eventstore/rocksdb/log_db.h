@@ -1,7 +1,7 @@
-// LogDb: the RocksDB database under the store: opening, locking, the format check, and reading.
+// LogDb: the RocksDB database under the store: opening, the format check, and reading.
 //
-// Owns the database and the lock on its folder. Reading is for any thread; only the Committer
-// writes. Every reader passes the head it may see: what lies beyond is not known to be synced.
+// Owns the database. Reading is for any thread; only the Committer writes. Every reader passes the
+// head it may see: what lies beyond is not known to be synced.
 #pragma once
 
 #include <rocksdb/db.h>
@@ -30,12 +30,16 @@ struct Tip {
 
 class LogDb {
  public:
-  // Opens or creates the log in the folder `path`. `env` is borrowed.
+  enum class Mode { kReadWrite, kReadOnly };
+
+  // Opens the log in the folder `path`; kReadWrite creates it when there is none. `env` is
+  // borrowed.
   //
-  // kFailedPrecondition  another process has it, or the format is not ours: names the path
+  // kFailedPrecondition  the format is not ours: names the path
   // kDataLoss            too damaged to open: restore a backup
-  // kResourceExhausted, kUnavailable, kPermissionDenied  the disk, in words
-  static StatusOr<std::unique_ptr<LogDb>> Open(const std::string& path, rocksdb::Env* env);
+  // kResourceExhausted, kUnavailable  the disk, in words
+  static StatusOr<std::unique_ptr<LogDb>> Open(const std::string& path, rocksdb::Env* env,
+                                               Mode mode);
   ~LogDb();
   LogDb(const LogDb&) = delete;
   LogDb& operator=(const LogDb&) = delete;
@@ -66,17 +70,16 @@ class LogDb {
 
  private:
   LogDb() = default;
-  static StatusOr<std::unique_ptr<LogDb>> OpenLocked(std::unique_ptr<LogDb> opened,
-                                                     const std::string& path);
   Status CheckFormat(const std::string& path, bool is_new) const;
   // The record alone, past a damaged block if need be.
   Status ReadRecord(Position position, std::string& record) const;
 
-  rocksdb::Env* env_ = nullptr;
-  rocksdb::FileLock* lock_ = nullptr;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;  // in the order of Families()
 };
+
+// Decodes the record that stands at `position` into `event`; kDataLoss as Damaged.
+Status DecodeAt(Position position, std::string_view record, RecordedEvent& event);
 
 // "event 17 is damaged: WHY; events after 17 can still be read", kDataLoss.
 Status Damaged(Position position, std::string_view why);

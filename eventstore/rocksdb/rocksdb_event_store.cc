@@ -7,11 +7,12 @@
 #include "eventstore/record.h"
 #include "eventstore/rocksdb/committer.h"
 #include "eventstore/rocksdb/log_db.h"
+#include "eventstore/rocksdb/shared_db.h"
 #include "eventstore/rocksdb/snapshot_files.h"
 
 namespace muster {
 
-RocksDbEventStore::RocksDbEventStore(Runtime& rt, std::unique_ptr<rocks::LogDb> db,
+RocksDbEventStore::RocksDbEventStore(Runtime& rt, std::unique_ptr<rocks::SharedDb> db,
                                      std::shared_ptr<rocks::Committer> committer,
                                      std::unique_ptr<rocks::SnapshotFiles> snapshots)
     : rt_(rt),
@@ -23,18 +24,20 @@ RocksDbEventStore::~RocksDbEventStore() { committer_.reset(); }
 
 StatusOr<std::unique_ptr<RocksDbEventStore>> RocksDbEventStore::Open(Runtime& rt, Options options) {
   rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
-  MUSTER_ASSIGN_OR_RETURN(std::unique_ptr<rocks::LogDb> db, rocks::LogDb::Open(options.path, env));
+  MUSTER_ASSIGN_OR_RETURN(std::unique_ptr<rocks::SharedDb> shared,
+                          rocks::SharedDb::Open(options.path, env));
+  MUSTER_ASSIGN_OR_RETURN(const auto db, shared->Get());
   rocks::Tip tip;
   // A damaged newest event leaves nothing to chain the next one to: readable, not writable.
   Status stopped = db->ReadTip(tip);
   if (!stopped.ok()) {
     stopped = Annotate(stopped, "the chain cannot be continued, restore a backup to write again");
   }
-  auto committer =
-      std::make_shared<rocks::Committer>(rt, *db, tip, std::move(stopped), options.commit_thread);
+  auto committer = std::make_shared<rocks::Committer>(rt, *shared, tip, std::move(stopped),
+                                                      options.commit_thread);
   auto snapshots = std::make_unique<rocks::SnapshotFiles>(env, options.path + "/snapshots");
   return std::unique_ptr<RocksDbEventStore>(
-      new RocksDbEventStore(rt, std::move(db), std::move(committer), std::move(snapshots)));
+      new RocksDbEventStore(rt, std::move(shared), std::move(committer), std::move(snapshots)));
 }
 
 Task<StatusOr<Appended>> RocksDbEventStore::Append(StreamId stream, Expect expect,
@@ -50,7 +53,8 @@ Task<StatusOr<Appended>> RocksDbEventStore::Append(StreamId stream, Expect expec
 
 Status RocksDbEventStore::ReadStream(const StreamId& stream, Version after,
                                      absl::FunctionRef<bool(const RecordedEvent&)> visit) const {
-  return db_->ReadStream(stream, after, Head(), visit);
+  MUSTER_ASSIGN_OR_RETURN(const auto db, db_->Get());
+  return db->ReadStream(stream, after, Head(), visit);
 }
 
 Status RocksDbEventStore::ReadAll(Position after, std::size_t limit,
@@ -58,13 +62,11 @@ Status RocksDbEventStore::ReadAll(Position after, std::size_t limit,
   RecordedEvent event;
   Status bad;
   const auto decode = [&](Position position, std::string_view record) {
-    if (const Status decoded = DecodeRecord(record, event); !decoded.ok()) {
-      bad = rocks::Damaged(position, Message(decoded));
-      return false;
-    }
-    return visit(event);
+    bad = rocks::DecodeAt(position, record, event);
+    return bad.ok() && visit(event);
   };
-  MUSTER_RETURN_IF_ERROR(db_->Walk(after, limit, Head(), decode));
+  MUSTER_ASSIGN_OR_RETURN(const auto db, db_->Get());
+  MUSTER_RETURN_IF_ERROR(db->Walk(after, limit, Head(), decode));
   return bad;
 }
 
@@ -72,7 +74,8 @@ Position RocksDbEventStore::Head() const { return committer_->head(); }
 
 Version RocksDbEventStore::StreamVersion(const StreamId& stream) const {
   // An unreadable index reads as no stream; an append to it then says what is wrong.
-  return db_->StreamVersion(stream, Head()).value_or(0);
+  const auto db = db_->Get();
+  return db.ok() ? (*db)->StreamVersion(stream, Head()).value_or(0) : 0;
 }
 
 Task<void> RocksDbEventStore::WaitPast(Position after, absl::Time deadline) {
@@ -93,23 +96,23 @@ StatusOr<Snapshot> RocksDbEventStore::LoadSnapshot(std::string_view name) const 
 }
 
 Status RocksDbEventStore::Verify(Position after) const {
+  MUSTER_ASSIGN_OR_RETURN(const auto db, db_->Get());
   RecordedEvent event;
   EventHash previous = kGenesisHash;
   if (after > 0) {
-    MUSTER_RETURN_IF_ERROR(db_->Read(after, event));
+    MUSTER_RETURN_IF_ERROR(db->Read(after, event));
     previous = event.hash;
   }
   Status bad;
   const auto check = [&](Position position, std::string_view record) {
-    if (const Status decoded = DecodeRecord(record, event); !decoded.ok()) {
-      bad = rocks::Damaged(position, Message(decoded));
-    } else if (event.position != position || !ChainHolds(record, previous)) {
+    bad = rocks::DecodeAt(position, record, event);
+    if (bad.ok() && !ChainHolds(record, previous)) {
       bad = rocks::Damaged(position, "it breaks the hash chain");
     }
     previous = event.hash;
     return bad.ok();
   };
-  MUSTER_RETURN_IF_ERROR(db_->Walk(after, static_cast<std::size_t>(-1), Head(), check));
+  MUSTER_RETURN_IF_ERROR(db->Walk(after, static_cast<std::size_t>(-1), Head(), check));
   return bad;
 }
 

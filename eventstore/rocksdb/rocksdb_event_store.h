@@ -23,7 +23,7 @@ namespace muster {
 
 namespace rocks {
 class Committer;
-class LogDb;
+class SharedDb;
 class SnapshotFiles;
 }  // namespace rocks
 
@@ -86,12 +86,12 @@ class RocksDbEventStore final : public EventStore {
   Counters counters() const;
 
  private:
-  RocksDbEventStore(Runtime& rt, std::unique_ptr<rocks::LogDb> db,
+  RocksDbEventStore(Runtime& rt, std::unique_ptr<rocks::SharedDb> db,
                     std::shared_ptr<rocks::Committer> committer,
                     std::unique_ptr<rocks::SnapshotFiles> snapshots);
 
   Runtime& rt_;
-  const std::unique_ptr<rocks::LogDb> db_;
+  const std::unique_ptr<rocks::SharedDb> db_;
   std::shared_ptr<rocks::Committer> committer_;
   const std::unique_ptr<rocks::SnapshotFiles> snapshots_;
 };

@@ -174,6 +174,7 @@ void Board::Remove(FleetBoard& fleet, const WorkerId& id) {
   fleet.trials.erase(id);
   fleet.departures.erase(id);
   fleet.burn -= card.burn;
+  if (card.part == Card::Part::kLeaving) fleet.leaving_burn -= card.burn;
   fleet.spent -= card.spent;
   fleet.spent_today -= card.spent_today;
   fleet.paid_per_s -= card.paid_per_s;
@@ -214,6 +215,7 @@ void Board::Place(const WorkerId& id, const worker::State& state, absl::Time now
   }
   if (auto departure = DepartureOf(state)) fleet.departures[id] = *std::move(departure);
   fleet.burn += card.burn;
+  if (card.part == Card::Part::kLeaving) fleet.leaving_burn += card.burn;
   fleet.spent += card.spent;
   fleet.spent_today += card.spent_today;
   fleet.paid_per_s += card.paid_per_s;

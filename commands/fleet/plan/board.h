@@ -82,6 +82,7 @@ struct FleetBoard {
   Stamp last_accepted;   // newest launch that was accepted
   Stamp last_trial;      // newest begun upgrade trial
   MicroUsdPerHour burn;
+  MicroUsdPerHour leaving_burn;  // the part of it that is on its way out
   double spent = 0, spent_today = 0, paid_per_s = 0;
 
   // What the cards were judged by; when it changes, all are judged again.

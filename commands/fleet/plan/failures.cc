@@ -115,10 +115,7 @@ MicroUsdPerHour BurnOf(const Scope& scope, const std::set<WorkerId>& workers) {
 // Gives up workers until the rest fits. What is on its way out already counts as gone.
 void TrimToBudget(Pass& pass, Scope& scope) {
   Money money = pass.board.MoneyOf(pass.world, scope.fleet.name, pass.now);
-  money.burn -= BurnOf(scope, scope.going);
-  for (const auto& [id, card] : scope.board.cards) {
-    if (card.part == Card::Part::kLeaving) money.burn -= card.burn;
-  }
+  money.burn -= BurnOf(scope, scope.going) + scope.board.leaving_burn;
   const specpb::Budget& budget = scope.fleet.spec.budget();
   const std::string whose = Cat("fleet ", scope.fleet.name.str());
   if (BudgetBreach(budget, money, whose, pass.now).empty()) return;

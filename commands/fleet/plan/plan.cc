@@ -107,8 +107,8 @@ PlanResult PlanOn(Board& board, const World& world, const PlanOptions& options, 
   result.next_due = std::min(pass.next_due, board.next_due());
   for (const auto& [name, fleet] : world.fleets) {
     if (fleet.ended) continue;
-    result.next_due =
-        std::min(result.next_due, now + worker::ClocksOf(fleet.spec.timers()).check);
+    result.check_due =
+        std::min(result.check_due, now + worker::ClocksOf(fleet.spec.timers()).check);
   }
   return result;
 }

@@ -17,9 +17,10 @@ namespace muster::fleet {
 
 struct PlanResult {
   std::vector<Decision> decisions;  // in the order in which they are to be carried out
-  // Without any event, the next plan may differ from then on. At most the shortest timers.check_s
-  // away.
+  // Without any event, the next plan may differ from then on.
   absl::Time next_due = absl::InfiniteFuture();
+  // When all fleets are to be looked at again though nothing happened: the shortest timers.check_s.
+  absl::Time check_due = absl::InfiniteFuture();
 };
 
 // Everything anew, whatever changed. For replay, tests and previews.
