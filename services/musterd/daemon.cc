@@ -40,6 +40,38 @@ Daemon::~Daemon() {
   if (copier_.joinable()) copier_.join();
 }
 
+Status Daemon::OpenStore() {
+  MUSTER_ASSIGN_OR_RETURN(store_, RocksDbEventStore::Open(rt_, {.path = config_.store_path}));
+  observed_store_ = std::make_unique<metrics::ObservedStore>(
+      rt_, *store_, [this](const Status& status, std::size_t events, absl::Duration elapsed) {
+        metrics_->ObserveAppend(status, events, elapsed);
+      });
+  tails_ = std::make_unique<TailKeeper>(
+      rt_, TailKeeperOptions{.folder = Cat(config_.store_path, "/tails"),
+                             .age_max = config_.tail_keep});
+  const Status kept = tails_->Start();
+  if (!kept.ok()) Log(LogLevel::kWarning, "tails_in_memory", {{"error", kept}});
+  return absl::OkStatus();
+}
+
+Status Daemon::BeginMetrics() {
+  if (!config_.metrics.empty()) MUSTER_RETURN_IF_ERROR(metrics_->Listen(config_.metrics));
+  metrics::MetricsSources sources;
+  sources.projector = projector_.get();
+  sources.store = store_.get();
+  for (const auto& [name, account] : accounts_) {
+    sources.limiters[name.str()] = account.made.limiter.get();
+  }
+  rt_.Spawn("metrics", metrics_->Run(rt_, std::move(sources)));
+  return absl::OkStatus();
+}
+
+std::string Daemon::metrics_url() const {
+  if (metrics_->port() == 0) return "";
+  return Cat("http://", config_.metrics.substr(0, config_.metrics.rfind(':')), ":",
+             metrics_->port(), "/metrics");
+}
+
 Status Daemon::MakeAccounts() {
   for (const auto& [name, provider] : config_.providers) {
     const auto maker = KnownProviders().find(name);
@@ -67,7 +99,12 @@ Status Daemon::MakeAccounts() {
     } else {
       account.http = std::make_unique<CurlHttpClient>(rt_, CurlOptions{.ca_file = provider.ca_file});
     }
-    account.made = maker->second(settings, {rt_, *account.http, secrets_});
+    account.observed = std::make_unique<ObservedHttpClient>(
+        *account.http, rt_, ProviderName(name), [this](const HttpObservation& seen) {
+          metrics_->ObserveProviderCall(seen.provider.str(), seen.route,
+                                        seen.outcome == "2xx" ? "" : seen.outcome, seen.latency);
+        });
+    account.made = maker->second(settings, {rt_, *account.observed, secrets_});
     accounts_.emplace(ProviderName(name), std::move(account));
   }
   return absl::OkStatus();
@@ -101,29 +138,28 @@ Task<Status> Daemon::Start() {
   for (const auto& listener : listeners) {
     CO_RETURN_IF_ERROR(grpc_api::CheckListener(listener.address, tls));
   }
-  CO_ASSIGN_OR_RETURN(store_, RocksDbEventStore::Open(rt_, {.path = config_.store_path}));
-  tails_ = std::make_unique<TailKeeper>(
-      rt_, TailKeeperOptions{.folder = Cat(config_.store_path, "/tails"),
-                             .age_max = config_.tail_keep});
-  const Status kept = tails_->Start();
-  if (!kept.ok()) Log(LogLevel::kWarning, "tails_in_memory", {{"error", kept}});
+  metrics_ = std::make_unique<metrics::Metrics>(
+      metrics::MetricsOptions{.version = MUSTER_VERSION, .started_at = rt_.Now()});
+  CO_RETURN_IF_ERROR(OpenStore());
   CO_RETURN_IF_ERROR(MakeAccounts());
   http_ = std::make_unique<CurlHttpClient>(rt_);
   EngineOptions options;
   for (const auto& [name, provider] : config_.providers) {
     options.policy.plan.account_budgets[ProviderName(name)] = ToSpec(provider.budget);
   }
-  engine_ = std::make_unique<Engine>(Engine::Ports{rt_, *store_, *http_, secrets_, *tails_},
+  engine_ = std::make_unique<Engine>(Engine::Ports{rt_, *observed_store_, *http_, secrets_, *tails_},
                                      std::move(options));
   for (auto& [name, account] : accounts_) engine_->AddProvider(*account.made.provider);
   CO_RETURN_IF_ERROR(co_await engine_->Start());
   projector_ = std::make_unique<queries::Projector>(rt_, *store_);
   CO_RETURN_IF_ERROR(co_await projector_->Start());
   MakeApis();
+  CO_RETURN_IF_ERROR(BeginMetrics());
   CO_ASSIGN_OR_RETURN(server_, grpc_api::GrpcServer::Start(listeners, tls, *command_service_,
                                                            *query_service_));
   Log(LogLevel::kInfo, "serving",
       {{"listen", std::string(absl::StrJoin(server_->addresses(), " "))},
+       {"metrics", metrics_url()},
        {"store", config_.store_path},
        {"position", store_->Head()}});
   co_return absl::OkStatus();
@@ -147,6 +183,7 @@ Task<void> Daemon::StopWorking(absl::Duration patience, std::function<void()> do
     }
     projector_->Stop();
   }
+  if (metrics_ != nullptr) metrics_->Stop();
   if (tails_ != nullptr) tails_->Stop();
   const auto ended = std::make_shared<bool>(false);
   const auto finish = std::make_shared<std::function<void()>>([ended, done = std::move(done)] {

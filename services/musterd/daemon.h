@@ -20,8 +20,11 @@
 #include "services/grpc/query_api.h"
 #include "services/grpc/server.h"
 #include "services/grpc/services.h"
+#include "services/metrics/metrics.h"
+#include "services/metrics/observed_store.h"
 #include "workers/os/os_runtime.h"
 #include "workers/pollers/tail_keeper.h"
+#include "workers/ports/observed_http.h"
 #include "workers/ports/provider_factory.h"
 #include "workers/ports/sim_server.h"
 #include "workers/runtime/engine.h"
@@ -50,15 +53,19 @@ class Daemon {
 
   // Where clients reach it, ports resolved; after Start.
   const std::vector<std::string>& addresses() const { return server_->addresses(); }
+  std::string metrics_url() const;  // "" = off
 
  private:
   struct Account {
     std::unique_ptr<SimServer> sim;    // with an embedded market
     std::unique_ptr<HttpClient> http;  // of this provider, with its own trust
+    std::unique_ptr<ObservedHttpClient> observed;
     MadeProvider made;
   };
 
+  Status OpenStore();
   Status MakeAccounts();
+  Status BeginMetrics();
   void MakeApis();
   std::vector<grpc_api::ListenerSpec> Listeners() const;
   Task<void> StopWorking(absl::Duration patience, std::function<void()> done);
@@ -78,7 +85,9 @@ class Daemon {
   OsRuntime& rt_;
   DaemonConfig config_;
   Secrets& secrets_;
+  std::unique_ptr<metrics::Metrics> metrics_;
   std::unique_ptr<RocksDbEventStore> store_;
+  std::unique_ptr<metrics::ObservedStore> observed_store_;  // what the engine writes through
   std::unique_ptr<TailKeeper> tails_;
   std::unique_ptr<HttpClient> http_;  // for what is no provider's: preflight checks
   std::map<ProviderName, Account> accounts_;
