@@ -39,7 +39,8 @@ struct Projector::Core {
   const ProjectorOptions options;
   std::unique_ptr<ReadModels> models;
   std::unique_ptr<Signal> changed;
-  Position snapshot_at = 0;
+  Position snapshot_at = 0;        // of the newest one saved or taken up
+  Position snapshot_tried_at = 0;  // one that failed is not tried again at once
   Status status;
   bool stopped = false;
 
@@ -56,12 +57,13 @@ struct Projector::Core {
   Status SaveSnapshot() {
     const Status saved =
         store.SaveSnapshot(options.snapshot_name, {models->position(), models->Save()});
-    snapshot_at = models->position();  // also when it failed: not again at once
+    snapshot_tried_at = models->position();
+    if (saved.ok()) snapshot_at = snapshot_tried_at;
     return saved;
   }
   void MaybeSaveSnapshot() {
     if (options.snapshot_every == 0) return;
-    if (models->position() - snapshot_at < options.snapshot_every) return;
+    if (models->position() - snapshot_tried_at < options.snapshot_every) return;
     SaveSnapshot().IgnoreError();  // a snapshot that cannot be saved costs time at the next start
   }
 
@@ -94,7 +96,7 @@ Projector::~Projector() { Stop(); }
 Task<Status> Projector::Start() {
   const std::shared_ptr<Core> core = core_;
   core->models = core->FromSnapshot(core->store.Head());
-  core->snapshot_at = core->models->position();
+  core->snapshot_at = core->snapshot_tried_at = core->models->position();
   while (core->models->position() < core->store.Head()) {
     core->status = core->Advance();
     if (!core->status.ok()) co_return core->status;
@@ -109,6 +111,8 @@ Task<Status> Projector::Start() {
 void Projector::Stop() { core_->stopped = true; }
 const Status& Projector::status() const { return core_->status; }
 const ReadModels& Projector::models() const { return *core_->models; }
+
+Position Projector::snapshot_position() const { return core_->snapshot_at; }
 
 Lag Projector::lag() const {
   Lag lag;

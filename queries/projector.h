@@ -76,6 +76,8 @@ class Projector {
   // The last position recorded at or before `time`; 0 when there is none.
   StatusOr<Position> PositionAt(absl::Time time) const;
 
+  // What the newest snapshot of this one covers; 0 = none.
+  Position snapshot_position() const;
   // Saves a snapshot now. The error is the store's; nothing is lost by it but time.
   Status SaveSnapshot();
 

@@ -1,11 +1,14 @@
 #include "workers/os/curl_http_client.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
 
 #include "workers/os/curl_reactor.h"
 #include "workers/os/curl_url.h"
+#include "workers/os/lookup_gate.h"
 
 namespace muster {
 namespace {
@@ -14,6 +17,9 @@ namespace {
 constexpr std::size_t kHeaderBytesMax = 256 << 10;
 // curl's buffer for reading, per transfer: small, because thousands may hang at once.
 constexpr long kReadBufferBytes = 8 << 10;
+// How long curl remembers an address; the gate believes in it for a little less.
+constexpr long kNamesKnownS = 60;
+constexpr absl::Duration kNamesKnown = absl::Seconds(55);
 
 void InitCurlOnce() {
   static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -64,7 +70,8 @@ Status CheckRequest(const HttpRequest& request) {
 // What outlives the client for as long as a task waits in Send.
 class CurlHttpClient::Shared {
  public:
-  Shared(OsRuntime& runtime, CurlOptions opts) : rt(runtime), options(std::move(opts)) {
+  Shared(OsRuntime& runtime, CurlOptions opts)
+      : rt(runtime), options(std::move(opts)), lookups(rt, kNamesKnown) {
     InitCurlOnce();
     reactor = std::make_unique<CurlReactor>(rt);
     sessions = curl_share_init();
@@ -76,6 +83,7 @@ class CurlHttpClient::Shared {
 
   OsRuntime& rt;
   const CurlOptions options;
+  LookupGate lookups;
   std::unique_ptr<CurlReactor> reactor;  // null once the client is gone
   CURLSH* sessions;                      // of TLS: a new connection resumes an old handshake
   std::set<Transfer*> transfers;
@@ -84,14 +92,19 @@ class CurlHttpClient::Shared {
 // One request on its way. Lives in the frame of the task that waits for it.
 class CurlHttpClient::Transfer {
  public:
-  Transfer(std::shared_ptr<Shared> shared, const HttpRequest& request)
-      : shared_(std::move(shared)), request_(request), signal_(shared_->rt.MakeSignal()) {
+  // `looks_up` names the host whose lookup this transfer leads; "" = none.
+  Transfer(std::shared_ptr<Shared> shared, const HttpRequest& request, std::string looks_up)
+      : shared_(std::move(shared)),
+        request_(request),
+        signal_(shared_->rt.MakeSignal()),
+        looks_up_(std::move(looks_up)) {
     shared_->transfers.insert(this);
   }
   Transfer(const Transfer&) = delete;
   ~Transfer() {
     shared_->transfers.erase(this);
     Detach();
+    EndLookup(LookupGate::Result::kNone);
     curl_easy_cleanup(easy_);
     curl_slist_free_all(headers_);
   }
@@ -128,13 +141,20 @@ class CurlHttpClient::Transfer {
   void Detach() {
     if (easy_ != nullptr && shared_->reactor != nullptr) shared_->reactor->Remove(easy_);
   }
+  void EndLookup(LookupGate::Result result) {
+    const std::string host = std::exchange(looks_up_, "");
+    if (!host.empty()) shared_->lookups.Leave(host, result);
+  }
   void Finish(CURLcode code) {
+    EndLookup(code == CURLE_COULDNT_RESOLVE_HOST ? LookupGate::Result::kFailed
+                                                 : LookupGate::Result::kNone);
     done_ = true;
     code_ = code;
     signal_->NotifyAll();
   }
   std::string Reason() const { return error_[0] != '\0' ? error_ : curl_easy_strerror(code_); }
 
+  static curl_socket_t OnOpenSocket(void* self, curlsocktype, curl_sockaddr* address);
   static int OnRequest(void* self, char*, char*, int, int);
   static std::size_t OnHeader(char* data, std::size_t, std::size_t size, void* self);
   static std::size_t OnBody(char* data, std::size_t, std::size_t size, void* self);
@@ -143,6 +163,7 @@ class CurlHttpClient::Transfer {
   const std::shared_ptr<Shared> shared_;
   const HttpRequest& request_;
   const std::unique_ptr<Signal> signal_;
+  std::string looks_up_;
   CURL* easy_ = nullptr;
   curl_slist* headers_ = nullptr;
   HttpResponse response_;
@@ -159,6 +180,7 @@ void CurlHttpClient::Shared::Close() {
   for (Transfer* transfer : transfers) {
     if (!transfer->done()) transfer->Abandon();
   }
+  lookups.Close();
   reactor.reset();
 }
 
@@ -184,6 +206,7 @@ void CurlHttpClient::Transfer::SetConnection() {
   // A name that is still being looked up at the deadline is left to its thread; joining that
   // thread would hold the reactor.
   Set(CURLOPT_QUICK_EXIT, 1L);
+  Set(CURLOPT_DNS_CACHE_TIMEOUT, kNamesKnownS);
   Set(CURLOPT_BUFFERSIZE, kReadBufferBytes);
 }
 
@@ -214,6 +237,8 @@ void CurlHttpClient::Transfer::SetRequest() {
 
 void CurlHttpClient::Transfer::SetCallbacks() {
   Set(CURLOPT_ERRORBUFFER, &error_[0]);
+  Set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::OnOpenSocket);
+  Set(CURLOPT_OPENSOCKETDATA, this);
   Set(CURLOPT_PREREQFUNCTION, &Transfer::OnRequest);
   Set(CURLOPT_PREREQDATA, this);
   Set(CURLOPT_HEADERFUNCTION, &Transfer::OnHeader);
@@ -222,10 +247,18 @@ void CurlHttpClient::Transfer::SetCallbacks() {
   Set(CURLOPT_WRITEDATA, this);
 }
 
+// Called when there is an address to connect to.
+curl_socket_t CurlHttpClient::Transfer::OnOpenSocket(void* self, curlsocktype,
+                                                     curl_sockaddr* address) {
+  static_cast<Transfer*>(self)->EndLookup(LookupGate::Result::kFound);
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 // Called when the connection stands and the request is about to leave. The second time for one
 // transfer, curl found a kept connection dead and wants to send the request again.
 int CurlHttpClient::Transfer::OnRequest(void* self, char*, char*, int, int) {
   auto* transfer = static_cast<Transfer*>(self);
+  transfer->EndLookup(LookupGate::Result::kNone);  // a kept connection needed none
   const bool again = std::exchange(transfer->sent_, true);
   if (again && !IsRead(transfer->request_.method)) return CURL_PREREQFUNC_ABORT;
   return CURL_PREREQFUNC_OK;
@@ -325,7 +358,13 @@ Task<StatusOr<HttpResponse>> CurlHttpClient::Once(std::shared_ptr<Shared> shared
   if (request->deadline <= shared->rt.Now()) {
     co_return Unavailable("the deadline has passed; nothing was sent");
   }
-  Transfer transfer(std::move(shared), *request);
+  std::string host = HostOf(request->url);
+  const LookupGate::Entry entry = co_await shared->lookups.Enter(host, request->deadline);
+  if (shared->reactor == nullptr) co_return Unavailable("the HTTP client is closed");
+  if (entry == LookupGate::Entry::kLate) co_return Unavailable("no address in time; not sent");
+  if (entry == LookupGate::Entry::kFailed) co_return Unavailable(Cat("no address of ", host));
+  if (entry != LookupGate::Entry::kLead) host.clear();
+  Transfer transfer(std::move(shared), *request, std::move(host));
   transfer.Start();
   while (!transfer.done()) {
     const bool notified = co_await transfer.signal().WaitUntil(request->deadline);

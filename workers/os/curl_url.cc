@@ -53,6 +53,11 @@ Status CheckHttpUrl(const std::string& url) {
   return absl::OkStatus();
 }
 
+std::string HostOf(const std::string& url) {
+  const Url parsed = Parse(url);
+  return parsed != nullptr ? Part(parsed, CURLUPART_HOST) : "";
+}
+
 std::optional<std::string> SameOriginUrl(const std::string& base, std::string_view location) {
   if (location.empty()) return std::nullopt;
   const Url from = Parse(base);

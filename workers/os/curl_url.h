@@ -13,6 +13,9 @@ namespace muster {
 // message does not repeat the URL.
 Status CheckHttpUrl(const std::string& url);
 
+// The host of a URL that CheckHttpUrl accepts.
+std::string HostOf(const std::string& url);
+
 // `location` (absolute or relative) seen from `base`, when it has the same scheme, host and port;
 // nullopt when it leads elsewhere or makes no sense.
 std::optional<std::string> SameOriginUrl(const std::string& base, std::string_view location);

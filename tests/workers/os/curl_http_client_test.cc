@@ -415,6 +415,13 @@ TEST_F(CurlTlsTest, ACertificateOfTheGivenAuthorityIsTrusted) {
   EXPECT_EQ(server_->connections(), 1);
 }
 
+TEST_F(CurlTlsTest, OffersHttp2) {
+  http_ =
+      std::make_unique<CurlHttpClient>(rt_, CurlOptions{.ca_file = (folder_ / "ca.pem").string()});
+  EXPECT_THAT(Send(Request("GET", "/")), IsOk());
+  EXPECT_THAT(server_->offered_protocols, testing::Contains("h2"));
+}
+
 TEST_F(CurlTlsTest, ACertificateForAnotherNameIsUnavailable) {
   http_ =
       std::make_unique<CurlHttpClient>(rt_, CurlOptions{.ca_file = (folder_ / "ca.pem").string()});
@@ -471,6 +478,21 @@ TEST_F(CurlHttpClientTest, ManyHungTransfersDoNotDelayOthers) {
   for (int i = 0; i < 20; ++i) EXPECT_THAT(Send(request), IsOk());
   EXPECT_EQ(other.connections(), 1);
   EXPECT_EQ(http_->in_flight(), static_cast<std::size_t>(hung));
+}
+
+TEST_F(CurlHttpClientTest, ABurstTowardsANameSharesItsLookup) {
+  Serve(Echo);
+  HttpRequest request = Request("GET", "/");
+  request.url.replace(request.url.find("127.0.0.1"), 9, "localhost");
+  std::vector<StatusCode> codes;
+  for (int i = 0; i < 50; ++i) rt_.Spawn("send", Collect(*http_, request, &codes));
+  while (codes.size() < 50) rt_.RunFor(absl::Milliseconds(1));
+  EXPECT_THAT(codes, testing::Each(StatusCode::kOk));
+  codes.clear();
+  request.url = "http://no-such-host.invalid/";
+  for (int i = 0; i < 50; ++i) rt_.Spawn("send", Collect(*http_, request, &codes));
+  while (codes.size() < 50) rt_.RunFor(absl::Milliseconds(1));
+  EXPECT_THAT(codes, testing::Each(StatusCode::kUnavailable));
 }
 
 TEST(CurlHttpClientClock, TheDeadlineIsOfTheRuntimesTime) {

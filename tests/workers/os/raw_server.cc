@@ -32,6 +32,17 @@ std::size_t BodyBytes(const std::string& head) {
   return at == std::string::npos ? 0 : std::strtoul(head.c_str() + at + 16, nullptr, 10);
 }
 
+// Notes what the client offers (each name after its length) and chooses none: HTTP/1.1.
+int NoteProtocols(SSL*, const unsigned char**, unsigned char*, const unsigned char* in,
+                  unsigned size, void* names) {
+  auto* offered = static_cast<std::vector<std::string>*>(names);
+  offered->clear();
+  for (unsigned at = 0; at < size; at += 1u + in[at]) {
+    offered->emplace_back(reinterpret_cast<const char*>(in) + at + 1, in[at]);
+  }
+  return SSL_TLSEXT_ERR_NOACK;
+}
+
 }  // namespace
 
 TestCertificate MakeTestCertificate() {
@@ -131,6 +142,7 @@ RawServer::RawServer(OsRuntime& rt, Script script, const TestCertificate* certif
     tls_ = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
     tls_->use_certificate_chain(asio::buffer(certificate->certificate));
     tls_->use_private_key(asio::buffer(certificate->key), asio::ssl::context::pem);
+    SSL_CTX_set_alpn_select_cb(tls_->native_handle(), &NoteProtocols, &offered_protocols);
   }
   rt.Spawn("accept", Accept(this));
 }

@@ -53,7 +53,8 @@ class RawServer {
   OsRuntime& rt() { return rt_; }
   void StopListening() { acceptor_.close(); }
 
-  std::vector<std::string> requests;  // scripts add what they read
+  std::vector<std::string> requests;           // scripts add what they read
+  std::vector<std::string> offered_protocols;  // by the last TLS client, for what follows
 
  private:
   static Task<void> Accept(RawServer* server);

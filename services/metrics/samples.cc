@@ -1,0 +1,187 @@
+#include "services/metrics/samples.h"
+
+#include <algorithm>
+#include <array>
+
+#include "eventstore/base/check.h"
+#include "eventstore/base/strings.h"
+#include "queries/projector.h"
+#include "queries/read_models.h"
+#include "services/metrics/names.h"
+
+namespace muster::metrics {
+namespace {
+
+// Shown with 0 too, so that an alert rule always finds its series.
+constexpr std::array kHealths = {"LAUNCHING", "BOOT",      "SETUP",      "WARMUP",
+                                 "HEALTHY",   "STALLED",   "FAILING",    "OFFLINE",
+                                 "HELD",      "CONDEMNED", "DESTROYING", "UNKNOWN"};
+constexpr std::array kWaits = {"credit", "auth",      "outage",  "throttle", "offers",
+                               "budget", "preflight", "unclear", "list",     "secrets"};
+constexpr std::array kTroubles = {"auth", "forbidden", "outage", "throttled"};
+
+void AddFleet(Samples& to, const queries::FleetStatus& fleet, absl::Time now) {
+  const std::string& name = fleet.name.str();
+  to.Add("muster_fleet_workers_wanted", {name}, fleet.wanted);
+  to.Add("muster_fleet_workers_open", {name}, fleet.have);
+  to.Add("muster_fleet_workers_healthy", {name}, fleet.healthy);
+  to.Add("muster_fleet_burn_usd_per_hour", {name}, fleet.burn.usd());
+  to.Add("muster_fleet_spent_usd_total", {name}, fleet.spent_total.usd());
+  to.Add("muster_fleet_spent_today_usd", {name}, fleet.spent_today.usd());
+  if (fleet.cap_day.micros > 0) to.Add("muster_fleet_budget_day_usd", {name}, fleet.cap_day.usd());
+  to.Add("muster_fleet_work_units_per_second", {name, fleet.work_unit}, fleet.rate_per_s);
+  to.Add("muster_fleet_strikes_suspended", {name}, fleet.strikes_suspended ? 1 : 0);
+  if (fleet.upload_interval_s > 0) {
+    to.Add("muster_fleet_upload_interval_seconds", {name},
+           static_cast<double>(fleet.upload_interval_s));
+  }
+  if (fleet.have + fleet.destroying > 0 && fleet.observed_at != absl::InfinitePast()) {
+    const absl::Duration age = std::max(now - fleet.observed_at, absl::ZeroDuration());
+    to.Add("muster_fleet_observation_age_seconds", {name}, absl::ToDoubleSeconds(age));
+  }
+  for (const char* kind : kWaits) {
+    bool waits = false;
+    for (const auto& wait : fleet.waits) waits = waits || wait.kind == kind;
+    to.Add("muster_fleet_waiting", {name, kind}, waits ? 1 : 0);
+  }
+}
+
+void AddWorker(Samples& to, const queries::WorkerStatus& worker) {
+  const std::string& fleet = worker.fleet.str();
+  const std::string& id = worker.id.str();
+  to.Add("muster_worker_info",
+         {fleet, id, worker.instance.str(), worker.machine.str(), worker.gpu.str()}, 1);
+  to.Add("muster_worker_healthy", {fleet, id}, worker.health == "HEALTHY" ? 1 : 0);
+  to.Add("muster_worker_burn_usd_per_hour", {fleet, id},
+         worker.phase == "launching" ? 0 : worker.price.usd());
+  to.Add("muster_worker_spent_usd", {fleet, id}, worker.spent.usd());
+  to.Add("muster_worker_work_units_per_second", {fleet, id},
+         worker.producing ? worker.rate_per_s : 0);
+  if (worker.last_progress_at != absl::InfinitePast()) {
+    to.Add("muster_worker_last_progress_timestamp_seconds", {fleet, id},
+           absl::ToDoubleSeconds(worker.last_progress_at - absl::UnixEpoch()));
+  }
+}
+
+void AddWorkers(Samples& to, const queries::ReadModels& models,
+                const std::vector<queries::FleetStatus>& fleets, absl::Time now,
+                const MetricsOptions& options) {
+  const auto page = models.Workers({}, now);
+  MUSTER_CHECK(page.ok());  // only a page token can be wrong
+  std::map<std::string, std::map<std::string, int>> by_health;
+  for (const auto& fleet : fleets) {
+    for (const char* health : kHealths) by_health[fleet.name.str()][health] = 0;
+  }
+  for (const auto& worker : page->workers) ++by_health[worker.fleet.str()][worker.health];
+  for (const auto& [fleet, counts] : by_health) {
+    for (const auto& [health, count] : counts) {
+      to.Add("muster_fleet_worker_health", {fleet, health}, count);
+    }
+  }
+  const bool too_many = page->workers.size() > static_cast<std::size_t>(options.worker_series_max);
+  to.Add("muster_worker_series_suppressed", {}, too_many ? 1 : 0);
+  if (too_many) return;
+  for (const auto& worker : page->workers) AddWorker(to, worker);
+}
+
+void AddAccount(Samples& to, const queries::AccountStatus& account) {
+  const std::string& name = account.provider.str();
+  if (account.credit) to.Add("muster_account_credit_usd", {name}, account.credit->usd());
+  to.Add("muster_account_burn_usd_per_hour", {name}, account.burn.usd());
+  to.Add("muster_account_credit_wait", {name}, account.credit_wait ? 1 : 0);
+  to.Add("muster_account_orphans", {name}, static_cast<double>(account.orphans.size()));
+  to.Add("muster_account_offers_found", {name}, account.offers_found);
+  if (account.runway > absl::ZeroDuration()) {
+    to.Add("muster_account_runway_seconds", {name}, absl::ToDoubleSeconds(account.runway));
+  }
+  for (const char* kind : kTroubles) {
+    int count = 0;
+    for (const auto& trouble : account.troubles) count += trouble.kind == kind ? 1 : 0;
+    to.Add("muster_account_trouble", {name, kind}, count);
+  }
+}
+
+void AddHosts(Samples& to, const queries::ReadModels& models, absl::Time now) {
+  std::map<std::string, std::pair<int, int>> counts;  // struck, blocked
+  for (const auto& host : models.Hosts({}, now)) {
+    auto& [struck, blocked] = counts[host.provider.str()];
+    struck += host.live_strikes > 0 ? 1 : 0;
+    blocked += host.blocked ? 1 : 0;
+  }
+  for (const auto& [provider, count] : counts) {
+    to.Add("muster_hosts_struck", {provider}, count.first);
+    to.Add("muster_hosts_blocked", {provider}, count.second);
+  }
+}
+
+void AddModels(Samples& to, const queries::ReadModels& models, absl::Time now,
+               const MetricsOptions& options) {
+  const auto fleets = models.Fleets(now);
+  for (const auto& fleet : fleets) AddFleet(to, fleet, now);
+  AddWorkers(to, models, fleets, now, options);
+  for (const auto& row : models.Cost(FleetName(), now).fleets) {
+    to.Add("muster_fleet_lost_usd_total", {row.key}, row.lost.usd());
+  }
+  for (const auto& account : models.Accounts(now)) AddAccount(to, account);
+  AddHosts(to, models, now);
+  for (const auto& decision : models.Decisions()) {
+    to.Add("muster_decisions_total", {decision.fleet.str(), decision.rule, decision.action},
+           static_cast<double>(decision.count));
+  }
+  to.Add("muster_projection_position", {}, static_cast<double>(models.position()));
+}
+
+}  // namespace
+
+void Samples::Add(std::string_view name, std::initializer_list<std::string_view> labels,
+                  double value) {
+  const MetricInfo& info = Info(name);
+  MUSTER_CHECK(labels.size() == info.labels.size());
+  prometheus::MetricFamily& family = families_[info.name];
+  if (family.name.empty()) {
+    family.name = info.name;
+    family.help = info.help;
+    family.type = info.type == Type::kCounter ? prometheus::MetricType::Counter
+                                              : prometheus::MetricType::Gauge;
+  }
+  prometheus::ClientMetric& metric = family.metric.emplace_back();
+  std::size_t i = 0;
+  for (const std::string_view label : labels) {
+    metric.label.push_back({std::string(info.labels[i++]), ToValidUtf8(label)});
+  }
+  (info.type == Type::kCounter ? metric.counter.value : metric.gauge.value) = value;
+}
+
+std::vector<prometheus::MetricFamily> Samples::Take() {
+  std::vector<prometheus::MetricFamily> taken;
+  for (auto& [name, family] : families_) taken.push_back(std::move(family));
+  families_.clear();
+  return taken;
+}
+
+std::vector<prometheus::MetricFamily> Collect(const Metrics::Moment& moment, absl::Time now,
+                                              const MetricsOptions& options) {
+  Samples to;
+  if (moment.models != nullptr) AddModels(to, *moment.models, now, options);
+  if (moment.lag != nullptr) {
+    to.Add("muster_projection_lag_events", {}, static_cast<double>(moment.lag->events));
+    to.Add("muster_projection_lag_seconds", {}, absl::ToDoubleSeconds(moment.lag->behind));
+  }
+  to.Add("muster_projection_failed", {}, moment.projection_failed ? 1 : 0);
+  to.Add("muster_store_head_position", {}, static_cast<double>(moment.head));
+  for (const auto& [name, position] : moment.snapshots) {
+    to.Add("muster_store_snapshot_position", {name}, static_cast<double>(position));
+  }
+  for (const auto& [provider, budgets] : moment.budgets) {
+    for (const auto& [endpoint, budget] : budgets) {
+      to.Add("muster_provider_throttle_wait_seconds", {provider, endpoint},
+             absl::ToDoubleSeconds(budget.wait));
+      to.Add("muster_provider_throttle_queue", {provider, endpoint}, budget.waiting);
+      to.Add("muster_provider_throttled_total", {provider, endpoint},
+             static_cast<double>(budget.throttled_total));
+    }
+  }
+  return to.Take();
+}
+
+}  // namespace muster::metrics
