@@ -146,11 +146,14 @@ bool Session::PrintStructured(const google::protobuf::Message& message,
 
 int Session::Fail(const grpc::Status& status) {
   const google::rpc::ErrorInfo info = ErrorInfoOf(status);
-  env.err << "muster: " << status.error_message() << "\n";
-  if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
-    env.err << "  no musterd answers at " << address_
-            << "; start it, or name another with --address or MUSTER_ADDRESS\n";
+  // Without details the error is the transport's: nobody of ours has said anything.
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && info.reason().empty()) {
+    env.err << "muster: no musterd answers at " << address_
+            << "; start it, or name another with --address or MUSTER_ADDRESS\n  ("
+            << status.error_message() << ")\n";
+    return kFailed;
   }
+  env.err << "muster: " << status.error_message() << "\n";
   if (!info.reason().empty()) env.err << "  reason: " << info.reason() << "\n";
   for (const auto& [key, value] : info.metadata()) {
     if (key == "next") env.err << "  next: " << value << "\n";
