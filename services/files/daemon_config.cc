@@ -17,7 +17,6 @@
 namespace muster {
 namespace {
 
-using files::PlaceOf;
 using files::Section;
 
 constexpr std::string_view kConfig = "a daemon configuration";

@@ -65,7 +65,7 @@ struct DaemonConfig {
   std::vector<std::string> command_listen;
   std::vector<std::string> query_listen;
   TlsConfig tls;
-  std::string metrics = "127.0.0.1:9477";          // empty = off
+  std::string metrics = "127.0.0.1:9464";          // empty = off
   std::string store_path = "muster-data";          // relative to the working directory
   std::string log_level = "info";                  // debug, info, warning or error
   absl::Duration tail_keep = absl::Hours(7 * 24);  // last log tails of workers that are gone

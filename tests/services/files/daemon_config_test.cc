@@ -36,7 +36,7 @@ TEST(DaemonConfig, TheSmallestFileWorks) {
   EXPECT_EQ(vast.budget.per_hour.micros, 0);
   EXPECT_THAT(config.listen, IsEmpty());
   EXPECT_FALSE(config.tls.enabled());
-  EXPECT_EQ(config.metrics, "127.0.0.1:9477");
+  EXPECT_EQ(config.metrics, "127.0.0.1:9464");
   EXPECT_EQ(config.store_path, "muster-data");
   EXPECT_EQ(config.log_level, "info");
   EXPECT_EQ(config.tail_keep, absl::Hours(168));

@@ -89,6 +89,12 @@ TEST(Examples, TheDaemonsConfigurationShowsTheDefaults) {
   EXPECT_EQ(config->limits.answer_bytes_max, defaults.limits.answer_bytes_max);
 }
 
+TEST(Examples, PrometheusScrapesWhereTheDaemonAnswers) {
+  const std::string config =
+      Text(std::string(MUSTER_SOURCE_DIR) + "/deploy/prometheus/prometheus.yml");
+  EXPECT_THAT(config, HasSubstr("\"" + DaemonConfig().metrics + "\""));
+}
+
 // The keys of a section, as told to whoever writes one that is not known.
 template <class Parse>
 std::vector<std::string> KeysOf(Parse parse, const std::string& text) {
