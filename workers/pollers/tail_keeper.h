@@ -65,7 +65,8 @@ class TailKeeper {
 
  private:
   struct Disk;
-  void Write();
+  static Task<void> Write(Runtime& rt, TailKeeper& keeper, std::shared_ptr<Disk> disk);
+  void WriteChanged();
 
   Runtime& rt_;
   TailKeeperOptions options_;
@@ -73,7 +74,7 @@ class TailKeeper {
   std::map<int, Listener> listeners_;
   int next_listener_ = 1;
   std::shared_ptr<Signal> changed_;
-  std::unique_ptr<Disk> disk_;
+  std::shared_ptr<Disk> disk_;  // none = in memory only
 };
 
 // The lines of `after` that follow on `before`: what a follower has not been shown yet. Lines are

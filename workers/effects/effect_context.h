@@ -1,0 +1,35 @@
+// EffectContext: what the effects of one provider share. Internal to workers/effects. Reactor
+// thread.
+#pragma once
+
+#include <string>
+
+#include "commands/handler/handler.h"
+#include "workers/effects/effects.h"
+#include "workers/ports/provider.h"
+#include "workers/runtime/account_reporter.h"
+#include "workers/runtime/provider_link.h"
+#include "workers/runtime/task_group.h"
+
+namespace muster {
+
+struct EffectContext {
+  EffectContext(ProviderLink l, EffectsOptions o)
+      : link(l), options(o), group(l.rt), reporter(l.handler, group, l.provider.name()) {}
+
+  const World& world() const { return link.handler.world(); }
+  absl::Time Now() const { return link.rt.Now(); }
+  const ProviderName& provider() const { return link.provider.name(); }
+  const worker::State* FindWorker(const WorkerId& id) const { return world().FindWorker(id); }
+  // Reports what came of an intent. The answer exists nowhere but here, so a store that hiccups is
+  // asked again until it takes it or the group stops (then the intent is unclear after a restart).
+  // A refusal is final: the stream moved on.
+  Task<Status> Tell(WorkerId worker, worker::Command command, std::string cause);
+
+  ProviderLink link;
+  EffectsOptions options;
+  TaskGroup group;
+  AccountReporter reporter;
+};
+
+}  // namespace muster

@@ -1,0 +1,121 @@
+#include "workers/pollers/instance_poller.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "workers/pollers/strays.h"
+
+namespace muster {
+namespace {
+
+// Pages come 25 rows at a time, and no faster than one a second.
+constexpr int kRowsPerPage = 25;
+
+bool Unconfirmed(const worker::State& state) {
+  if (std::holds_alternative<worker::Destroying>(state.phase)) return true;
+  const worker::Live* live = state.live();
+  return live != nullptr && live->seen.absent_lists > 0;
+}
+
+}  // namespace
+
+// A worker whose instance a list begun now must show.
+struct InstancePoller::Expected {
+  WorkerId worker;
+  InstanceId instance;
+  bool new_rental = false;  // lists may not show it yet
+};
+
+std::vector<InstancePoller::Expected> InstancePoller::ExpectedNow() const {
+  std::vector<Expected> expected;
+  const absl::Time now = context_.Now();
+  for (const auto& [id, instance_worker] : context_.world().by_instance) {
+    const worker::State* state = context_.world().FindWorker(instance_worker);
+    if (state == nullptr || state->identity.provider != context_.provider()) continue;
+    const worker::Live* live = state->live();
+    const bool new_rental = live != nullptr && !live->seen.instance.seen() &&
+                            now < live->accepted.at + context_.options.list_lag;
+    expected.push_back({instance_worker, id, new_rental});
+  }
+  std::sort(expected.begin(), expected.end(),
+            [](const Expected& a, const Expected& b) { return a.worker < b.worker; });
+  return expected;
+}
+
+absl::Duration InstancePoller::Interval() const {
+  const absl::Duration calm =
+      context_.Interval(&specpb::Timers::list_poll_s, context_.options.list_poll);
+  const World& world = context_.world();
+  const bool hurried =
+      std::any_of(world.by_instance.begin(), world.by_instance.end(), [&](const auto& entry) {
+        const worker::State* state = world.FindWorker(entry.second);
+        return state != nullptr && state->identity.provider == context_.provider() &&
+               Unconfirmed(*state);
+      });
+  return hurried ? std::min(calm, context_.options.list_poll_hurried) : calm;
+}
+
+Task<void> InstancePoller::Run() {
+  while (true) {
+    const bool due = co_await turns_.Next([this] { return Interval(); });
+    if (!due) co_return;
+    co_await PollOnce();
+  }
+}
+
+Task<void> InstancePoller::PollOnce() {
+  std::vector<Expected> expected = ExpectedNow();
+  const absl::Time begun = context_.Now();
+  const int pages = static_cast<int>(expected.size()) / kRowsPerPage;
+  const absl::Time deadline = begun + context_.options.call_timeout + pages * absl::Seconds(3);
+  StatusOr<std::vector<Instance>> list = co_await context_.link.provider.ListInstances(deadline);
+  context_.reporter.Report("list", list.status());
+  if (!list.ok()) {
+    ++failures_;
+    co_await TellFailure(std::move(expected), std::string(Message(list.status())), begun);
+    co_return;
+  }
+  failures_ = 0;
+  context_.freshness.list = begun;
+  co_await TellList(std::move(expected), *std::move(list), begun);
+}
+
+Task<void> InstancePoller::TellFailure(std::vector<Expected> expected, std::string detail,
+                                       absl::Time at) {
+  for (const Expected& one : expected) {
+    if (context_.group.stopping()) co_return;
+    worker::ObserveFailure failure{"instance", detail, at, failures_};
+    co_await TellWorker(one.worker, std::move(failure));
+  }
+}
+
+Task<void> InstancePoller::TellList(std::vector<Expected> expected, std::vector<Instance> list,
+                                    absl::Time at) {
+  absl::flat_hash_map<InstanceId, const Instance*> listed;
+  for (const Instance& instance : list) listed[instance.id] = &instance;
+  for (const Expected& one : expected) {
+    if (context_.group.stopping()) co_return;
+    const auto found = listed.find(one.instance);
+    if (found != listed.end()) {
+      worker::ObserveInstance seen{*found->second, at};
+      co_await TellWorker(one.worker, std::move(seen));
+    } else if (!one.new_rental) {
+      co_await TellWorker(one.worker, worker::ObserveAbsence{.definite = false, .at = at});
+    }
+  }
+  account::ObserveList observed;
+  for (const Instance& instance : list) observed.instances.push_back(instance.id);
+  observed.strays = FindStrays(context_.world(), context_.provider(), list);
+  const StatusOr<Outcome> outcome = co_await context_.link.handler.Account(
+      context_.provider(), std::move(observed), {.actor = "poller:list"});
+  (void)outcome.ok();  // not stored: the next list says the same
+}
+
+Task<void> InstancePoller::TellWorker(WorkerId worker, worker::Command command) {
+  const StatusOr<Outcome> outcome = co_await context_.link.handler.Worker(
+      std::move(worker), std::move(command), {.actor = "poller:list"});
+  (void)outcome.ok();  // refused: the worker moved on since the list was begun
+}
+
+}  // namespace muster

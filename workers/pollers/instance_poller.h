@@ -1,0 +1,40 @@
+// InstancePoller: the account's list of instances, turned into what each worker's stream and the
+// account's stream are to know.
+//
+// Only a complete list says anything. Those it shows are observed; those it lacks are absent, but
+// only if they were there to be listed when the list was begun. What bears our mark and belongs to
+// no open worker is a stray. Reactor thread.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "workers/pollers/poll_context.h"
+
+namespace muster {
+
+class InstancePoller {
+ public:
+  explicit InstancePoller(PollContext& context)
+      : context_(context), turns_(context.group, context.link.rt) {}
+
+  Task<void> Run();
+  // Look soon: something is being destroyed or waits to be confirmed.
+  void Hurry() { turns_.Hurry(context_.options.list_poll_hurried); }
+  void PollNow() { turns_.Hurry(absl::ZeroDuration()); }
+
+ private:
+  struct Expected;
+  std::vector<Expected> ExpectedNow() const;
+  absl::Duration Interval() const;
+  Task<void> PollOnce();
+  Task<void> TellFailure(std::vector<Expected> expected, std::string detail, absl::Time at);
+  Task<void> TellList(std::vector<Expected> expected, std::vector<Instance> list, absl::Time at);
+  Task<void> TellWorker(WorkerId worker, worker::Command command);
+
+  PollContext& context_;
+  Turns turns_;
+  int failures_ = 0;
+};
+
+}  // namespace muster

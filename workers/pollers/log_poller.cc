@@ -1,0 +1,111 @@
+#include "workers/pollers/log_poller.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "workers/pollers/tail_keeper.h"
+
+namespace muster {
+namespace {
+
+constexpr double kJitter = 0.1;
+
+absl::Duration SecondsOr(std::int64_t seconds, absl::Duration otherwise) {
+  return seconds > 0 ? absl::Seconds(seconds) : otherwise;
+}
+
+}  // namespace
+
+// What a poller remembers between its polls; facts live in the log.
+struct LogPollers::Memory {
+  int failures = 0;
+  int agreeing = 0;
+  eventpb::LogObserved facts;
+};
+
+const worker::State* LogPollers::LiveWorker(const WorkerId& worker) const {
+  const worker::State* state = context_.world().FindWorker(worker);
+  return state != nullptr && state->live() != nullptr ? state : nullptr;
+}
+
+StatusOr<std::shared_ptr<const LogRules>> LogPollers::RulesOf(const FleetName& name) {
+  const fleet::State* fleet = context_.world().FindFleet(name);
+  static const specpb::FleetSpec kNone;
+  const specpb::FleetSpec& spec = fleet != nullptr ? fleet->spec : kNone;
+  const std::int64_t version = fleet != nullptr ? fleet->fleet_version : 0;
+  Rules& rules = rules_[name];
+  if (rules.fleet_version != version) {
+    rules.rules = LogRules::Make(spec);
+    rules.fleet_version = version;
+  }
+  return rules.rules;
+}
+
+void LogPollers::Begin(const WorkerId& worker, absl::Duration spread) {
+  if (context_.log_group.stopping() || !polled_.insert(worker).second) return;
+  const absl::Duration first_wait = spread * context_.link.rt.rng().Unit();
+  context_.log_group.Spawn("log", Poll(worker, first_wait));
+}
+
+Task<void> LogPollers::Poll(WorkerId worker, absl::Duration first_wait) {
+  Memory memory;
+  bool going = co_await context_.log_group.Sleep(first_wait);
+  while (going) {
+    const worker::State* state = LiveWorker(worker);
+    if (state == nullptr) break;
+    const InstanceId instance = state->instance;
+    co_await PollOnce(worker, instance, memory);
+    state = LiveWorker(worker);
+    if (state == nullptr) break;
+    const fleet::State* fleet = context_.world().FindFleet(state->identity.fleet);
+    const std::int64_t asked = fleet != nullptr ? fleet->spec.timers().log_poll_s() : 0;
+    const double factor = context_.link.rt.rng().Between(1 - kJitter, 1 + kJitter);
+    const absl::Duration interval = SecondsOr(asked, context_.options.log_poll) * factor;
+    going = co_await context_.log_group.Sleep(interval);
+  }
+  polled_.erase(worker);
+}
+
+Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& memory) {
+  const worker::State* state = LiveWorker(worker);
+  const FleetName fleet_name = state->identity.fleet;
+  const fleet::State* fleet = context_.world().FindFleet(fleet_name);
+  const specpb::Timers timers = fleet != nullptr ? fleet->spec.timers() : specpb::Timers();
+  const absl::Duration timeout = SecondsOr(timers.log_timeout_s(), context_.options.log_timeout);
+  const int lines = timers.log_tail_lines() > 0 ? static_cast<int>(timers.log_tail_lines())
+                                                : context_.options.log_tail_lines;
+  const absl::Time deadline = context_.Now() + timeout;
+  StatusOr<LogTail> tail = co_await context_.link.provider.FetchLog(instance, lines, deadline);
+  const absl::Time at = context_.Now();
+  const StatusOr<std::shared_ptr<const LogRules>> rules = RulesOf(fleet_name);
+  const Status failed = !tail.ok() ? tail.status() : rules.status();
+  const Trouble trouble = TroubleOf(tail.status());
+  // A text that the host does not bring says nothing of the provider.
+  if (trouble != Trouble::kUnavailable && trouble != Trouble::kMalformed) {
+    context_.reporter.Report("log", tail.status());
+  }
+  if (!failed.ok()) {
+    worker::ObserveFailure failure{"log", std::string(Message(failed)), at, ++memory.failures};
+    co_await Tell(worker, std::move(failure));
+    co_return;
+  }
+  memory.failures = 0;
+  state = LiveWorker(worker);
+  if (state == nullptr) co_return;
+  eventpb::LogObserved facts = (*rules)->Read(*tail, state->live()->seen.phase);
+  context_.link.tails.Keep(worker, *std::move(tail));
+  const bool agrees = memory.agreeing > 0 && worker::SameFacts(facts, memory.facts);
+  memory.agreeing = agrees ? memory.agreeing + 1 : 1;
+  memory.facts = facts;
+  worker::ObserveLog observed{std::move(facts), at, timers, memory.agreeing};
+  co_await Tell(worker, std::move(observed));
+}
+
+Task<void> LogPollers::Tell(WorkerId worker, worker::Command command) {
+  const StatusOr<Outcome> outcome = co_await context_.link.handler.Worker(
+      std::move(worker), std::move(command), {.actor = "poller:log"});
+  // Refused (the worker moved on) or not stored (everything stands still): nothing to do here.
+  (void)outcome.ok();
+}
+
+}  // namespace muster

@@ -1,0 +1,57 @@
+// PollContext: what the pollers of one account share, and how they wait for their turns. Internal
+// to workers/pollers. Reactor thread.
+#pragma once
+
+#include <functional>
+
+#include "commands/handler/handler.h"
+#include "workers/pollers/observation.h"
+#include "workers/ports/provider.h"
+#include "workers/runtime/account_reporter.h"
+#include "workers/runtime/provider_link.h"
+#include "workers/runtime/task_group.h"
+
+namespace muster {
+
+struct PollContext {
+  PollContext(ProviderLink l, ObservationOptions o)
+      : link(l),
+        options(o),
+        group(l.rt),
+        log_group(l.rt),
+        reporter(l.handler, group, l.provider.name()) {}
+
+  const World& world() const { return link.handler.world(); }
+  absl::Time Now() const { return link.rt.Now(); }
+  const ProviderName& provider() const { return link.provider.name(); }
+  // The shortest of what the active fleets on this provider ask for by `seconds`, in seconds; 0
+  // counts as `otherwise`, as does having no fleet.
+  absl::Duration Interval(std::int64_t (specpb::Timers::*seconds)() const,
+                          absl::Duration otherwise) const;
+
+  ProviderLink link;
+  ObservationOptions options;
+  TaskGroup group;      // list, market, account: few, nudged
+  TaskGroup log_group;  // one per worker: many, never nudged
+  AccountReporter reporter;
+  Freshness freshness;
+};
+
+// Turns: when a poller is to act next. The interval is asked anew after every nudge, so that a
+// shorter one takes effect at once; a little jitter keeps pollers from marching in step.
+class Turns {
+ public:
+  Turns(TaskGroup& group, Runtime& rt) : group_(group), rt_(rt) {}
+  // Returns true when the turn has come, false when the group stops. The first comes at once.
+  Task<bool> Next(std::function<absl::Duration()> interval);
+  // The next turn comes now, or `gap` after the one before.
+  void Hurry(absl::Duration gap);
+
+ private:
+  TaskGroup& group_;
+  Runtime& rt_;
+  absl::Time last_ = absl::InfinitePast();
+  absl::Time hurried_ = absl::InfiniteFuture();
+};
+
+}  // namespace muster
