@@ -275,7 +275,7 @@ Task<StatusOr<api::Operation>> CommandApi::DestroyWorker(api::DestroyWorkerReque
   std::uint64_t position = 0;
   if (!request.validate_only) {
     // Two streams change, and between them the policy would see a worker too many or too few.
-    const PolicyDriver::Hold hold = policy_.Pause();
+    const PolicyDriver::Hold hold = co_await policy_.Pause();
     const worker::Condemn condemn{
         fleet::OperatorVerdict(state, {message.reason(), message.keep_size(), false})};
     Origin origin = request.origin;
@@ -330,7 +330,7 @@ Task<StatusOr<std::uint64_t>> CommandApi::AdoptAll(FleetName fleet,
                                                    Origin origin) {
   std::uint64_t position = handler_.world().head;
   origin.idempotency_key.clear();  // ids of workers are fresh; what was adopted is no stray again
-  const PolicyDriver::Hold hold = policy_.Pause();
+  const PolicyDriver::Hold hold = co_await policy_.Pause();
   for (const account::Orphan& stray : strays) {
     if (handler_.world().by_instance.contains(stray.instance)) continue;
     const fleet::State* owner = handler_.world().FindFleet(fleet);

@@ -36,7 +36,8 @@ TEST(Healing, AStalledWorkerIsReplacedAndItsMachineStruckOnce) {
   ASSERT_THAT(s.sim().FailWorker(victim.id, Failure::kStall), IsOk());
   ASSERT_TRUE(s.Until([&] { return !s.Log(EventKind::kHostStruck).empty(); }, absl::Minutes(25)));
   ASSERT_TRUE(s.Until([&] { return s.Healthy("zeb") == 3; }, kToFill));
-  EXPECT_THAT(Condemned(s), ::testing::ElementsAre("no-progress"));
+  EXPECT_THAT(Condemned(s), ::testing::ElementsAre("no-progress"))
+      << s.Story({"worker.log_observed", "account.offers_observed"});
   EXPECT_EQ(s.Log(EventKind::kHostStruck).size(), 1u);
   for (const auto& instance : s.Alive()) EXPECT_NE(instance.id, victim.id);
   const auto* host = s.world().FindHost(ProviderName("vast"), MachineId(Cat(victim.machine)));

@@ -122,6 +122,20 @@ std::vector<eventpb::EventBody> Scenario::Log(EventKind kind) const {
   return out;
 }
 
+std::string Scenario::Story(const std::set<std::string>& left_out) const {
+  std::string story;
+  const Status read = life_->store.ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
+    if (left_out.contains(recorded.event.type)) return true;
+    const auto body = DecodeEvent(recorded.event.type, recorded.event.payload);
+    std::string text = body.ok() ? body->ShortDebugString() : "?";
+    story += Cat(recorded.position, " ", FormatClock(recorded.recorded_at), " ",
+                 recorded.stream.str(), " ", recorded.event.type, " ", Ellipsize(text, 700), "\n");
+    return true;
+  });
+  EXPECT_THAT(read, IsOk());
+  return story;
+}
+
 std::string Scenario::Broken() const {
   std::set<std::string> intents;
   for (const eventpb::EventBody& body : Log(EventKind::kLaunchRequested)) {
