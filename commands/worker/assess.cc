@@ -15,8 +15,6 @@ using H = eventpb::WorkerHealthChanged;
 constexpr absl::Duration kWrittenEvery = absl::Minutes(5);
 constexpr absl::Duration kSlack = absl::Seconds(30);
 constexpr int kAgreeingPollsMin = 2;
-// An upload moves no counter, so a worker that says it is busy gets this much more time.
-constexpr int kBusyFactor = 2;
 
 absl::Duration Or(std::int64_t seconds, absl::Duration otherwise) {
   return seconds > 0 ? absl::Seconds(seconds) : otherwise;

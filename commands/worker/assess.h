@@ -22,6 +22,9 @@ struct Clocks {
 };
 Clocks ClocksOf(const specpb::Timers& timers);
 
+// An upload moves no counter, so a worker that says it is busy gets this much more time.
+inline constexpr int kBusyFactor = 2;
+
 // What the judgement needs to know besides the worker. Values; no ownership.
 struct Surroundings {
   const specpb::FleetSpec* spec = nullptr;  // REQUIRED

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "commands/worker/assess.h"
 #include "commands/worker/decide.h"
 #include "eventstore/events/worker_events.h"
 
@@ -63,19 +64,37 @@ bool SameFacts(const Observed& a, const Observed& b) {
   return facts(a) == facts(b);
 }
 
-// When the clocks that judge a worker run out; those that do not run are left out.
+// Whether two polls bear each other out. An error may word itself differently each time, and an
+// upload may begin or end between them: it is the same news.
+bool Agree(const Observed& a, const Observed& b) {
+  const auto news = [](const Observed& o) {
+    return std::tuple(o.phase, o.counter, o.total, o.step, o.error.empty(), o.broken,
+                      o.no_container, o.container_id);
+  };
+  return news(a) == news(b);
+}
+
+// When the clocks that judge a worker run out (see assess.h); those that do not run are left out.
 std::vector<absl::Time> Deadlines(const Observed& seen, const specpb::Timers& timers) {
+  const Clocks clocks = ClocksOf(timers);
   std::vector<absl::Time> deadlines;
-  const auto add = [&](const Stamp& since, std::int64_t seconds) {
-    if (since.seen() && seconds > 0) deadlines.push_back(since.at + absl::Seconds(seconds));
+  const auto add = [&](const Stamp& since, absl::Duration span) {
+    if (since.seen()) deadlines.push_back(since.at + span);
+  };
+  const auto add_with_busy = [&](const Stamp& since, absl::Duration span) {
+    add(since, span);
+    if (seen.busy) add(since, span * kBusyFactor);
   };
   switch (seen.phase) {
-    case Observed::Phase::kBoot: add(seen.phase_since, timers.boot_s()); break;
-    case Observed::Phase::kSetup: add(seen.phase_since, timers.setup_s()); break;
-    case Observed::Phase::kStarted: add(seen.phase_since, timers.warmup_s()); break;
-    case Observed::Phase::kProducing: add(seen.progress_clock(), timers.no_progress_s()); break;
+    case Observed::Phase::kBoot: add(seen.phase_since, clocks.boot); break;
+    case Observed::Phase::kSetup: add(seen.phase_since, clocks.setup); break;
+    case Observed::Phase::kStarted: add_with_busy(seen.phase_since, clocks.warmup); break;
+    case Observed::Phase::kProducing:
+      add_with_busy(seen.progress_clock(), clocks.no_progress);
+      break;
   }
-  if (!seen.error.empty()) add(seen.error_since, timers.error_grace_s());
+  if (!seen.error.empty()) add(seen.error_since, clocks.error_grace);
+  if (seen.broken) add(seen.broken_since, clocks.error_grace);
   return deadlines;
 }
 
@@ -162,7 +181,7 @@ StatusOr<Events> Observe(const State& state, const ObserveLog& command, const De
   const Stamp now{1, command.at};
   Observed after = seen;
   ApplyLog(after, poll.facts, now);
-  const bool agrees = seen.log.seen() && SameFacts(seen, after);
+  const bool agrees = seen.log.seen() && Agree(seen, after);
   const int known = agrees ? seen.agreeing_polls + 1 : 1;
   after.agreeing_polls = std::max(known, command.agreeing);
   if (!WorthWriting(seen, after, poll)) return Events{};

@@ -318,9 +318,9 @@ void ConfigReader::ReadLog(Section& root) {
 
 void ConfigReader::ReadLimits(Section s) {
   LimitConfig& m = config_.limits;
-  s.Read("log_polls_in_flight", "a whole number", ParseCount, [&](auto v) {
-    m.log_polls_in_flight = static_cast<int>(v);
-    if (v == 0) problems_.AddAt(s.PathOf("log_polls_in_flight"), "is zero; expected at least 1");
+  s.Read("launches_in_flight", "a whole number", ParseCount, [&](auto v) {
+    m.launches_in_flight = static_cast<int>(v);
+    if (v == 0) problems_.AddAt(s.PathOf("launches_in_flight"), "is zero; expected at least 1");
   });
   const auto size = [&](std::string_view key, std::int64_t* out) {
     s.Read(key, "a size such as 1MB", ParseSizeBytes, [&](auto v) {

@@ -46,7 +46,7 @@ struct TlsConfig {
 };
 
 struct LimitConfig {
-  int log_polls_in_flight = 128;
+  int launches_in_flight = 8;                  // per account: asked for, not yet answered
   std::int64_t log_bytes_max = 1'000'000;      // of one worker's log per poll
   std::int64_t answer_bytes_max = 16'000'000;  // of any other answer
 };

@@ -131,8 +131,8 @@ bool FleetReader::ReadGpu(Section& gpus, const std::string& name, specpb::GpuExp
 
 void FleetReader::ReadGpus(Section& market) {
   specpb::Market& m = *spec_.mutable_market();
-  if (!market.Has("gpus")) return;
   const YAML::Node node = market.Take("gpus");
+  if (!node.IsDefined()) return;
   std::vector<specpb::GpuExpectation> gpus;
   if (node.IsSequence()) {
     std::vector<std::string> names;

@@ -207,6 +207,9 @@ void Checker::LaunchRules(const specpb::Launch& m) {
     Add("launch.onstart", Cat("is ", m.onstart().size(), " bytes long; expected at most ",
                               kOnstartBytesMax, " (fetch the rest in the script)"));
   }
+  if (ToValidUtf8(m.onstart()) != m.onstart() || m.onstart().find('\0') != std::string::npos) {
+    Add("launch.onstart", "holds bytes that are no text; expected a script in UTF-8");
+  }
   Clear("launch.onstart", m.onstart());
   Clear("launch.image", m.image());
   Clear("launch.label", m.label());

@@ -28,6 +28,17 @@ std::string_view KindOf(const YAML::Node& node) {
   return "nothing";
 }
 
+// Where the first byte stands that is no UTF-8; line 0 when there is none.
+Place BadUtf8(std::string_view text) {
+  const std::string valid = ToValidUtf8(text);
+  const auto [bad, unused] = std::mismatch(text.begin(), text.end(), valid.begin(), valid.end());
+  if (bad == text.end()) return {};
+  const std::string_view before = text.substr(0, static_cast<std::size_t>(bad - text.begin()));
+  const std::size_t line_start = before.rfind('\n') + 1;  // 0 in the first line
+  return {static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1,
+          static_cast<int>(before.size() - line_start) + 1};
+}
+
 }  // namespace
 
 Place PlaceOf(const YAML::Node& node) {
@@ -42,6 +53,10 @@ YAML::Node LoadDocument(std::string_view text, std::string_view what, Problems& 
   }
   if (text.find('\0') != std::string_view::npos) {
     problems.Add({}, "", Cat("holds a zero byte; expected ", what, " in YAML"));
+    return YAML::Node(YAML::NodeType::Undefined);
+  }
+  if (const Place bad = BadUtf8(text); bad.line > 0) {
+    problems.Add(bad, "", Cat("a byte that is no UTF-8; expected ", what, " in UTF-8"));
     return YAML::Node(YAML::NodeType::Undefined);
   }
   try {
@@ -126,7 +141,7 @@ bool Section::Has(std::string_view key) const {
 }
 
 YAML::Node Section::Take(std::string_view key) {
-  known_.emplace_back(key);
+  if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
   Entry* entry = Find(key);
   if (entry == nullptr) return YAML::Node(YAML::NodeType::Undefined);
   entry->known = true;

@@ -6,7 +6,7 @@
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <exception>
-#include <vector>
+#include <map>
 
 namespace muster {
 
@@ -15,9 +15,10 @@ class VirtualSignal final : public Signal {
  public:
   explicit VirtualSignal(VirtualRuntime& rt) : rt_(rt) {}
   void NotifyAll() override {
-    std::vector<std::shared_ptr<Waiter>> woken;  // in order of arrival: a seed gives one order
+    // In order of arrival, so that one seed gives one run wherever the heap puts the waiters.
+    std::map<std::uint64_t, std::shared_ptr<Waiter>> woken;
     woken.swap(waiters_);
-    for (const auto& waiter : woken) {
+    for (const auto& [ticket, waiter] : woken) {
       waiter->notified = true;
       waiter->timer->cancel();
     }
@@ -25,11 +26,12 @@ class VirtualSignal final : public Signal {
   Task<bool> WaitUntil(absl::Time deadline) override {
     auto waiter = std::make_shared<Waiter>();
     waiter->timer = std::make_shared<asio::steady_timer>(*rt_.io_);
-    waiters_.push_back(waiter);
+    const std::uint64_t ticket = next_++;
+    waiters_.emplace(ticket, waiter);
     VirtualRuntime& rt = rt_;
     co_await rt.Park(deadline, waiter->timer);
     // `this` may be gone once notified; only a waiter that timed out is still registered.
-    if (!waiter->notified) std::erase(waiters_, waiter);
+    if (!waiter->notified) waiters_.erase(ticket);
     co_return waiter->notified;
   }
 
@@ -39,7 +41,8 @@ class VirtualSignal final : public Signal {
     bool notified = false;
   };
   VirtualRuntime& rt_;
-  std::vector<std::shared_ptr<Waiter>> waiters_;
+  std::map<std::uint64_t, std::shared_ptr<Waiter>> waiters_;
+  std::uint64_t next_ = 0;
 };
 
 VirtualRuntime::VirtualRuntime(std::uint64_t seed, absl::Time start) : now_(start), rng_(seed) {}

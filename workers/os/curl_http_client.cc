@@ -213,7 +213,8 @@ void CurlHttpClient::Transfer::SetConnection() {
 void CurlHttpClient::Transfer::SetRequest() {
   Set(CURLOPT_URL, request_.url.c_str());
   Set(CURLOPT_PATH_AS_IS, 1L);
-  Set(CURLOPT_ACCEPT_ENCODING, "");
+  // A part of a compressed text cannot be decompressed.
+  if (FindHeader(request_.headers, "range").empty()) Set(CURLOPT_ACCEPT_ENCODING, "");
   Set(CURLOPT_USERAGENT, shared_->options.user_agent.c_str());
   const std::string& method = request_.method;
   const bool body =

@@ -250,6 +250,50 @@ TEST_F(HandlerTest, AListenerMayLeaveAndBringOthersWhileItIsCalled) {
   EXPECT_EQ(second, 2);
 }
 
+// ---- anything at any time --------------------------------------------------------------------
+
+TEST_F(HandlerTest, StoreErrorsRestartsAndSnapshotsLeaveTheWorldEqualToAFoldOfTheLog) {
+  Rng rng(11);
+  for (int round = 0; round < 300; ++round) {
+    if (rng.Chance(0.1)) store_->FailNextAppend(Aborted("moved"));
+    if (rng.Chance(0.05)) store_->FailNextAppend(ResourceExhausted("full"));
+    if (rng.Chance(0.03)) store_->FailNextAppend(Unavailable("sync failed"));
+    if (rng.Chance(0.1)) {
+      ASSERT_THAT(handler_->SaveSnapshot(), IsOk());
+    }
+    if (rng.Chance(0.1)) Restart();
+    if (rng.Chance(0.1)) rt_.RunFor(absl::Minutes(rng.Below(90)));
+    switch (rng.Below(5)) {
+      case 0: (void)Fleet(ApplyOf(static_cast<int>(rng.Below(3)))); break;
+      case 1: (void)Host(StrikeBy(rng.Token(2))); break;
+      case 2: (void)Worker(worker::RequestLaunch{Intent()}); break;
+      case 3: (void)Worker(worker::LaunchAnswered{InstanceId("i1")}); break;
+      case 4: (void)Worker(worker::ObserveInstance{Running(), rt_.Now()}); break;
+    }
+  }
+  EXPECT_GT(store_->Head(), 100u);
+  EXPECT_EQ(Digest(handler_->world()), FoldedFromZero());
+  Restart();
+  EXPECT_EQ(Digest(handler_->world()), FoldedFromZero());
+}
+TEST_F(HandlerTest, ACrashInTheMiddleOfCommandsIsSurvived) {
+  auto log = std::make_shared<MemoryLog>();
+  {
+    VirtualRuntime rt(2);
+    MemoryEventStore store(rt, log);
+    Handler handler(rt, store);
+    ASSERT_THAT(rt.Run(handler.Load()), IsOk());
+    std::vector<std::string> done;
+    for (const char* worker : {"a", "b", "c"}) rt.Spawn("s", Strike(handler, worker, done));
+    rt.RunUntil([&] { return done.size() == 1; }, absl::Hours(1));
+  }
+  MemoryEventStore store(rt_, log);
+  Handler handler(rt_, store);
+  ASSERT_THAT(rt_.Run(handler.Load()), IsOk());
+  EXPECT_GE(handler.world().FindHost(kVast, kMachine)->strikes.size(), 1u);
+  EXPECT_EQ(handler.world().head, store.Head());
+}
+
 // ---- what the store says ----------------------------------------------------------------------
 
 TEST_F(HandlerTest, AStreamThatMovedIsReadAgainAndDecidedAgain) {

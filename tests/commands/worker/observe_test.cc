@@ -195,6 +195,34 @@ TEST(WorkerObserve, ASecondPollThatAgreesOnBadNewsIsWritten) {
   EXPECT_EQ(state.live()->seen.error_since.at, At(145));
   EXPECT_EQ(Kinds(Poll(state, bad, At(235))), "nothing");
 }
+TEST(WorkerObserve, AnErrorThatWordsItselfAnewEachTimeStillAgrees) {
+  State state = ProducingWorker();
+  eventpb::LogObserved bad = LogFacts("producing", 7);
+  bad.set_error("at 0x1: CUDA error");
+  Then(state, Poll(state, bad, At(145)), At(145));
+  bad.set_error("at 0x2: CUDA error");
+  bad.set_busy(true);
+  EXPECT_EQ(Then(state, Poll(state, bad, At(190)), At(190)), "worker.log_observed");
+  EXPECT_EQ(state.live()->seen.agreeing_polls, 2);
+  EXPECT_EQ(state.live()->seen.error, "at 0x2: CUDA error");
+  EXPECT_EQ(state.live()->seen.error_since.at, At(145));
+}
+TEST(WorkerObserve, ABusyWorkersLongerClockIsWrittenToo) {
+  State state = ProducingWorker();  // progress at At(100)
+  eventpb::LogObserved busy = LogFacts("producing", 7);
+  busy.set_busy(true);
+  Then(state, Poll(state, busy, At(1000)), At(1000));
+  Then(state, Poll(state, busy, At(1300)), At(1300));
+  Then(state, Poll(state, busy, At(1600)), At(1600));
+  EXPECT_EQ(Kinds(Poll(state, busy, At(1899))), "nothing");
+  EXPECT_EQ(Kinds(Poll(state, busy, At(1900))), "worker.log_observed");
+}
+TEST(WorkerObserve, TimersThatAreNotSetHaveTheRunbooksValues) {
+  State state = SeenWorker();  // boot since At(10): ten minutes
+  Then(state, Poll(state, LogFacts("boot"), At(580)), At(580));
+  const ObserveLog poll{LogFacts("boot"), At(610), specpb::Timers()};
+  EXPECT_EQ(Kinds(Decide(state, poll, {At(610)})), "worker.log_observed");
+}
 TEST(WorkerObserve, ThePollersOwnCountOfAgreeingPollsIsTakenWhenItIsLarger) {
   State state = ProducingWorker();
   Then(state, Poll(state, LogFacts("producing", 7), At(400), 7), At(400));

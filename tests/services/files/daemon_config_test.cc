@@ -75,7 +75,7 @@ tls: {cert: c.pem, key: k.pem, client_ca: ca.pem}
 metrics: off
 store: {path: /var/lib/muster}
 log: {level: debug, tail_keep: 2d}
-limits: {log_polls_in_flight: 8, log_bytes_max: 512KB, answer_bytes_max: 4MB}
+limits: {launches_in_flight: 8, log_bytes_max: 512KB, answer_bytes_max: 4MB}
 )");
   const ProviderConfig& vast = config.providers.at("vast");
   EXPECT_THAT(vast.log_hosts, ElementsAre("*.example.org", "http://127.0.0.1:9000"));
@@ -91,7 +91,7 @@ limits: {log_polls_in_flight: 8, log_bytes_max: 512KB, answer_bytes_max: 4MB}
   EXPECT_EQ(config.metrics, "");
   EXPECT_EQ(config.store_path, "/var/lib/muster");
   EXPECT_EQ(config.tail_keep, absl::Hours(48));
-  EXPECT_EQ(config.limits.log_polls_in_flight, 8);
+  EXPECT_EQ(config.limits.launches_in_flight, 8);
   EXPECT_EQ(config.limits.log_bytes_max, 512'000);
 }
 
@@ -114,7 +114,7 @@ TEST(DaemonConfig, SaysWhereAndWhatOfEveryMistake) {
       {"log: {level: loud}", "\"loud\" is not known; expected one of debug, info, warning, error"},
       {"log: {tail_keep: 7}", "log.tail_keep: \"7\" has no unit; expected a time span"},
       {"store: {path: ''}", "store.path: \"\" is empty; expected a folder"},
-      {"limits: {log_polls_in_flight: 0}", "is zero; expected at least 1"},
+      {"limits: {launches_in_flight: 0}", "is zero; expected at least 1"},
       {"limits: {log_bytes_max: 5MiB}", "\"5MiB\" has the wrong unit; expected a size such as"},
       {"sim: {speed: 0}", "sim.speed: \"0\" is out of range; expected 0.01 to 100000"},
       {"sim: {embedded: perhaps}", "\"perhaps\" is neither; expected true or false"},

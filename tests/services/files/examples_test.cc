@@ -84,7 +84,7 @@ TEST(Examples, TheDaemonsConfigurationShowsTheDefaults) {
   EXPECT_EQ(config->metrics, defaults.metrics);
   EXPECT_EQ(config->store_path, defaults.store_path);
   EXPECT_EQ(config->tail_keep, defaults.tail_keep);
-  EXPECT_EQ(config->limits.log_polls_in_flight, defaults.limits.log_polls_in_flight);
+  EXPECT_EQ(config->limits.launches_in_flight, defaults.limits.launches_in_flight);
   EXPECT_EQ(config->limits.log_bytes_max, defaults.limits.log_bytes_max);
   EXPECT_EQ(config->limits.answer_bytes_max, defaults.limits.answer_bytes_max);
 }

@@ -121,6 +121,7 @@ TEST(FleetFile, SaysWhereAndWhatOfEveryMistake) {
   const Bad table[] = {
       {"workerz: 4", "f.yaml:3:1: workerz: is not a known key; did you mean \"workers\"?"},
       {"colour: red", "f.yaml:3:1: colour: is not a known key; expected one of name, "},
+      {"market: {gpu: RTX 3060}", "market.gpu: is not a known key; did you mean \"gpus\"?"},
       {"workers: 5", "f.yaml:3:1: workers: is here twice, first in line 2; expected it once"},
       {"timers: {boot: 10m, boot: 9m}",
        "f.yaml:3:21: timers.boot: is here twice, first in line 3; expected it once"},
@@ -227,6 +228,8 @@ TEST(FleetFile, SaysWhatIsMissingOrNoFleetAtAll) {
   EXPECT_THAT(ErrorOf("name: [a\n"), HasSubstr("is not YAML"));
   EXPECT_THAT(ErrorOf("name: a\nworkers: 1\n---\nname: b\n"), HasSubstr("a second document"));
   EXPECT_THAT(ErrorOf(std::string("name: a\0", 8)), HasSubstr("holds a zero byte"));
+  EXPECT_EQ(ErrorOf("name: a\nworkers: \xff\n"),
+            "f.yaml:2:10: a byte that is no UTF-8; expected a fleet file in UTF-8");
 }
 
 TEST(FleetFile, ReportsEveryMistakeInTheOrderOfTheFile) {

@@ -101,6 +101,12 @@ TEST(SpecCheck, HoldsThresholdsAtJustUnderAndJustOver) {
   EXPECT_FALSE(onstart_ok(4097));
 }
 
+TEST(SpecCheck, TheStartScriptIsText) {
+  specpb::FleetSpec spec = Filled();
+  spec.mutable_launch()->set_onstart("echo \xff");
+  EXPECT_THAT(FieldsOf(ValidateSpec(spec)), ElementsAre("launch.onstart"));
+}
+
 TEST(SpecCheck, UnknownEnumValuesOfANewerClientAreRefused) {
   specpb::FleetSpec spec = Filled();
   spec.set_orphans(static_cast<specpb::OrphanPolicy>(77));

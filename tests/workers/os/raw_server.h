@@ -54,6 +54,7 @@ class RawServer {
   void StopListening() { acceptor_.close(); }
 
   std::vector<std::string> requests;           // scripts add what they read
+  int closed = 0;                              // connections that a script has closed
   std::vector<std::string> offered_protocols;  // by the last TLS client, for what follows
 
  private:

@@ -128,6 +128,7 @@ Task<StatusOr<std::string>> VastProvider::Send(Call call, absl::Time deadline) {
   if (!call.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   request.body = std::move(call.body);
   request.deadline = deadline;
+  request.route = endpoint;
   request.body_bytes_max = options_.answer_bytes_max;
   request.redirects_max = call.method == "GET" ? 2 : 0;
   const absl::Time sent_at = rt_.Now();
@@ -368,6 +369,7 @@ Task<StatusOr<LogTail>> VastProvider::LookForLog(std::string url, absl::Time dea
   // Another host: no key for it. The end of the text is what counts.
   request.headers = {{"Range", Cat("bytes=-", options_.log_bytes_max)}};
   request.deadline = deadline;
+  request.route = "GET log text";
   request.body_bytes_max = 8 * options_.log_bytes_max;  // of a host that ignores the range
   const StatusOr<HttpResponse> response = co_await http_.Send(std::move(request));
   if (!response.ok()) {
