@@ -108,8 +108,8 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
   ask.index = scope.FreeIndex();
   ask.probe = probe;
   ask.rule = probe ? "credit-probe" : "replenish";
-  ask.why = Cat(scope.have(), " of ", scope.fleet.wanted(), " workers");
-  ask.compared = {{"have", static_cast<double>(scope.have()),
+  ask.why = Cat(scope.filled(), " of ", scope.fleet.wanted(), " workers");
+  ask.compared = {{"have", static_cast<double>(scope.filled()),
                    static_cast<double>(scope.fleet.wanted()), "count"}};
   ask.positions = {scope.fleet.applied.position, scope.fleet.scaled.position};
   if (probe) {
@@ -273,7 +273,7 @@ void DecideLaunch(Pass& pass, Scope& scope, const Ranked& choice, LaunchAsk ask)
 
 void StepReplenish(Pass& pass, Scope& scope) {
   if (!scope.fleet.active()) return;
-  const int need = scope.fleet.wanted() - scope.have();
+  const int need = scope.fleet.wanted() - scope.filled();
   if (need <= 0) return;
   int launches = MayLaunch(pass, scope, need);
   if (scope.gate.credit_wait) pass.Due(scope.gate.next_probe);

@@ -48,7 +48,7 @@ void SettleTrials(Pass& pass, Scope& scope) {
 bool Calm(Pass& pass, Scope& scope) {
   const specpb::Upgrades& upgrades = scope.fleet.spec.upgrades();
   if (!scope.gate.may_launch || !scope.going.empty() || scope.coming > 0) return false;
-  if (!scope.board.trials.empty() && scope.RunningTrialsLeft() > 0) return false;
+  if (!scope.board.RunningTrials().empty()) return false;
   if (scope.board.launching > 0 || scope.board.occupying != scope.board.open) return false;
   if (scope.have() != scope.fleet.wanted() || scope.board.healthy != scope.fleet.wanted()) {
     return false;
