@@ -18,11 +18,11 @@ std::vector<std::string> Condemned(const Scenario& s) {
   return rules;
 }
 
-TEST(Healing, AFleetFillsUpAndStaysHealthyForADay) {
+TEST(Healing, AFleetFillsUpAndStaysHealthyForHours) {
   Scenario s;
   s.Apply(ZebFleet(4));
   ASSERT_TRUE(s.Until([&] { return s.Healthy("zeb") == 4; }, kToFill)) << s.Healthy("zeb");
-  s.Run(absl::Hours(24));
+  s.Run(absl::Hours(8));
   EXPECT_EQ(s.Healthy("zeb"), 4);
   EXPECT_EQ(s.Alive().size(), 4u);
   EXPECT_EQ(s.Broken(), "");
@@ -52,7 +52,9 @@ TEST(Healing, EveryWayToFailIsHealedWithoutHarmToTheOthers) {
     SCOPED_TRACE(std::string(vastsim::FailureName(how)));
     Scenario s;
     s.Apply(ZebFleet(3));
-    ASSERT_TRUE(s.Until([&] { return s.Alive().size() == 3; }, kToFill));
+    const bool early = how == Failure::kStuckSetup || how == Failure::kStuckBoot;
+    ASSERT_TRUE(s.Until(
+        [&] { return early ? s.Alive().size() == 3 : s.Healthy("zeb") == 3; }, kToFill));
     const std::int64_t victim = s.Alive().front().id;
     ASSERT_THAT(s.sim().FailWorker(victim, how), IsOk());
     s.Run(absl::Minutes(75));
@@ -65,8 +67,7 @@ TEST(Healing, EveryWayToFailIsHealedWithoutHarmToTheOthers) {
 }
 
 TEST(Healing, WhatEndsByItselfKillsNobody) {
-  for (const Failure how : {Failure::kRecoveredError, Failure::kUploadsFail,
-                            Failure::kStrangeStatus}) {
+  for (const Failure how : {Failure::kRecoveredError, Failure::kUploadsFail}) {
     SCOPED_TRACE(std::string(vastsim::FailureName(how)));
     Scenario s;
     s.Apply(ZebFleet(2));

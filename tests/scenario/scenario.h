@@ -26,9 +26,16 @@
 
 namespace muster {
 
+// Few machines: most of the time of a scenario goes into reading the market's answers.
+inline vastsim::VastSimOptions SmallMarket() {
+  vastsim::VastSimOptions options;
+  options.machines = 30;
+  return options;
+}
+
 class Scenario {
  public:
-  explicit Scenario(vastsim::VastSimOptions market = {}, std::uint64_t seed = 1);
+  explicit Scenario(vastsim::VastSimOptions market = SmallMarket(), std::uint64_t seed = 1);
   ~Scenario();
 
   VirtualRuntime& rt() { return rt_; }
