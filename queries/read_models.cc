@@ -139,7 +139,8 @@ WorkerStatus ReadModels::FullWorker(const WorkerFacts& facts, absl::Time now) co
     worker.spent = meter->TotalAt(now);
   }
   worker.host_strikes = strikes_->LiveStrikes(facts.provider, facts.machine, now);
-  if (const specpb::FleetSpec* spec = fleets_->Spec(facts.fleet); spec != nullptr) {
+  const specpb::FleetSpec* spec = fleets_->Spec(facts.fleet);
+  if (spec != nullptr && worker.clock_limit == absl::ZeroDuration()) {
     worker.clock_limit = ClockLimit(spec->timers(), worker.health);
   }
   return worker;

@@ -114,6 +114,17 @@ absl::Time OccurredAt(const worker::Command& command) {
       command);
 }
 
+// The instance that `command` would make its worker's; empty for all others.
+InstanceId Claimed(const worker::Command& command) {
+  if (const auto* adopt = std::get_if<worker::Adopt>(&command)) {
+    return InstanceId(adopt->adoption.instance());
+  }
+  if (const auto* answered = std::get_if<worker::LaunchAnswered>(&command)) {
+    return answered->instance;
+  }
+  return {};
+}
+
 }  // namespace
 
 struct Handler::StreamLock {
@@ -293,9 +304,29 @@ StatusOr<const worker::State*> Handler::StateOf(const WorkerId& id, worker::Stat
   return kept;
 }
 
+Status Handler::CheckAcross(const WorkerId& id, const worker::Command& command) const {
+  if (const auto* launch = std::get_if<worker::RequestLaunch>(&command)) {
+    const fleet::State* fleet = world_.FindFleet(FleetName(launch->intent.fleet()));
+    if (fleet == nullptr || fleet->active()) return absl::OkStatus();
+    return FailedPrecondition(Cat("fleet ", fleet->name.str(), " goes down: nothing is launched"));
+  }
+  const InstanceId claimed = Claimed(command);
+  if (claimed.empty()) return absl::OkStatus();
+  const auto taken = [&](const WorkerId& owner) {
+    return FailedPrecondition(
+        Cat("instance ", claimed.str(), " is that of worker ", owner.str()));
+  };
+  const auto owner = world_.by_instance.find(claimed);
+  if (owner != world_.by_instance.end() && owner->second != id) return taken(owner->second);
+  const auto claim = claims_.find(claimed);
+  if (claim != claims_.end() && claim->second != id) return taken(claim->second);
+  return absl::OkStatus();
+}
+
 Task<StatusOr<Outcome>> Handler::Worker(WorkerId id, worker::Command command, Origin origin) {
   if (id.empty()) co_return InvalidArgument("no worker is named");
   const absl::Time occurred_at = OccurredAt(command);
+  const InstanceId claimed = Claimed(command);
   auto kept = std::make_shared<worker::State>();
   const auto version = [this, id, kept]() -> StatusOr<Version> {
     MUSTER_ASSIGN_OR_RETURN(const worker::State* state, StateOf(id, kept.get()));
@@ -304,17 +335,14 @@ Task<StatusOr<Outcome>> Handler::Worker(WorkerId id, worker::Command command, Or
   const auto decide = [this, id, kept, command = std::move(command)](
                           const DecideContext& context) -> StatusOr<Events> {
     MUSTER_ASSIGN_OR_RETURN(const worker::State* state, StateOf(id, kept.get()));
-    if (const auto* adopt = std::get_if<worker::Adopt>(&command)) {
-      const auto owner = world_.by_instance.find(InstanceId(adopt->adoption.instance()));
-      if (owner != world_.by_instance.end() && owner->second != id) {
-        return FailedPrecondition(Cat("instance ", adopt->adoption.instance(),
-                                      " is that of worker ", owner->second.str()));
-      }
-    }
+    MUSTER_RETURN_IF_ERROR(CheckAcross(id, command));
     return worker::Decide(*state, command, context);
   };
   Job job{WorkerStream(id), version, decide, occurred_at, std::move(origin)};
+  if (!claimed.empty()) claims_.emplace(claimed, id);
   StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  const auto claim = claims_.find(claimed);
+  if (claim != claims_.end() && claim->second == id) claims_.erase(claim);
   co_return outcome;
 }
 

@@ -56,7 +56,7 @@ class Handler {
   Task<Status> Load();
 
   // Each: OK with what was written, or
-  //   the refusal of Decide (see commands/*/commands.h): tell the asker
+  //   the refusal of Decide (see commands/*/commands.h), or of a rule across streams: tell the asker
   //   kResourceExhausted, kUnavailable  from the store: nothing was decided; stop acting
   Task<StatusOr<Outcome>> Worker(WorkerId id, worker::Command command, Origin origin);
   Task<StatusOr<Outcome>> Host(ProviderName provider, MachineId machine, host::Command command,
@@ -107,6 +107,8 @@ class Handler {
   Status CatchUp();
   void Fold(const Written& written, absl::Time occurred_at);
   void Tell(const std::vector<Written>& all);
+  // What no single stream can know: an instance has one worker, and a fleet that goes down gets none.
+  Status CheckAcross(const WorkerId& id, const worker::Command& command) const;
   // The World's state of the worker; one that ended long ago is folded anew into `kept`.
   StatusOr<const worker::State*> StateOf(const WorkerId& id, worker::State* kept) const;
   StatusOr<World> LoadWorld() const;
@@ -118,6 +120,7 @@ class Handler {
   std::map<int, Listener> listeners_;
   int next_listener_ = 1;
   std::map<StreamId, std::shared_ptr<StreamLock>> locks_;
+  std::map<InstanceId, WorkerId> claims_;  // by commands that are not in the log yet
 };
 
 }  // namespace muster

@@ -70,6 +70,10 @@ class Judge {
     out_.detail = std::move(detail);
     Cite(out_.evidence, facts);
   }
+  // The clock that runs against the worker, for those who show it.
+  void Running(std::string_view name, absl::Duration span, absl::Duration limit) {
+    *out_.evidence.add_measures() = SpanMeasure(name, span, limit);
+  }
   static void Cite(eventpb::Evidence& evidence, std::initializer_list<const Stamp*> facts) {
     for (const Stamp* fact : facts) {
       const auto& known = evidence.positions();
@@ -188,6 +192,7 @@ class Judge {
     const absl::Duration span = now_ - since.at;
     Say(H::OFFLINE, Cat("OFFLINE (", ActualStatusName(seen_.actual), ") ", FormatSpan(span), " of ",
                         FormatSpan(limit)), {&since, &seen_.instance});
+    Running("offline", span, limit);
     Due(since.at + limit);
     if (span < limit) return true;
     Condemn("offline", fault,
@@ -221,6 +226,7 @@ class Judge {
     const absl::Duration span = now_ - since.at;
     Say(H::BOOT, Cat("BOOT (", ActualStatusName(seen_.actual), ") ", FormatSpan(span), " of ",
                      FormatSpan(clocks_.boot)), {&since, &seen_.instance});
+    Running("boot", span, clocks_.boot);
     Due(since.at + clocks_.boot);
     if (span < clocks_.boot) return true;
     Condemn("stuck-boot", specpb::MACHINE,
@@ -249,6 +255,7 @@ class Judge {
     const absl::Duration span = Shown(since);
     Say(H::FAILING, Cat(what, "; ", FormatSpan(now_ - since.at), " of ",
                         FormatSpan(clocks_.error_grace)), {&since, &seen_.log});
+    Running("since_error", now_ - since.at, clocks_.error_grace);
     if (span < clocks_.error_grace || !Agreed()) return true;
     Condemn(rule, fault, Cat(what, ", ", Compared(span, clocks_.error_grace)),
             SpanMeasure("since_error", span, clocks_.error_grace), {&since, &seen_.log});
@@ -275,6 +282,7 @@ class Judge {
     const absl::Duration span = Shown(since);
     Say(health, Cat(name, " ", FormatSpan(now_ - since.at), " of ", FormatSpan(limit)),
         {&since, &seen_.log});
+    Running(name, now_ - since.at, limit);
     if (span < limit || !Agreed()) return true;
     Condemn(rule, fault, Cat(name, " for ", Compared(span, limit)),
             SpanMeasure(name, span, limit), {&since, &seen_.log});
@@ -288,6 +296,7 @@ class Judge {
     if (now_ - since.at < limit / 2) return false;
     Say(H::STALLED, Cat("no progress for ", FormatSpan(now_ - since.at), " of ", FormatSpan(limit)),
         {&since, &seen_.log});
+    Running("since_progress", now_ - since.at, limit);
     if (span < limit || !Agreed()) return true;
     Condemn("no-progress", specpb::MACHINE, Cat("no progress for ", Compared(span, limit)),
             SpanMeasure("since_progress", span, limit), {&since, &seen_.log});

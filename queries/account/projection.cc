@@ -32,55 +32,54 @@ void AccountProjection::Apply(const RecordedEvent& recorded, const eventpb::Even
   if (provider.empty()) return;
   Account& account = accounts_[std::string(provider)];
   const absl::Time at = recorded.event.occurred_at;
-  VisitEvent(
-      body,
-      Overloaded{[&](const eventpb::CreditObserved& e) {
-                   account.credit = e.credit_micro_usd();
-                   account.credit_at = at;
-                 },
-                 [&](const eventpb::CreditWaitBegan& e) {
-                   if (!account.waiting) account.wait_since = at;
-                   account.waiting = true;
-                   account.wait_detail = e.detail();
-                 },
-                 [&](const eventpb::CreditProbed& e) {
-                   if (!e.credit() && !e.detail().empty()) account.wait_detail = e.detail();
-                 },
-                 [&](const eventpb::CreditWaitEnded&) {
-                   account.waiting = false;
-                   account.wait_detail.clear();
-                   account.wait_since = absl::InfinitePast();
-                 },
-                 [&](const eventpb::AccountTroubleBegan& e) {
-                   const auto [it, began] = account.troubles.try_emplace({e.kind(), e.endpoint()});
-                   if (began) it->second.since = at;
-                   it->second.detail = e.detail();
-                 },
-                 [&](const eventpb::AccountTroubleEnded& e) {
-                   if (!e.endpoint().empty()) {
-                     account.troubles.erase({e.kind(), e.endpoint()});
-                     return;
-                   }
-                   std::erase_if(account.troubles,
-                                 [&](const auto& t) { return t.first.first == e.kind(); });
-                 },
-                 [&](const eventpb::OffersObserved& e) {
-                   account.offers_at = at;
-                   account.offers_found = e.found();
-                 },
-                 [&](const eventpb::InstanceListObserved& e) {
-                   account.list_at = at;
-                   account.instances = e.instances();
-                 },
-                 [&](const eventpb::OrphanFound& e) {
-                   const auto [it, found] = account.orphans.try_emplace(e.instance());
-                   const absl::Time since = found ? at : it->second.found;
-                   it->second = {e.label(), e.machine(), e.gpu(),
-                                 e.fleet(), e.why(),     e.price_micro_usd_per_hour(),
-                                 since};
-                 },
-                 [&](const eventpb::OrphanResolved& e) { account.orphans.erase(e.instance()); },
-                 [](const auto&) {}});
+  const Overloaded fold{
+      [&](const eventpb::CreditObserved& e) {
+        account.credit = e.credit_micro_usd();
+        account.credit_at = at;
+      },
+      [&](const eventpb::CreditWaitBegan& e) {
+        if (!account.waiting) account.wait_since = at;
+        account.waiting = true;
+        account.wait_detail = e.detail();
+      },
+      [&](const eventpb::CreditProbed& e) {
+        if (!e.credit() && !e.detail().empty()) account.wait_detail = e.detail();
+      },
+      [&](const eventpb::CreditWaitEnded&) {
+        account.waiting = false;
+        account.wait_detail.clear();
+        account.wait_since = absl::InfinitePast();
+      },
+      [&](const eventpb::AccountTroubleBegan& e) {
+        const auto [it, began] = account.troubles.try_emplace({e.kind(), e.endpoint()});
+        if (began) it->second.since = at;
+        it->second.detail = e.detail();
+      },
+      [&](const eventpb::AccountTroubleEnded& e) {
+        if (!e.endpoint().empty()) {
+          account.troubles.erase({e.kind(), e.endpoint()});
+          return;
+        }
+        std::erase_if(account.troubles, [&](const auto& t) { return t.first.first == e.kind(); });
+      },
+      [&](const eventpb::OffersObserved& e) {
+        account.offers_at = at;
+        account.offers_found = e.found();
+      },
+      [&](const eventpb::InstanceListObserved& e) {
+        account.list_at = at;
+        account.instances = e.instances();
+      },
+      [&](const eventpb::OrphanFound& e) {
+        const auto [it, found] = account.orphans.try_emplace(e.instance());
+        const absl::Time since = found ? at : it->second.found;
+        it->second = {e.label(), e.machine(), e.gpu(),
+                      e.fleet(), e.why(),     e.price_micro_usd_per_hour(),
+                      since};
+      },
+      [&](const eventpb::OrphanResolved& e) { account.orphans.erase(e.instance()); },
+      [](const auto&) {}};
+  VisitEvent(body, fold);
 }
 
 AccountStatus AccountProjection::Show(const std::string& provider, const Account& account) {

@@ -42,7 +42,7 @@ std::string DayName(std::int64_t day) {
 }
 
 bool Produces(const eventpb::LogObserved& e) {
-  return e.counter() >= 0 || e.total() >= 0 || e.phase() == "producing";
+  return e.counter() >= 0 || e.total() >= 0 || e.step() >= 0 || e.phase() == "producing";
 }
 
 }  // namespace
@@ -112,29 +112,29 @@ void CostProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBo
   // While launching, `price` is the offer's and the clock stands: priced_since is never.
   const bool billed =
       meter != nullptr && !meter->ended && meter->priced_since != absl::InfinitePast();
-  VisitEvent(body, Overloaded{[&](const eventpb::LaunchRequested& e) {
-                                if (meter == nullptr) begin(e);
-                              },
-                              [&](const eventpb::WorkerAdopted& e) {
-                                if (meter == nullptr) begin(e).priced_since = at;
-                              },
-                              [&](const eventpb::LaunchAccepted&) {
-                                if (meter != nullptr && !meter->ended && !billed)
-                                  meter->priced_since = at;
-                              },
-                              [&](const eventpb::InstanceObserved& e) {
-                                if (!billed) return;
-                                if (e.price_known())
-                                  SetPrice(*meter, e.price_micro_usd_per_hour(), at);
-                                if (meter->gpu.empty()) meter->gpu = e.gpu();
-                              },
-                              [&](const eventpb::LogObserved& e) {
-                                if (meter != nullptr && Produces(e)) meter->produced = true;
-                              },
-                              [&](const eventpb::WorkerEnded&) {
-                                if (meter != nullptr) End(std::string(id), *meter, body, at);
-                              },
-                              [](const auto&) {}});
+  const Overloaded fold{[&](const eventpb::LaunchRequested& e) {
+                          if (meter == nullptr) begin(e);
+                        },
+                        [&](const eventpb::WorkerAdopted& e) {
+                          if (meter == nullptr) begin(e).priced_since = at;
+                        },
+                        [&](const eventpb::LaunchAccepted&) {
+                          if (meter != nullptr && !meter->ended && !billed)
+                            meter->priced_since = at;
+                        },
+                        [&](const eventpb::InstanceObserved& e) {
+                          if (!billed) return;
+                          if (e.price_known()) SetPrice(*meter, e.price_micro_usd_per_hour(), at);
+                          if (meter->gpu.empty()) meter->gpu = e.gpu();
+                        },
+                        [&](const eventpb::LogObserved& e) {
+                          if (meter != nullptr && Produces(e)) meter->produced = true;
+                        },
+                        [&](const eventpb::WorkerEnded&) {
+                          if (meter != nullptr) End(std::string(id), *meter, body, at);
+                        },
+                        [](const auto&) {}};
+  VisitEvent(body, fold);
 }
 
 const Meter* CostProjection::Find(std::string_view worker) const {

@@ -69,30 +69,31 @@ void FleetStatusProjection::Apply(const RecordedEvent& recorded, const eventpb::
   if (known == fleets_.end()) return;  // nothing can be shown of a fleet without its spec
   Fleet& fleet = known->second;
   fleet.updated = std::max(fleet.updated, at);
-  VisitEvent(body, Overloaded{[&](const eventpb::FleetScaled& e) {
-                                auto spec = std::make_shared<specpb::FleetSpec>(*fleet.spec);
-                                spec->set_workers(e.workers());
-                                SetSpec(fleet, std::move(spec));
-                              },
-                              [&](const eventpb::FleetDownRequested&) { fleet.down = true; },
-                              [&](const eventpb::FleetEnded&) {
-                                fleet.ended = true;
-                                fleet.waits.clear();
-                              },
-                              [&](const eventpb::FleetWaitChanged&) { SetWaits(fleet, body, at); },
-                              [&](const eventpb::QuotaIntervalChanged& e) {
-                                fleet.upload_interval_s = e.interval_s();
-                                fleet.workers_on_old = e.workers_on_old();
-                              },
-                              [&](const eventpb::StrikesSuspended& e) {
-                                fleet.suspended = true;
-                                fleet.suspended_cause = e.cause();
-                              },
-                              [&](const eventpb::StrikesResumed&) {
-                                fleet.suspended = false;
-                                fleet.suspended_cause.clear();
-                              },
-                              [](const auto&) {}});
+  const Overloaded fold{[&](const eventpb::FleetScaled& e) {
+                          auto spec = std::make_shared<specpb::FleetSpec>(*fleet.spec);
+                          spec->set_workers(e.workers());
+                          SetSpec(fleet, std::move(spec));
+                        },
+                        [&](const eventpb::FleetDownRequested&) { fleet.down = true; },
+                        [&](const eventpb::FleetEnded&) {
+                          fleet.ended = true;
+                          fleet.waits.clear();
+                        },
+                        [&](const eventpb::FleetWaitChanged&) { SetWaits(fleet, body, at); },
+                        [&](const eventpb::QuotaIntervalChanged& e) {
+                          fleet.upload_interval_s = e.interval_s();
+                          fleet.workers_on_old = e.workers_on_old();
+                        },
+                        [&](const eventpb::StrikesSuspended& e) {
+                          fleet.suspended = true;
+                          fleet.suspended_cause = e.cause();
+                        },
+                        [&](const eventpb::StrikesResumed&) {
+                          fleet.suspended = false;
+                          fleet.suspended_cause.clear();
+                        },
+                        [](const auto&) {}};
+  VisitEvent(body, fold);
 }
 
 FleetStatus FleetStatusProjection::Show(const std::string& name) const {

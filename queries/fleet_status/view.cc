@@ -37,7 +37,9 @@ constexpr std::array<HealthText, 12> kNotable = {{
 
 std::string ClockText(const HealthText& notable, int count, const WorkerStatus& oldest,
                       absl::Time now) {
-  if (oldest.clock_since == absl::InfinitePast()) return "";
+  if (oldest.clock_since == absl::InfinitePast()) {  // judged by something else than a clock
+    return oldest.health_detail.empty() ? "" : Cat(" (", OneLine(oldest.health_detail), ")");
+  }
   const absl::Duration running = std::max(now - oldest.clock_since, absl::ZeroDuration());
   std::string text = Cat(count > 1 ? "oldest " : "", ShortSpan(running));
   if (oldest.clock_limit > absl::ZeroDuration()) {

@@ -64,6 +64,16 @@ bool Restarted(const WorkerFacts& facts, const eventpb::LogObserved& e) {
   return e.counter() >= 0 && facts.counter > e.counter();
 }
 
+// Progress is a counter that grew, never the mere presence of a line.
+bool Grew(const WorkerFacts& facts, const eventpb::LogObserved& e) {
+  const bool first = facts.counter < 0 && facts.total < 0 && facts.step < 0;
+  const auto grew = [&](std::int64_t before, std::int64_t after) {
+    return after >= 0 && (first || (before >= 0 && after > before));
+  };
+  return grew(facts.counter, e.counter()) || grew(facts.total, e.total()) ||
+         grew(facts.step, e.step());
+}
+
 void Progress(WorkerFacts& facts, const eventpb::LogObserved& e, absl::Time at) {
   facts.progress_at = at;
   facts.ever_produced = true;
@@ -78,7 +88,7 @@ void Read(WorkerFacts& facts, const eventpb::LogObserved& e, absl::Time at) {
     facts.total_before += std::max<std::int64_t>(facts.total, 0);
     facts.counter = facts.total = facts.step = -1;
   }
-  if (e.counter() > facts.counter || e.total() > facts.total) Progress(facts, e, at);
+  if (Grew(facts, e)) Progress(facts, e, at);
   if (e.counter() >= 0) facts.counter = e.counter();
   if (e.total() >= 0) facts.total = std::max(facts.total, e.total());
   if (e.step() >= 0) facts.step = e.step();
@@ -97,6 +107,14 @@ void Read(WorkerFacts& facts, const eventpb::LogObserved& e, absl::Time at) {
   facts.error = e.error();
   if (!e.container_id().empty()) facts.container_id = e.container_id();
   facts.log_at = at;
+}
+
+// The policy's own limit of the clock that it judged by; 0 = it named none.
+double ClockLimit(const eventpb::Evidence& evidence) {
+  for (const auto& measure : evidence.measures()) {
+    if (measure.unit() == "s" && measure.threshold() > 0) return measure.threshold();
+  }
+  return 0;
 }
 
 std::string_view LifeName(Life life) {
@@ -183,38 +201,38 @@ void HealthProjection::ApplyToWorker(WorkerFacts& facts, const eventpb::EventBod
                                      absl::Time at) {
   absl::Time& updated = updated_[facts.fleet];
   updated = std::max(updated, at);
-  VisitEvent(body, Overloaded{[&](const eventpb::LaunchAccepted& e) {
-                                if (facts.life == Life::kLaunching)
-                                  EnterLive(facts, e.instance(), at);
-                              },
-                              [&](const eventpb::InstanceObserved& e) {
-                                if (facts.open()) See(facts, e, at);
-                              },
-                              [&](const eventpb::LogObserved& e) {
-                                if (facts.open()) Read(facts, e, at);
-                              },
-                              [&](const eventpb::WorkerHealthChanged& e) {
-                                facts.health = e.health();
-                                facts.health_detail = e.detail();
-                                facts.health_since = at;
-                              },
-                              [&](const eventpb::WorkerCondemned& e) {
-                                facts.rule = e.evidence().rule();
-                                Decided(facts.fleet, facts.rule, "destroy");
-                              },
-                              [&](const eventpb::DestroyRequested&) {
-                                if (facts.life == Life::kLaunching || facts.life == Life::kLive) {
-                                  Enter(facts, Life::kDestroying, at);
-                                }
-                              },
-                              [&](const eventpb::StartRequested& e) {
-                                Decided(facts.fleet, e.evidence().rule(), "start");
-                              },
-                              [&](const eventpb::WorkerEnded& e) {
-                                facts.ended_how = EndedWord(e.how());
-                                End(facts, at);
-                              },
-                              [](const auto&) {}});
+  const Overloaded fold{
+      [&](const eventpb::LaunchAccepted& e) {
+        if (facts.life == Life::kLaunching) EnterLive(facts, e.instance(), at);
+      },
+      [&](const eventpb::InstanceObserved& e) {
+        if (facts.open()) See(facts, e, at);
+      },
+      [&](const eventpb::LogObserved& e) {
+        if (facts.open()) Read(facts, e, at);
+      },
+      [&](const eventpb::WorkerHealthChanged& e) {
+        facts.health = e.health();
+        facts.health_detail = e.detail();
+        facts.health_limit_s = ClockLimit(e.evidence());
+        facts.health_since = at;
+      },
+      [&](const eventpb::WorkerCondemned& e) {
+        facts.rule = e.evidence().rule();
+        Decided(facts.fleet, facts.rule, "destroy");
+      },
+      [&](const eventpb::DestroyRequested&) {
+        if (facts.life == Life::kLaunching || facts.life == Life::kLive) {
+          Enter(facts, Life::kDestroying, at);
+        }
+      },
+      [&](const eventpb::StartRequested& e) { Decided(facts.fleet, e.evidence().rule(), "start"); },
+      [&](const eventpb::WorkerEnded& e) {
+        facts.ended_how = EndedWord(e.how());
+        End(facts, at);
+      },
+      [](const auto&) {}};
+  VisitEvent(body, fold);
 }
 
 void HealthProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBody& body) {
@@ -229,28 +247,29 @@ void HealthProjection::Apply(const RecordedEvent& recorded, const eventpb::Event
   const auto known = workers_.find(ToAbsl(id));
   if (known != workers_.end()) return ApplyToWorker(*known->second, body, at);
 
-  VisitEvent(body, Overloaded{[&](const eventpb::LaunchRequested& e) {
-                                WorkerFacts& facts = Begin(id, e.fleet(), at);
-                                facts.label = e.label();
-                                facts.provider = e.provider();
-                                facts.index = e.index();
-                                facts.replaces = e.replaces();
-                                facts.upload_interval_s = e.upload_interval_s();
-                                Offer(facts, e.offer());
-                                Decided(e.fleet(), e.evidence().rule(), "launch");
-                                ApplyToWorker(facts, body, at);
-                              },
-                              [&](const eventpb::WorkerAdopted& e) {
-                                WorkerFacts& facts = Begin(id, e.fleet(), at);
-                                facts.label = e.label();
-                                facts.provider = e.provider();
-                                facts.index = e.index();
-                                facts.adopted = true;
-                                Offer(facts, e.offer());
-                                EnterLive(facts, e.instance(), at);
-                                ApplyToWorker(facts, body, at);
-                              },
-                              [](const auto&) {}});
+  const Overloaded fold{[&](const eventpb::LaunchRequested& e) {
+                          WorkerFacts& facts = Begin(id, e.fleet(), at);
+                          facts.label = e.label();
+                          facts.provider = e.provider();
+                          facts.index = e.index();
+                          facts.replaces = e.replaces();
+                          facts.upload_interval_s = e.upload_interval_s();
+                          Offer(facts, e.offer());
+                          Decided(e.fleet(), e.evidence().rule(), "launch");
+                          ApplyToWorker(facts, body, at);
+                        },
+                        [&](const eventpb::WorkerAdopted& e) {
+                          WorkerFacts& facts = Begin(id, e.fleet(), at);
+                          facts.label = e.label();
+                          facts.provider = e.provider();
+                          facts.index = e.index();
+                          facts.adopted = true;
+                          Offer(facts, e.offer());
+                          EnterLive(facts, e.instance(), at);
+                          ApplyToWorker(facts, body, at);
+                        },
+                        [](const auto&) {}};
+  VisitEvent(body, fold);
 }
 
 const WorkerFacts* HealthProjection::Find(std::string_view id) const {
@@ -326,6 +345,7 @@ WorkerStatus HealthProjection::Show(const WorkerFacts& facts) {
   shown.ended_how = facts.ended_how;
   shown.ended_rule = facts.rule;
   shown.clock_since = ClockSince(facts, health);
+  if (facts.life == Life::kLive) shown.clock_limit = absl::Seconds(facts.health_limit_s);
   return shown;
 }
 

@@ -32,6 +32,7 @@ struct WorkerFacts {
   absl::Time life_since = absl::InfinitePast();
   int health = 0;  // eventpb::WorkerHealthChanged::Health
   std::string health_detail;
+  double health_limit_s = 0;  // of the clock that runs against it, as the policy named it
   absl::Time health_since = absl::InfinitePast();
   std::string ended_how, rule;
 
@@ -62,7 +63,7 @@ struct WorkerFacts {
   static void Fields(Archive& a, Self& s) {
     a(s.id, s.fleet, s.label, s.provider, s.instance, s.machine, s.gpu, s.location, s.replaces,
       s.index, s.adopted, s.offered_price, s.expected_rate_per_s, s.upload_interval_s);
-    a(s.life, s.begun, s.life_since, s.health, s.health_detail, s.health_since, s.ended_how,
+    a(s.life, s.begun, s.life_since, s.health, s.health_detail, s.health_limit_s, s.health_since, s.ended_how,
       s.rule);
     a(s.actual_status, s.intended_raw, s.status_message, s.ssh_host, s.ssh_port, s.instance_at,
       s.status_since);

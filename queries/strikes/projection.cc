@@ -40,49 +40,50 @@ void StrikesProjection::Apply(const RecordedEvent& recorded, const eventpb::Even
 }
 
 void StrikesProjection::ApplyToFleet(const std::string& fleet, const eventpb::EventBody& body) {
-  VisitEvent(body,
-             Overloaded{[&](const eventpb::FleetApplied& e) {
+  const Overloaded fold{[&](const eventpb::FleetApplied& e) {
                           const int limit = e.spec().strikes().limit();
                           fleets_[fleet] = {e.spec().provider(), limit > 0 ? limit : kLimitDefault,
                                             true};
                         },
                         [&](const eventpb::FleetDownRequested&) { fleets_[fleet].active = false; },
-                        [](const auto&) {}});
+                        [](const auto&) {}};
+  VisitEvent(body, fold);
 }
 
 void StrikesProjection::ApplyToHost(const Key& key, const RecordedEvent& recorded,
                                     const eventpb::EventBody& body) {
   Host& host = hosts_[key];
   const absl::Time at = recorded.event.occurred_at;
-  VisitEvent(body, Overloaded{[&](const eventpb::HostStruck& e) {
-                                host.strikes.push_back({.cause = e.cause(),
-                                                        .worker = e.worker(),
-                                                        .fleet = e.fleet(),
-                                                        .summary = e.evidence().summary(),
-                                                        .weight = e.weight(),
-                                                        .at = at,
-                                                        .expires = Expiry(e.expires_us())});
-                              },
-                              [&](const eventpb::HostPardoned&) { host.strikes.clear(); },
-                              [&](const eventpb::StrikesImported& e) {
-                                for (int i = 0; i < std::min(e.strikes(), 1000); ++i) {
-                                  host.strikes.push_back({.cause = "imported",
-                                                          .summary = Cat("from ", e.file()),
-                                                          .at = at,
-                                                          .expires = Expiry(e.expires_us())});
-                                }
-                              },
-                              [&](const eventpb::HostMeasured& e) {
-                                if (!e.gpu().empty()) host.gpu = e.gpu();
-                                ++host.launches;
-                                if (e.booted()) ++host.boots;
-                                if (e.producing_s() <= 0 || !std::isfinite(e.rate_per_s())) return;
-                                ++host.samples;
-                                host.seconds += static_cast<double>(e.producing_s());
-                                host.rate_seconds +=
-                                    e.rate_per_s() * static_cast<double>(e.producing_s());
-                              },
-                              [](const auto&) {}});
+  const Overloaded fold{[&](const eventpb::HostStruck& e) {
+                          host.strikes.push_back({.cause = e.cause(),
+                                                  .worker = e.worker(),
+                                                  .fleet = e.fleet(),
+                                                  .summary = e.evidence().summary(),
+                                                  .weight = e.weight(),
+                                                  .at = at,
+                                                  .expires = Expiry(e.expires_us())});
+                        },
+                        [&](const eventpb::HostPardoned&) { host.strikes.clear(); },
+                        [&](const eventpb::StrikesImported& e) {
+                          for (int i = 0; i < std::min(e.strikes(), 1000); ++i) {
+                            host.strikes.push_back({.cause = "imported",
+                                                    .summary = Cat("from ", e.file()),
+                                                    .at = at,
+                                                    .expires = Expiry(e.expires_us())});
+                          }
+                        },
+                        [&](const eventpb::HostMeasured& e) {
+                          if (!e.gpu().empty()) host.gpu = e.gpu();
+                          ++host.launches;
+                          if (e.booted()) ++host.boots;
+                          if (e.producing_s() <= 0 || !std::isfinite(e.rate_per_s())) return;
+                          ++host.samples;
+                          host.seconds += static_cast<double>(e.producing_s());
+                          host.rate_seconds +=
+                              e.rate_per_s() * static_cast<double>(e.producing_s());
+                        },
+                        [](const auto&) {}};
+  VisitEvent(body, fold);
 }
 
 HostStatus StrikesProjection::Show(const Key& key, const Host& host, absl::Time now) const {

@@ -269,26 +269,27 @@ std::string Remark(const eventpb::EventBody& body) {
     const std::string& version = evidence->policy_version();
     text = Cat("policy ", version.substr(version.find('@') + 1));  // npos + 1 = the whole
   }
-  VisitEvent(body, Overloaded{[&](const eventpb::LogObserved& e) {
-                                if (e.agreeing_polls() > 1)
-                                  text = Cat(e.agreeing_polls(), " polls agree");
-                              },
-                              [&](const eventpb::InstanceAbsent& e) {
-                                if (e.definite() || e.complete_lists() >= 2) text = "confirmed";
-                              },
-                              [&](const eventpb::WorkerEnded& e) {
-                                if (!e.confirmed_by().empty()) text = Cat("by ", e.confirmed_by());
-                              },
-                              [&](const eventpb::LaunchRequested& e) {
-                                if (e.offer().expected_rate_per_s() <= 0) return;
-                                text = Cat(Number(e.offer().expected_rate_per_s()), "/s expected",
-                                           e.offer().expected_from().empty() ? "" : ", ",
-                                           e.offer().expected_from());
-                              },
-                              [&](const eventpb::HostStruck& e) {
-                                if (!e.worker().empty()) text = Cat("worker/", e.worker());
-                              },
-                              [](const auto&) {}});
+  const Overloaded fold{[&](const eventpb::LogObserved& e) {
+                          if (e.agreeing_polls() > 1)
+                            text = Cat(e.agreeing_polls(), " polls agree");
+                        },
+                        [&](const eventpb::InstanceAbsent& e) {
+                          if (e.definite() || e.complete_lists() >= 2) text = "confirmed";
+                        },
+                        [&](const eventpb::WorkerEnded& e) {
+                          if (!e.confirmed_by().empty()) text = Cat("by ", e.confirmed_by());
+                        },
+                        [&](const eventpb::LaunchRequested& e) {
+                          if (e.offer().expected_rate_per_s() <= 0) return;
+                          text = Cat(Number(e.offer().expected_rate_per_s()), "/s expected",
+                                     e.offer().expected_from().empty() ? "" : ", ",
+                                     e.offer().expected_from());
+                        },
+                        [&](const eventpb::HostStruck& e) {
+                          if (!e.worker().empty()) text = Cat("worker/", e.worker());
+                        },
+                        [](const auto&) {}};
+  VisitEvent(body, fold);
   return text.empty() ? "" : Cat("(", OneLine(text), ")");
 }
 

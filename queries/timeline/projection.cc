@@ -95,17 +95,18 @@ void TimelineProjection::Apply(const RecordedEvent& recorded, const eventpb::Eve
   if (!worker.empty()) return OfWorker(worker, recorded, body);
   const std::string_view fleet = NameInStream(recorded.stream, "fleet/");
   if (!fleet.empty()) return Append(fleets_, fleet, position);
-  VisitEvent(body, Overloaded{[&](const eventpb::HostStruck& e) {
-                                if (!e.worker().empty()) Append(mentions_, e.worker(), position);
-                                if (!e.fleet().empty()) Append(fleets_, e.fleet(), position);
-                              },
-                              [&](const eventpb::OrphanFound& e) {
-                                if (!e.fleet().empty()) Append(fleets_, e.fleet(), position);
-                              },
-                              [&](const eventpb::OrphanResolved& e) {
-                                if (!e.worker().empty()) Append(mentions_, e.worker(), position);
-                              },
-                              [](const auto&) {}});
+  const Overloaded fold{[&](const eventpb::HostStruck& e) {
+                          if (!e.worker().empty()) Append(mentions_, e.worker(), position);
+                          if (!e.fleet().empty()) Append(fleets_, e.fleet(), position);
+                        },
+                        [&](const eventpb::OrphanFound& e) {
+                          if (!e.fleet().empty()) Append(fleets_, e.fleet(), position);
+                        },
+                        [&](const eventpb::OrphanResolved& e) {
+                          if (!e.worker().empty()) Append(mentions_, e.worker(), position);
+                        },
+                        [](const auto&) {}};
+  VisitEvent(body, fold);
 }
 
 const Positions& TimelineProjection::OfStream(std::string_view stream) const {

@@ -58,6 +58,31 @@ TEST(FleetStatus, SaysHowLongAWorkerMayStillBeInSetup) {
   EXPECT_EQ(Zeb(log).state, "1 in SETUP (4m12s of 10m, then replace)");
 }
 
+TEST(FleetStatus, ShowsTheLimitThatThePolicyJudgedBy) {
+  LogBuilder log;
+  log.Fleet("zeb", {.workers = 1, .setup_s = 600});
+  log.Launch("k7f2q", "zeb", {});
+  log.Accept("k7f2q", "123");
+  log.Read("k7f2q", {.phase = "setup"});
+  eventpb::WorkerHealthChanged change;
+  change.set_health(WorkerHealthChanged::SETUP);
+  *change.mutable_evidence()->add_measures() = MakeMeasure("SETUP", 0, 1200, "s");
+  log.Write("worker/k7f2q", change);
+  log.After(absl::Minutes(1));
+  EXPECT_EQ(Zeb(log).state, "1 in SETUP (1m of 20m, then replace)");
+}
+
+TEST(FleetStatus, ShowsWhyAWorkerFailsWhenNoClockRuns) {
+  LogBuilder log;
+  log.Fleet("zeb", {.workers = 1});
+  Healthy(log, "aaaa");
+  eventpb::WorkerHealthChanged change;
+  change.set_health(WorkerHealthChanged::FAILING);
+  change.set_detail("$0.1/h is over $0.09/h");
+  log.Write("worker/aaaa", change);
+  EXPECT_EQ(Zeb(log).state, "1 FAILING ($0.1/h is over $0.09/h)");
+}
+
 TEST(FleetStatus, IsAllHealthyWhenNothingIsAmiss) {
   LogBuilder log;
   log.Fleet("zeb", {.workers = 1});

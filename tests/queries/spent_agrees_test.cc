@@ -10,8 +10,8 @@ namespace {
 
 worker::State FoldWorker(LogBuilder& log, const std::string& id) {
   worker::State state;
-  const Status read = log.store().ReadStream(
-      StreamId("worker/" + id), 0, [&](const RecordedEvent& event) {
+  const Status read =
+      log.store().ReadStream(StreamId("worker/" + id), 0, [&](const RecordedEvent& event) {
         const auto body = DecodeEvent(event.event.type, event.event.payload);
         worker::Evolve(state, *body, {event.position, event.event.occurred_at});
         return true;
@@ -28,8 +28,8 @@ TEST(CostModel, AgreesWithTheWriteSideWhateverPriceAndClockDo) {
     log.Launch("k7f2q", "zeb", {.price = static_cast<std::int64_t>(rng.Below(200'000))});
     log.After(absl::Seconds(77)).Accept("k7f2q", "123");
     for (int i = 0; i < 40; ++i) {
-      log.After(absl::Microseconds(static_cast<std::int64_t>(rng.Below(3'000'000'000)) -
-                                   600'000'000));
+      log.After(
+          absl::Microseconds(static_cast<std::int64_t>(rng.Below(3'000'000'000)) - 600'000'000));
       if (rng.Chance(0.1)) log.Write("worker/k7f2q", eventpb::DestroyRequested());
       log.See("k7f2q", static_cast<std::int64_t>(rng.Below(200'000)));
       const absl::Time asked = log.now() + absl::Microseconds(rng.Below(100'000'000'000));

@@ -5,6 +5,8 @@
 // never moves backwards. Not thread-safe.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -34,6 +36,13 @@ class SimServer {
   virtual SimReply Handle(const HttpRequest& request, absl::Time now) = 0;
   // The origin ("http://127.0.0.1:4010") that links inside answers shall point to.
   virtual void SetOrigin(std::string origin) = 0;
+};
+
+// What a simulator is made from. Each provider documents its settings in its sim/README.md.
+struct SimSpec {
+  std::uint64_t seed = 1;
+  absl::Time start;
+  std::map<std::string, std::string> settings;  // "machines" -> "40"
 };
 
 }  // namespace muster

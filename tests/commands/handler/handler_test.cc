@@ -154,6 +154,40 @@ TEST_F(HandlerTest, AnInstanceIsNotAdoptedByTwoWorkers) {
   EXPECT_THAT(rt_.Run(handler_->Worker(WorkerId("other"), worker::Adopt{adoption}, {})),
               StatusIs(StatusCode::kFailedPrecondition, HasSubstr("k7f2q")));
 }
+Task<void> AdoptInto(Handler& handler, std::string worker, int& adopted) {
+  eventpb::WorkerAdopted adoption;
+  adoption.set_fleet("zeb");
+  adoption.set_provider("vast");
+  adoption.set_instance("i1");
+  worker::Command command = worker::Adopt{adoption};
+  const StatusOr<Outcome> outcome =
+      co_await handler.Worker(WorkerId(worker), std::move(command), {});
+  if (outcome.ok()) ++adopted;
+}
+TEST_F(HandlerTest, AnInstanceIsNotAdoptedByTwoWorkersAtOnce) {
+  int adopted = 0;
+  rt_.Spawn("a", AdoptInto(*handler_, "a", adopted));
+  rt_.Spawn("b", AdoptInto(*handler_, "b", adopted));
+  rt_.RunUntilIdle();
+  EXPECT_EQ(adopted, 1);
+  EXPECT_EQ(handler_->world().workers.size(), 1u);
+}
+TEST_F(HandlerTest, ALookUpDoesNotTakeTheInstanceOfAnotherWorker) {
+  ASSERT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
+  ASSERT_THAT(Worker(worker::LaunchAnswered{InstanceId("i1")}), IsOk());
+  const WorkerId other("other");
+  ASSERT_THAT(rt_.Run(handler_->Worker(other, worker::RequestLaunch{Intent("other")}, {})), IsOk());
+  EXPECT_THAT(rt_.Run(handler_->Worker(other, worker::LaunchAnswered{InstanceId("i1")}, {})),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("k7f2q")));
+}
+TEST_F(HandlerTest, NothingIsLaunchedForAFleetThatGoesDown) {
+  ASSERT_THAT(Fleet(ApplyOf(1)), IsOk());
+  ASSERT_THAT(Fleet(fleet::Down{"done"}), IsOk());
+  EXPECT_THAT(Worker(worker::RequestLaunch{Intent()}),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("zeb")));
+  ASSERT_THAT(Fleet(ApplyOf(1)), IsOk());
+  EXPECT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
+}
 TEST_F(HandlerTest, AWorkerThatEndedLongAgoIsStillKnownFromItsStream) {
   ASSERT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
   ASSERT_THAT(Worker(worker::LaunchRefused{eventpb::LaunchRejected::AUTH, ""}), IsOk());

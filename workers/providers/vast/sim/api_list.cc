@@ -155,8 +155,9 @@ SimReply ListV1(World& world, const Call& call, const Json&) {
   }
   const bool last = end >= keys.size();
   if (last) AddGhosts(world, rows);
+  const std::size_t ghosts = rows.size() - (end - first);
+  std::int64_t total = static_cast<std::int64_t>(keys.size() + ghosts);
   if (!rows.empty() && world.Fire(Trap::kListDropsRow)) rows.erase(rows.size() - 1);
-  std::int64_t total = static_cast<std::int64_t>(keys.size() + rows.size() - (end - first));
   if (const Fault* fault = world.Fire(Trap::kListTotalMismatch)) {
     total += fault->value == 0 ? 1 : static_cast<std::int64_t>(fault->value);
   }

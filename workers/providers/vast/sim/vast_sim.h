@@ -110,6 +110,10 @@ struct VastSimOptions {
   static std::map<std::string, absl::Duration> DefaultIntervals();
 };
 
+// Options from text settings, named like the members above (README.md).
+// kInvalidArgument  an unknown name or an impossible value; the message says what was expected
+StatusOr<VastSimOptions> OptionsFrom(const SimSpec& spec);
+
 // One call as it was served. Holds no key and no body.
 struct JournalEntry {
   absl::Time at;

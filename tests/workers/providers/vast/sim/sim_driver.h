@@ -19,6 +19,11 @@ struct Answer {
   absl::Duration delay;
 };
 
+// The value of "order" for one column. (Spelt with braces it would be a JSON object.)
+inline nlohmann::json By(const char* column) {
+  return nlohmann::json::array({nlohmann::json::array({column, "asc"})});
+}
+
 class SimDriver {
  public:
   explicit SimDriver(VastSimOptions options = Calm())
@@ -68,7 +73,7 @@ class SimDriver {
   }
   // The cheapest single-GPU offer.
   nlohmann::json Cheapest() {
-    return Search({{"num_gpus", {{"eq", 1}}}, {"order", {{"dph_total", "asc"}}}})
+    return Search({{"num_gpus", {{"eq", 1}}}, {"order", By("dph_total")}})
         .json["offers"][0];
   }
   // Rents the cheapest offer; the instance id.
