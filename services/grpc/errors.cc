@@ -16,7 +16,8 @@ std::string Url(const google::protobuf::Message& message) {
 }
 
 void Attach(Status& status, const google::protobuf::Message& message) {
-  status.SetPayload(Url(message), absl::Cord(message.SerializeAsString()));
+  const std::string bytes = message.SerializeAsString();
+  status.SetPayload(Url(message), absl::Cord(ToAbsl(bytes)));
 }
 
 std::string_view DefaultReason(StatusCode code) {

@@ -1,6 +1,7 @@
 // What the APIs ask of the world outside log and read models.
 #include <algorithm>
 
+#include "absl/strings/str_join.h"
 #include "commands/fleet/plan/preview.h"
 #include "eventstore/base/log.h"
 #include "services/grpc/plan_convert.h"

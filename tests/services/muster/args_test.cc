@@ -39,7 +39,7 @@ TEST(Args, RefusesInTheUsersWords) {
   };
   EXPECT_THAT(message({"zeb", "5", "--yess"}), HasSubstr("--yes"));
   EXPECT_THAT(message({"zeb"}), HasSubstr("FLEET N"));
-  EXPECT_THAT(message({"zeb", "5", "6"}), HasSubstr("6"));
+  EXPECT_THAT(message({"zeb", "5", "6"}), HasSubstr("got 3"));
   EXPECT_THAT(message({"zeb", "5", "--output"}), HasSubstr("FORMAT"));
 }
 
