@@ -93,9 +93,13 @@ void ReadModels::Apply(const RecordedEvent& recorded, const eventpb::EventBody& 
   if (body.has_installation_created()) installation_ = body.installation_created().id();
   position_ = recorded.position;
   recorded_at_ = recorded.recorded_at;
+  hash_.assign(recorded.hash.begin(), recorded.hash.end());
 }
 
 Status ReadModels::Apply(const RecordedEvent& recorded) {
+  if (recorded.position != position_ + 1) {
+    return DataLoss(Cat("position ", recorded.position, " follows ", position_));
+  }
   const auto body = DecodeEvent(recorded.event.type, recorded.event.payload);
   if (!body.ok()) return Annotate(body.status(), Cat("position ", recorded.position));
   Apply(recorded, *body);
@@ -112,7 +116,7 @@ std::string ReadModels::Digest() const {
 
 std::string ReadModels::Save() const {
   Packer packer;
-  packer(kLayout, position_, recorded_at_, installation_);
+  packer(kLayout, position_, recorded_at_, hash_, installation_);
   for (const Projection* part : Parts()) packer(std::string(part->name()), part->Save());
   return packer.Take();
 }
@@ -122,7 +126,7 @@ bool ReadModels::Load(std::string_view bytes) {
   std::int64_t layout = 0;
   unpacker(layout);
   if (!unpacker.ok() || layout != kLayout) return false;
-  unpacker(position_, recorded_at_, installation_);
+  unpacker(position_, recorded_at_, hash_, installation_);
   for (Projection* part : Parts()) {
     std::string name, state;
     unpacker(name, state);

@@ -198,6 +198,29 @@ TEST(Projector, StartsFromASnapshotAndThrowsADamagedOneAway) {
   EXPECT_EQ(third.models().Digest(), log.Models()->Digest());
 }
 
+TEST(Projector, ThrowsASnapshotOfAnotherLogAway) {
+  LogBuilder one, other;
+  one.Fleet("zeb", {});
+  other.Fleet("belief", {});
+  EXPECT_THAT(
+      other.store().SaveSnapshot("read-models", {.position = 1, .state = one.Models()->Save()}),
+      IsOk());
+  Projector projector(other.rt(), other.store());
+  EXPECT_THAT(other.rt().Run(projector.Start()), IsOk());
+  EXPECT_EQ(projector.models().Digest(), other.Models()->Digest());
+  EXPECT_THAT(projector.models().Fleet(FleetName("belief"), other.now()), IsOk());
+}
+
+TEST(ReadModels, AGapInTheLogIsDataLoss) {
+  LogBuilder log;
+  log.Fleet("zeb", {});
+  ReadModels models(log.store());
+  log.Fold(models);
+  RecordedEvent later;
+  later.position = 3;
+  EXPECT_THAT(models.Apply(later), StatusIs(StatusCode::kDataLoss));
+}
+
 TEST(Projector, BuildsTheModelsOfThePast) {
   LogBuilder log;
   log.Fleet("zeb", {});

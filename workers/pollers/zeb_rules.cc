@@ -64,7 +64,7 @@ std::vector<specpb::FactRule> ZebFactRules() {
            R"(^Bus error)"),
       Rule(FactRule::ERROR, "traceback", R"(^\s*Traceback \(most recent call last\))"),
       Rule(FactRule::ERROR, "exception",
-           R"(^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt)\b(?::|$))"),
+           R"(^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*)?(?:Error|Exception|Interrupt)\b(?::|$))"),
 
       Rule(FactRule::BROKEN, "launch",
            R"(command not found|No such file or directory|Permission denied|cannot execute)",

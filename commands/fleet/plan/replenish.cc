@@ -140,6 +140,7 @@ int MayLaunch(Pass& pass, Scope& scope, int need) {
     scope.waits.push_back(MakeWait(eventpb::Wait::PREFLIGHT, preflight, "operator"));
     return 0;
   }
+  if (pass.credit_moved.count(scope.provider) > 0) return 0;
   if (scope.gate.credit_wait) {
     // Over all fleets of the account only one, and none while the last is under way.
     const bool under_way = pass.board.LaunchesInFlight(scope.provider) > 0 ||

@@ -1,5 +1,5 @@
-// Fakes with behaviour for the adapter's tests: a scripted far side, a limiter that lets all pass
-// and takes notes, and secrets in a map.
+// Fakes with behaviour for the adapter's tests: a scripted far side, and a limiter that lets all
+// pass and takes notes.
 #pragma once
 
 #include <deque>
@@ -12,7 +12,6 @@
 #include "eventstore/base/runtime.h"
 #include "workers/ports/http.h"
 #include "workers/ports/rate_limiter.h"
-#include "workers/ports/secrets.h"
 
 namespace muster {
 
@@ -88,33 +87,6 @@ class OpenLimiter final : public RateLimiter {
   std::vector<absl::Time> slots_by;
   std::vector<std::pair<std::string, absl::Duration>> throttled;
   std::vector<std::string> passed;
-};
-
-class MapSecrets final : public Secrets {
- public:
-  explicit MapSecrets(std::map<std::string, std::string> values) : values_(std::move(values)) {
-    for (const auto& [ref, value] : values_) known_.push_back(value);
-  }
-  StatusOr<std::string> Resolve(std::string_view ref) override {
-    const auto found = values_.find(std::string(ref));
-    if (found == values_.end()) return NotFound(Cat(ref, " is not set"));
-    return found->second;
-  }
-  void Learn(std::string_view value) override { known_.emplace_back(value); }
-  std::string Mask(std::string_view text) const override {
-    std::string out(text);
-    for (const std::string& value : known_) {
-      for (std::size_t at; (at = out.find(value)) != std::string::npos;) {
-        out.replace(at, value.size(), "[secret]");
-      }
-    }
-    return out;
-  }
-  void Forget(const std::string& ref) { values_.erase(ref); }
-
- private:
-  std::map<std::string, std::string> values_;
-  std::vector<std::string> known_;
 };
 
 }  // namespace muster

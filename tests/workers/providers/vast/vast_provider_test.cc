@@ -1,6 +1,7 @@
 #include "workers/providers/vast/vast_provider.h"
 
 #include "tests/sim/virtual_runtime.h"
+#include "tests/support/map_secrets.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
 #include "tests/workers/providers/vast/fakes.h"
@@ -26,6 +27,7 @@ class VastProviderTest : public testing::Test {
     options.base_url = "https://vast.example/";
     options.api_key_ref = "env:KEY";
     provider = MakeVastProvider(options, rt, http, limiter, secrets);
+    EXPECT_THAT(secrets.Resolve("env:HF_TOKEN"), IsOk());  // as a launch would have done
   }
   absl::Time In(absl::Duration span) const { return rt.Now() + span; }
   absl::Time Soon() const { return In(absl::Seconds(60)); }
@@ -45,7 +47,7 @@ class VastProviderTest : public testing::Test {
   VirtualRuntime rt{1};
   ScriptedHttp http{rt};
   OpenLimiter limiter;
-  MapSecrets secrets{{{"env:KEY", "key_planted"}, {"env:HF_TOKEN", "hf_planted"}}};
+  MapSecrets secrets{{"env:KEY", "key_planted"}, {"env:HF_TOKEN", "hf_planted"}};
   std::unique_ptr<Provider> provider;
 };
 
@@ -68,7 +70,7 @@ TEST_F(VastProviderTest, SendsTheKeyInTheHeaderAndNowhereElse) {
 }
 
 TEST_F(VastProviderTest, AMissingKeyIsAnAuthTroubleAndNothingIsSent) {
-  secrets.Forget("env:KEY");
+  secrets.Set("env:KEY", "");
   const auto list = List();
   EXPECT_EQ(TroubleOf(list.status()), Trouble::kAuth);
   EXPECT_THAT(std::string(Message(list.status())), HasSubstr("env:KEY"));

@@ -1,0 +1,352 @@
+#include "workers/pollers/observation.h"
+
+#include "tests/support/pch.h"
+#include "tests/workers/support/rig.h"
+
+namespace muster {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::Each;
+using testing::Ge;
+using testing::IsEmpty;
+using testing::Key;
+using testing::Not;
+using testing::Pair;
+using testing::SizeIs;
+
+std::string Batch(int n) {
+  return Cat("[w] batch ", n, ": 7168 examples, 1.4 games/s, step=142, total_games=", 256 * n,
+             "\n");
+}
+
+class ObservationTest : public testing::Test {
+ protected:
+  ObservationTest() { rig.Apply(); }
+  void Start(ObservationOptions options = {}) {
+    observation = std::make_unique<Observation>(rig.link(), options);
+    observation->Start();
+  }
+  void Stop() {
+    rig.rt.Run([](Observation& o) -> Task<int> {
+      co_await o.Stop();
+      co_return 0;
+    }(*observation));
+  }
+  void Say(const WorkerId& id, std::string text) {
+    rig.provider.logs[rig.State(id).instance] = {LogTail::State::kText, std::move(text), false};
+  }
+  const worker::Observed& Seen(const WorkerId& id) { return rig.In<worker::Live>(id)->seen; }
+  const account::State& Account() {
+    static const account::State kNone;
+    const account::State* account = rig.handler.world().FindAccount(ProviderName("vast"));
+    return account != nullptr ? *account : kNone;
+  }
+
+  Rig rig;
+  std::unique_ptr<Observation> observation;
+};
+
+TEST_F(ObservationTest, ObservesInstancesLogsOffersAndCredit) {
+  const WorkerId id = rig.LiveWorker();
+  Say(id, Batch(7));
+  rig.provider.offers.push_back({.id = OfferId("1"),
+                                 .machine = MachineId("2"),
+                                 .gpu = GpuName("RTX 3070"),
+                                 .price = MicroUsdPerHour(70'000)});
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  EXPECT_EQ(Seen(id).actual, ActualStatus::kRunning);
+  EXPECT_EQ(Seen(id).price, MicroUsdPerHour(80'000));
+  EXPECT_EQ(Seen(id).counter, 7);
+  EXPECT_EQ(Seen(id).phase, worker::Observed::Phase::kProducing);
+  EXPECT_EQ(Account().credit, MicroUsd(10'000'000));
+  EXPECT_THAT(Account().offers, SizeIs(1));
+  EXPECT_EQ(rig.tails.Find(id)->text, Batch(7));
+  EXPECT_EQ(observation->freshness().log_pollers, 1);
+  EXPECT_GE(observation->freshness().list, rig.rt.Now() - absl::Seconds(35));
+}
+
+TEST_F(ObservationTest, BeginsWithAnAcceptedWorkerAndEndsWithItsEnd) {
+  Start();
+  const WorkerId id = rig.LiveWorker();
+  Say(id, Batch(1));
+  rig.rt.RunFor(absl::Seconds(15));
+  EXPECT_EQ(Seen(id).counter, 1);
+  EXPECT_THAT(rig.Condemn(id), IsOk());
+  rig.rt.RunFor(absl::Minutes(1));
+  EXPECT_EQ(observation->freshness().log_pollers, 0);
+}
+
+TEST_F(ObservationTest, AThousandHungLogCallsDelayNobody) {
+  std::vector<WorkerId> hung;
+  for (int i = 0; i < 1000; ++i) {
+    hung.push_back(rig.LiveWorker(i));
+    rig.provider.hung_logs.insert(rig.State(hung.back()).instance);
+  }
+  const WorkerId good = rig.LiveWorker(1000);
+  Say(good, Batch(1));
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  EXPECT_EQ(Seen(good).counter, 1);
+  for (int n = 2; n <= 10; ++n) {
+    Say(good, Batch(n));
+    rig.rt.RunFor(absl::Seconds(55));
+    EXPECT_EQ(Seen(good).counter, n);
+  }
+  for (const WorkerId& id : hung) {
+    EXPECT_FALSE(Seen(id).log.seen());
+    EXPECT_GE(Seen(id).log_failures, 2);
+    EXPECT_FALSE(Seen(id).no_container);
+    EXPECT_THAT(rig.Kinds(id), Not(Contains(Key("worker.log_observed"))));
+  }
+  EXPECT_EQ(Account().Find(eventpb::AccountTroubleBegan::OUTAGE), nullptr);
+}
+
+TEST_F(ObservationTest, AFailedLogPollKeepsWhatIsKnown) {
+  const WorkerId id = rig.LiveWorker();
+  Say(id, Batch(7));
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  rig.provider.failing["log"] = MakeTrouble(Trouble::kMalformed, "garbage");
+  rig.rt.RunFor(absl::Minutes(10));
+  EXPECT_EQ(Seen(id).counter, 7);
+  EXPECT_EQ(Seen(id).phase, worker::Observed::Phase::kProducing);
+  EXPECT_GE(Seen(id).log_failures, 2);
+  EXPECT_EQ(rig.tails.Find(id)->text, Batch(7));
+}
+
+TEST_F(ObservationTest, CountsPollsThatAgree) {
+  const WorkerId id = rig.LiveWorker();
+  Say(id, Cat(Batch(7), "ValueError: bad example\n"));
+  Start();
+  rig.rt.RunFor(absl::Minutes(3));
+  EXPECT_EQ(Seen(id).error, "ValueError: bad example");
+  EXPECT_GE(Seen(id).agreeing_polls, 2);
+}
+
+TEST_F(ObservationTest, AFailedListIsNoAbsence) {
+  const WorkerId id = rig.LiveWorker();
+  Start();
+  rig.rt.RunFor(absl::Minutes(3));
+  for (const Trouble trouble : {Trouble::kUnavailable, Trouble::kMalformed, Trouble::kThrottled,
+                                Trouble::kAuth, Trouble::kRejected}) {
+    rig.provider.failing["list"] = MakeTrouble(trouble, "as the test says");
+    rig.rt.RunFor(absl::Minutes(20));
+    ASSERT_NE(rig.In<worker::Live>(id), nullptr) << TroubleName(trouble);
+    EXPECT_EQ(Seen(id).absent_lists, 0);
+    EXPECT_GE(Seen(id).instance_failures, 2);
+  }
+  rig.provider.failing.clear();
+  rig.rt.RunFor(absl::Minutes(1));
+  EXPECT_EQ(Seen(id).instance_failures, 0);
+}
+
+TEST_F(ObservationTest, TwoCompleteListsConfirmThatAnInstanceVanished) {
+  const WorkerId id = rig.LiveWorker();
+  Start();
+  rig.rt.RunFor(absl::Minutes(3));
+  rig.provider.instances.clear();
+  ASSERT_TRUE(rig.rt.RunUntil(
+      [&] { return rig.In<worker::Live>(id) == nullptr || Seen(id).absent_lists == 1; },
+      absl::Minutes(1)));
+  ASSERT_NE(rig.In<worker::Live>(id), nullptr);
+  rig.rt.RunFor(absl::Seconds(10));  // an unconfirmed absence is looked into soon
+  ASSERT_NE(rig.In<worker::Ended>(id), nullptr);
+  EXPECT_EQ(rig.In<worker::Ended>(id)->how, eventpb::WorkerEnded::VANISHED);
+}
+
+TEST_F(ObservationTest, AnInstanceThatComesBackWasNeverGone) {
+  const WorkerId id = rig.LiveWorker();
+  Start();
+  rig.rt.RunFor(absl::Minutes(3));
+  const auto kept = rig.provider.instances;
+  rig.provider.instances.clear();
+  ASSERT_TRUE(rig.rt.RunUntil([&] { return Seen(id).absent_lists == 1; }, absl::Minutes(1)));
+  rig.provider.instances = kept;
+  rig.rt.RunFor(absl::Minutes(2));
+  ASSERT_NE(rig.In<worker::Live>(id), nullptr);
+  EXPECT_EQ(Seen(id).absent_lists, 0);
+}
+
+TEST_F(ObservationTest, AListThatLagsBehindALaunchSaysNothing) {
+  rig.provider.list_lag = absl::Seconds(50);
+  Start();
+  const WorkerId id = rig.LiveWorker();
+  rig.rt.RunFor(absl::Minutes(3));
+  ASSERT_NE(rig.In<worker::Live>(id), nullptr);
+  EXPECT_TRUE(Seen(id).instance.seen());
+  EXPECT_THAT(rig.Kinds(id), Not(Contains(Key("worker.instance_absent"))));
+}
+
+TEST_F(ObservationTest, AListBegunBeforeALaunchSaysNothingOfIt) {
+  rig.provider.slow["list"] = absl::Seconds(50);
+  ObservationOptions options;
+  options.list_lag = absl::ZeroDuration();
+  Start(options);
+  rig.rt.RunFor(absl::Seconds(10));
+  const WorkerId id = rig.LiveWorker();
+  const auto rented = rig.provider.instances;
+  rig.provider.instances.clear();  // as the list saw it
+  rig.rt.RunFor(absl::Seconds(45));
+  rig.provider.instances = rented;
+  ASSERT_NE(rig.In<worker::Live>(id), nullptr);
+  EXPECT_EQ(Seen(id).absent_lists, 0);
+}
+
+TEST_F(ObservationTest, ADestroyedWorkerIsConfirmedWithinSeconds) {
+  const WorkerId id = rig.LiveWorker();
+  Start();
+  rig.rt.RunFor(absl::Minutes(3));
+  EXPECT_THAT(rig.Condemn(id), IsOk());
+  rig.provider.instances.clear();
+  EXPECT_THAT(rig.Tell(id, worker::DestroyAnswer{eventpb::DestroyAnswered::ACCEPTED, ""}), IsOk());
+  rig.rt.RunFor(absl::Seconds(15));
+  ASSERT_NE(rig.In<worker::Ended>(id), nullptr);
+  EXPECT_EQ(rig.In<worker::Ended>(id)->how, eventpb::WorkerEnded::DESTROYED);
+}
+
+TEST_F(ObservationTest, NeverPollsTheListFasterThanTheHurriedInterval) {
+  const WorkerId id = rig.LiveWorker();
+  Start();
+  EXPECT_THAT(rig.Condemn(id), IsOk());
+  const int before = rig.provider.lists;
+  rig.rt.RunFor(absl::Minutes(1));
+  EXPECT_LE(rig.provider.lists - before, 13);
+  EXPECT_GE(rig.provider.lists - before, 9);
+}
+
+TEST_F(ObservationTest, FindsStraysAndLeavesForeignersAlone) {
+  const WorkerId known = rig.LiveWorker(0);
+  const WorkerId launching = rig.RequestLaunch(1);
+  rig.provider.Rent(rig.State(launching).identity.label);
+  const InstanceId twin = rig.provider.Rent(rig.State(known).identity.label);
+  const InstanceId token =
+      rig.provider.Rent(Cat("zeb-worker-vast-5.", rig.handler.world().installation, "abcde"));
+  const InstanceId old_script = rig.provider.Rent("zeb-worker-vast-4");
+  rig.provider.Rent("");
+  rig.provider.Rent("somebody-else");
+  rig.provider.Rent("zeb-large-worker-vast-4");
+  rig.provider.Rent("zeb-worker-vast-4-notes");
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  const auto& orphans = Account().orphans;
+  EXPECT_THAT(orphans, SizeIs(3));
+  ASSERT_TRUE(orphans.contains(twin) && orphans.contains(token) && orphans.contains(old_script));
+  EXPECT_EQ(orphans.at(twin).fleet.str(), "zeb");
+  EXPECT_EQ(orphans.at(token).why, "token of ours");
+  EXPECT_EQ(orphans.at(old_script).why, "label of fleet zeb");
+  EXPECT_THAT(rig.provider.destroys, IsEmpty());
+}
+
+TEST_F(ObservationTest, ARentalThatShowsUpAfterItWasGivenUpIsAStray) {
+  const WorkerId id = rig.RequestLaunch();
+  EXPECT_THAT(rig.Tell(id, worker::LaunchLost{"cut"}), IsOk());
+  EXPECT_THAT(rig.Tell(id, worker::LaunchSettledAbsent{3, absl::Minutes(3)}), IsOk());
+  const InstanceId late = rig.provider.Rent(rig.State(id).identity.label);
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  EXPECT_TRUE(Account().orphans.contains(late));
+}
+
+TEST_F(ObservationTest, OneSearchServesAllFleets) {
+  specpb::FleetSpec large = ZebSpec();
+  large.set_name("zeb-large");
+  large.mutable_market()->set_price_max_micro_usd_per_hour(100'000);
+  large.mutable_market()->add_gpus()->set_name("RTX 4070 Ti");
+  large.mutable_market()->set_reliability_min(0.95);
+  large.mutable_market()->set_allow_unverified(true);
+  large.mutable_market()->add_countries("SE");
+  large.mutable_launch()->set_disk_gb(40);
+  rig.Apply(large);
+  Start();
+  rig.rt.RunFor(absl::Seconds(5));
+  ASSERT_THAT(rig.provider.queries, SizeIs(1));
+  const OfferQuery& query = rig.provider.queries[0];
+  EXPECT_THAT(query.gpus,
+              testing::UnorderedElementsAre(GpuName("RTX 3070"), GpuName("RTX 4070 Ti")));
+  EXPECT_EQ(query.price_max, MicroUsdPerHour(100'000));
+  EXPECT_EQ(query.disk_gb, 40);
+  EXPECT_EQ(query.reliability_min, 0);
+  EXPECT_TRUE(query.verified_only);
+  EXPECT_THAT(query.countries, IsEmpty());
+}
+
+TEST_F(ObservationTest, AFailedSearchLeavesTheMarketAsItWasSeen) {
+  rig.provider.offers.push_back({.id = OfferId("1"),
+                                 .machine = MachineId("2"),
+                                 .gpu = GpuName("RTX 3070"),
+                                 .price = MicroUsdPerHour(70'000)});
+  Start();
+  rig.rt.RunFor(absl::Seconds(5));
+  rig.provider.failing["search"] = MakeTrouble(Trouble::kThrottled, "too frequent");
+  rig.rt.RunFor(absl::Minutes(10));
+  EXPECT_THAT(Account().offers, SizeIs(1));
+  EXPECT_NE(Account().Find(eventpb::AccountTroubleBegan::THROTTLED), nullptr);
+  rig.provider.failing.clear();
+  rig.rt.RunFor(absl::Minutes(2));
+  EXPECT_EQ(Account().Find(eventpb::AccountTroubleBegan::THROTTLED), nullptr);
+}
+
+TEST_F(ObservationTest, NobodySearchesWithoutAFleet) {
+  EXPECT_THAT(rig.rt.Run(rig.handler.Fleet(FleetName("zeb"), fleet::Down{"test"}, {})), IsOk());
+  Start();
+  rig.rt.RunFor(absl::Minutes(10));
+  EXPECT_THAT(rig.provider.queries, IsEmpty());
+}
+
+TEST_F(ObservationTest, AnOutageIsTroubleOfTheAccountAndEndsWithAGoodAnswer) {
+  const WorkerId id = rig.LiveWorker();
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  for (const char* kind : {"list", "search", "account", "log"}) {
+    rig.provider.failing[kind] = MakeTrouble(Trouble::kUnavailable, "502");
+  }
+  rig.rt.RunFor(absl::Minutes(5));
+  EXPECT_NE(Account().Find(eventpb::AccountTroubleBegan::OUTAGE), nullptr);
+  EXPECT_NE(rig.In<worker::Live>(id), nullptr);
+  rig.provider.failing.clear();
+  rig.rt.RunFor(absl::Minutes(2));
+  EXPECT_EQ(Account().Find(eventpb::AccountTroubleBegan::OUTAGE), nullptr);
+}
+
+TEST_F(ObservationTest, ARefusedKeyIsToldAtOnce) {
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  rig.provider.failing["account"] = MakeTrouble(Trouble::kAuth, "Invalid user key");
+  rig.rt.RunFor(absl::Seconds(70));
+  // The list still goes through, so the trouble may have ended again; but it was recorded.
+  int began = 0;
+  EXPECT_THAT(rig.store.ReadStream(AccountStream(ProviderName("vast")), 0,
+                                   [&](const RecordedEvent& e) {
+                                     began += e.event.type == "account.trouble_began";
+                                     return true;
+                                   }),
+              IsOk());
+  EXPECT_GE(began, 1);
+}
+
+TEST_F(ObservationTest, StopEndsEveryPollerAndLosesNothing) {
+  for (int i = 0; i < 20; ++i) {
+    const WorkerId id = rig.LiveWorker(i);
+    if (i % 2 == 0) rig.provider.hung_logs.insert(rig.State(id).instance);
+  }
+  Start();
+  rig.rt.RunFor(absl::Minutes(2));
+  const absl::Time asked = rig.rt.Now();
+  Stop();
+  EXPECT_LE(rig.rt.Now() - asked, absl::Seconds(61));
+  EXPECT_EQ(observation->freshness().log_pollers, 0);
+  const int lists = rig.provider.lists;
+  rig.rt.RunFor(absl::Hours(1));
+  EXPECT_EQ(rig.provider.lists, lists);
+}
+
+TEST_F(ObservationTest, KnowsTheFleetsSecretsBeforeTheFirstTextComesBack) {
+  Start();
+  EXPECT_EQ(rig.secrets.Mask("token hf_planted"), "token [secret]");
+}
+
+}  // namespace
+}  // namespace muster

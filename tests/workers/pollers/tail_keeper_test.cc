@@ -1,0 +1,156 @@
+#include "workers/pollers/tail_keeper.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/sim/virtual_runtime.h"
+#include "tests/support/matchers.h"
+#include "tests/support/pch.h"
+
+namespace muster {
+namespace {
+
+LogTail Text(std::string text) { return {LogTail::State::kText, std::move(text), false}; }
+
+class TailKeeperTest : public testing::Test {
+ protected:
+  TailKeeperTest() {
+    options.folder = testing::TempDir() + "/tails." + std::to_string(getpid()) + "." +
+                     testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(options.folder);
+  }
+  ~TailKeeperTest() override { std::filesystem::remove_all(options.folder); }
+
+  VirtualRuntime rt{1};
+  TailKeeperOptions options;
+  const WorkerId worker{"m7k2q"};
+};
+
+TEST_F(TailKeeperTest, KeepsTheLastTailOfEachWorker) {
+  TailKeeper tails(rt, {});
+  EXPECT_FALSE(tails.Find(worker).has_value());
+  tails.Keep(worker, Text("one\n"));
+  rt.RunFor(absl::Minutes(1));
+  tails.Keep(worker, Text("two\n"));
+  const auto tail = tails.Find(worker);
+  ASSERT_TRUE(tail.has_value());
+  EXPECT_EQ(tail->text, "two\n");
+  EXPECT_EQ(tail->at, rt.Now());
+  EXPECT_EQ(tail->change, 2u);
+}
+
+TEST_F(TailKeeperTest, TheSameTextIsNoChange) {
+  TailKeeper tails(rt, {});
+  int told = 0;
+  tails.Listen([&](const WorkerId&, const TailKeeper::Tail&) { ++told; });
+  tails.Keep(worker, Text("one\n"));
+  const absl::Time changed = rt.Now();
+  rt.RunFor(absl::Minutes(1));
+  tails.Keep(worker, Text("one\n"));
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(tails.Find(worker)->changed_at, changed);
+  EXPECT_EQ(tails.Find(worker)->at, rt.Now());
+}
+
+TEST_F(TailKeeperTest, AContainerThatIsGoneTakesItsLastWordsNotAway) {
+  TailKeeper tails(rt, {});
+  tails.Keep(worker, Text("ValueError: bad\n"));
+  tails.Keep(worker, {LogTail::State::kNoContainer, "No such container", false});
+  EXPECT_EQ(tails.Find(worker)->text, "ValueError: bad\n");
+}
+
+TEST_F(TailKeeperTest, ForgetsWhatIsOlderThanTheAgeLimit) {
+  TailKeeper tails(rt, {.age_max = absl::Hours(1)});
+  tails.Keep(worker, Text("one\n"));
+  rt.RunFor(absl::Hours(1));
+  EXPECT_TRUE(tails.Find(worker).has_value());
+  rt.RunFor(absl::Seconds(1));
+  EXPECT_FALSE(tails.Find(worker).has_value());
+}
+
+TEST_F(TailKeeperTest, CutsTheFrontOfALongTextAtALine) {
+  TailKeeper tails(rt, {.text_bytes_max = 8});
+  tails.Keep(worker, Text("aaaa\nbbbb\ncc\n"));
+  EXPECT_EQ(tails.Find(worker)->text, "bbbb\ncc\n");
+  EXPECT_TRUE(tails.Find(worker)->cut);
+}
+
+TEST_F(TailKeeperTest, SurvivesARestart) {
+  {
+    TailKeeper tails(rt, options);
+    ASSERT_THAT(tails.Start(), IsOk());
+    tails.Keep(worker, Text("one\ntwo\n"));
+    tails.Keep(WorkerId("../escape"), Text("never on disk"));
+    tails.Stop();
+  }
+  TailKeeper again(rt, options);
+  ASSERT_THAT(again.Start(), IsOk());
+  ASSERT_TRUE(again.Find(worker).has_value());
+  EXPECT_EQ(again.Find(worker)->text, "one\ntwo\n");
+  EXPECT_FALSE(again.Find(WorkerId("../escape")).has_value());
+  again.Stop();
+}
+
+TEST_F(TailKeeperTest, WritesChangesInTheBackground) {
+  TailKeeper tails(rt, options);
+  ASSERT_THAT(tails.Start(), IsOk());
+  tails.Keep(worker, Text("one\n"));
+  rt.RunFor(absl::Seconds(61));
+  EXPECT_TRUE(std::filesystem::exists(options.folder + "/m7k2q.tail"));
+  rt.RunFor(absl::Hours(24 * 8));
+  EXPECT_FALSE(std::filesystem::exists(options.folder + "/m7k2q.tail"));
+  tails.Stop();
+}
+
+TEST_F(TailKeeperTest, ADamagedFileIsNoTail) {
+  std::filesystem::create_directories(options.folder);
+  std::ofstream(options.folder + "/m7k2q.tail") << "muster-tail-1 nonsense";
+  TailKeeper tails(rt, options);
+  ASSERT_THAT(tails.Start(), IsOk());
+  EXPECT_FALSE(tails.Find(worker).has_value());
+  tails.Stop();
+}
+
+TEST_F(TailKeeperTest, AFolderThatCannotBeMadeLeavesItInMemory) {
+  std::ofstream(options.folder) << "a file";
+  TailKeeper tails(rt, options);
+  EXPECT_THAT(tails.Start(), StatusIs(StatusCode::kUnavailable));
+  tails.Keep(worker, Text("one\n"));
+  EXPECT_TRUE(tails.Find(worker).has_value());
+}
+
+TEST_F(TailKeeperTest, WakesAFollowerWithTheNextChange) {
+  TailKeeper tails(rt, {});
+  tails.Keep(worker, Text("one\n"));
+  std::optional<TailKeeper::Tail> got;
+  rt.Spawn("follow",
+           [](TailKeeper& t, WorkerId w, absl::Time by,
+              std::optional<TailKeeper::Tail>& out) -> Task<void> {
+             out = co_await t.Await(w, 1, by);
+           }(tails, worker, rt.Now() + absl::Hours(1), got));
+  rt.RunFor(absl::Minutes(1));
+  EXPECT_FALSE(got.has_value());
+  tails.Keep(WorkerId("other"), Text("x\n"));
+  rt.RunUntilIdle();
+  EXPECT_FALSE(got.has_value());
+  tails.Keep(worker, Text("two\n"));
+  rt.RunUntilIdle();
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->text, "two\n");
+}
+
+TEST(NewLines, ShowsWhatFollowsOnWhatWasShown) {
+  EXPECT_EQ(NewLines("", "a\nb\n"), "a\nb\n");
+  EXPECT_EQ(NewLines("a\nb\n", "a\nb\n"), "");
+  EXPECT_EQ(NewLines("a\nb\n", "a\nb\nc\n"), "c\n");
+  EXPECT_EQ(NewLines("a\nb\nc\n", "c\nd\n"), "d\n");
+  EXPECT_EQ(NewLines("b\nc\n", "a\nb\nc\nd\n"), "d\n");
+  EXPECT_EQ(NewLines("a\nb\n", "x\ny\n"), "x\ny\n");
+  EXPECT_EQ(NewLines("a\n-\n", "x\n-\ny\n"), "x\n-\ny\n");
+  EXPECT_EQ(NewLines("-\n-\n", "-\n-\n-\n"), "-\n");
+}
+
+}  // namespace
+}  // namespace muster
