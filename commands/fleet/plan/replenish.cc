@@ -14,12 +14,14 @@ namespace {
 constexpr absl::Duration kOffersOldMin = absl::Minutes(10);
 constexpr absl::Duration kBackoffFirst = absl::Seconds(10);
 constexpr absl::Duration kBackoffMax = absl::Minutes(10);
+constexpr absl::Duration kLookAroundSlack = absl::Seconds(10);
 // Offers vanish under one's hand all the time: so many in a row are no reason to wait.
 constexpr int kOffersGoneFree = 5;
 // Replacements for failures within an hour before we take a breath.
 constexpr int kChurnMin = 6;
 
 struct Backoff {
+  bool careful = false;  // the next launch is a try
   absl::Time until = absl::InfinitePast();
   eventpb::Wait::Kind kind = eventpb::Wait::OFFERS;
   std::string detail;
@@ -64,7 +66,7 @@ Backoff AfterRejections(const Scope& scope) {
   const absl::Duration pause =
       std::min(kBackoffMax, kBackoffFirst * std::pow(2, std::min(steps - 1, 10)));
   const eventpb::Wait::Kind kind = WaitKindOf(newest->reason);
-  return {newest->at.at + pause, kind,
+  return {true, newest->at.at + pause, kind,
           Cat("launches were refused: ",
               eventpb::LaunchRejected::Reason_Name(newest->reason))};
 }
@@ -86,7 +88,7 @@ Backoff AfterFailures(const Pass& pass, const Scope& scope) {
   const int limit = std::max(kChurnMin, 2 * scope.fleet.wanted());
   if (static_cast<int>(failures.size()) < limit) return {};
   std::sort(failures.begin(), failures.end());
-  return {failures[failures.size() - static_cast<std::size_t>(limit)] + absl::Hours(1),
+  return {false, failures[failures.size() - static_cast<std::size_t>(limit)] + absl::Hours(1),
           eventpb::Wait::BUDGET,
           Cat(limit, " workers failed within an hour; look at `muster explain`")};
 }
@@ -126,9 +128,25 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
   return ask;
 }
 
+// A fleet that adopts strays looks around first: what it is to adopt may be running already.
+bool LooksAroundFirst(Pass& pass, Scope& scope) {
+  if (scope.fleet.spec.orphans() != specpb::ADOPT || scope.board.open > 0) return false;
+  const absl::Time until = scope.fleet.applied.at + 2 * scope.clocks.list_poll + kLookAroundSlack;
+  if (scope.account == nullptr || pass.now >= until ||
+      scope.account->list_seen.position > scope.fleet.applied.position) {
+    return false;
+  }
+  pass.Due(until);
+  scope.waits.push_back(MakeWait(eventpb::Wait::LIST,
+                                 "looks for running workers to adopt first", "muster", until));
+  return true;
+}
+
 int MayLaunch(Pass& pass, Scope& scope, int need) {
+  if (LooksAroundFirst(pass, scope)) return 0;
   const Backoff backoffs[] = {AfterRejections(scope), AfterFailures(pass, scope)};
   for (const Backoff& backoff : backoffs) {
+    if (backoff.careful) need = scope.board.launching > 0 ? 0 : 1;
     if (backoff.until <= pass.now) continue;
     pass.Due(backoff.until);
     scope.waits.push_back(MakeWait(backoff.kind, backoff.detail, OwnerOf(backoff.kind),
@@ -278,6 +296,7 @@ void StepReplenish(Pass& pass, Scope& scope) {
   if (need <= 0) return;
   int launches = MayLaunch(pass, scope, need);
   if (scope.gate.credit_wait) pass.Due(scope.gate.next_probe);
+  pass.Due(scope.gate.reopens);
   if (launches <= 0) return;
   if (!OffersFresh(scope.account, scope.clocks, pass.now)) {
     scope.waits.push_back(MakeWait(eventpb::Wait::OFFERS, "no search of the market lately",

@@ -250,6 +250,21 @@ TEST(Backoff, GrowsWithRefusedLaunchesAndEndsWithAnAcceptedOne) {
   EXPECT_EQ(stage.PlanAndCarry(), "replenish");
 }
 
+TEST(Backoff, AfterRefusalsOneLaunchIsTriedBeforeTheOthersFollow) {
+  Stage stage;
+  stage.Apply(Stage::Spec(4));
+  stage.Market(Stage::Plenty(30));
+  ASSERT_EQ(stage.PlanAndCarry(), "replenish x4");
+  for (const WorkerId& id : stage.Launching()) {
+    stage.Reject(id, eventpb::LaunchRejected::UNAVAILABLE);
+  }
+  stage.now += absl::Seconds(80);
+  EXPECT_EQ(stage.PlanAndCarry(), "replenish");
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+  stage.Accept(stage.Launching().at(0));
+  EXPECT_EQ(stage.PlanAndCarry(), "replenish x3");
+}
+
 TEST(Backoff, AMissingSecretIsNamed) {
   Stage stage;
   stage.Apply(Stage::Spec(1));

@@ -50,6 +50,30 @@ TEST(Gates, AThrottledSearchStopsNothing) {
   }
 }
 
+TEST(Gates, AThrottledLaunchIsTriedAgainAfterAMinute) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(5));
+  stage.OnAccount(account::BeginTrouble{eventpb::AccountTroubleBegan::THROTTLED, "create", "429"});
+  stage.now += absl::Seconds(59);
+  EXPECT_EQ(stage.Rules(), "nothing");
+  EXPECT_EQ(stage.Decisions().next_due, stage.now + absl::Seconds(1));
+  stage.now += absl::Seconds(1);
+  EXPECT_EQ(stage.Rules(), "replenish");
+}
+
+TEST(Gates, AMissingPermissionIsOfItsOwnCallsAlone) {
+  for (const char* endpoint : {"log", "list"}) {
+    Stage stage;
+    stage.Apply(Stage::Spec(1));
+    stage.Market(Stage::Plenty(5));
+    stage.OnAccount(
+        account::BeginTrouble{eventpb::AccountTroubleBegan::FORBIDDEN, endpoint, "403"});
+    EXPECT_EQ(stage.Rules(), std::string(endpoint) == "log" ? "replenish" : "nothing");
+    EXPECT_EQ(stage.Waits(), "AUTH");
+  }
+}
+
 TEST(Gates, PreflightComesBeforeTheFirstLaunchOfAVersion) {
   Stage stage;
   specpb::FleetSpec spec = Stage::Spec(1);
@@ -407,6 +431,61 @@ TEST(Orphans, ASecondInstanceForOneTokenIsDestroyedWhateverTheSetting) {
   stage.OnAccount(account::ResolveOrphan{InstanceId("stray1"), eventpb::OrphanResolved::GONE, {}});
   stage.Find(Cat("zeb-worker-vast-0.", a.str()), "zeb");
   EXPECT_EQ(stage.Rules(), "duplicate");
+}
+
+TEST(Orphans, ALaunchThatWasGivenUpAndCameThroughIsDestroyedWhateverTheSetting) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  stage.PlanAndCarry();
+  const WorkerId id = stage.Launching().at(0);
+  stage.OnWorker(id, worker::LaunchLost{"timed out"});
+  stage.OnWorker(id, worker::LaunchSettledAbsent{3, absl::Minutes(3)});
+  eventpb::OrphanFound found;
+  found.set_instance("late");
+  found.set_label(Cat("zeb-worker-vast-0.", id.str()));
+  found.set_fleet("zeb");
+  stage.OnAccount(account::ObserveList{{InstanceId("late")}, {found}});
+  EXPECT_EQ(stage.PlanAndCarry(), "orphan");
+  const WorkerId taken = stage.world.by_instance.at(InstanceId("late"));
+  EXPECT_TRUE(std::holds_alternative<worker::Destroying>(stage.world.FindWorker(taken)->phase));
+}
+
+TEST(Orphans, AWorkerThatListsHadLostIsTakenBack) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market({});
+  const WorkerId id = stage.AddHealthy(0);
+  for (int i = 0; i < 2; ++i) stage.OnWorker(id, worker::ObserveAbsence{false, stage.now});
+  ASSERT_TRUE(stage.world.FindWorker(id)->ended());
+  eventpb::OrphanFound found;
+  found.set_instance(Cat("i-", id.str()));
+  found.set_label(Cat("zeb-worker-vast-0.", id.str()));
+  found.set_fleet("zeb");
+  stage.OnAccount(account::ObserveList{{InstanceId(Cat("i-", id.str()))}, {found}});
+  EXPECT_EQ(stage.PlanAndCarry(), "orphan");
+  EXPECT_TRUE(stage.world.by_instance.contains(InstanceId(Cat("i-", id.str()))));
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+}
+
+TEST(Orphans, AFleetThatAdoptsLooksAroundBeforeItRents) {
+  for (const bool listed : {true, false}) {
+    Stage stage;
+    stage.Market(Stage::Plenty(3));
+    specpb::FleetSpec spec = Stage::Spec(1);
+    spec.set_orphans(specpb::ADOPT);
+    stage.Apply(spec);
+    EXPECT_EQ(stage.Rules(), "nothing");
+    EXPECT_EQ(stage.Waits(), "LIST");
+    if (listed) {
+      stage.OnAccount(account::ObserveList{{InstanceId("another's")}, {}});
+    } else {
+      stage.now += absl::Seconds(69);
+      EXPECT_EQ(stage.Rules(), "nothing");
+      stage.now += absl::Seconds(1);
+    }
+    EXPECT_EQ(stage.Rules(), "replenish");
+  }
 }
 
 TEST(Orphans, OneThatIsBeingLookedUpIsLeftToItsLaunch) {
