@@ -1,5 +1,7 @@
 #include "tests/scenario/scenario.h"
 
+#include <cstdlib>
+#include <fstream>
 #include <map>
 
 #include "services/files/fleet_file.h"
@@ -52,7 +54,12 @@ Scenario::Scenario(vastsim::VastSimOptions market, std::uint64_t seed)
   Begin();
 }
 
-Scenario::~Scenario() { rt_.DestroyTasks(); }
+Scenario::~Scenario() {
+  // For a person who wants to know why: MUSTER_STORY=FILE scenario_tests --gtest_filter=...
+  const char* file = std::getenv("MUSTER_STORY");
+  if (file != nullptr && ::testing::Test::HasFailure()) std::ofstream(file) << Story();
+  rt_.DestroyTasks();
+}
 
 void Scenario::Begin() {
   life_ = std::make_unique<Life>(rt_, sim_, log_);
