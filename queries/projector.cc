@@ -73,8 +73,21 @@ struct Projector::Core {
     const auto snapshot = store.LoadSnapshot(options.snapshot_name);
     if (!snapshot.ok() || snapshot->position > position) return fresh;
     auto loaded = std::make_unique<ReadModels>(store);
-    const bool usable = loaded->Load(snapshot->state) && loaded->position() == snapshot->position;
+    const bool usable = loaded->Load(snapshot->state) && loaded->position() == snapshot->position &&
+                        IsOfThisLog(*loaded);
     return usable ? std::move(loaded) : std::move(fresh);
+  }
+
+  // A snapshot may be of a log that was restored from a backup since and went another way.
+  bool IsOfThisLog(const ReadModels& loaded) const {
+    std::string hash;
+    const Position at = loaded.position();
+    if (at == 0) return false;  // nothing is saved by it
+    const Status read = store.ReadAll(at - 1, 1, [&](const RecordedEvent& event) {
+      hash.assign(event.hash.begin(), event.hash.end());
+      return false;
+    });
+    return read.ok() && hash == loaded.hash();
   }
 
   static Task<void> Follow(std::shared_ptr<Core> core) {

@@ -93,9 +93,13 @@ void ReadModels::Apply(const RecordedEvent& recorded, const eventpb::EventBody& 
   if (body.has_installation_created()) installation_ = body.installation_created().id();
   position_ = recorded.position;
   recorded_at_ = recorded.recorded_at;
+  hash_.assign(recorded.hash.begin(), recorded.hash.end());
 }
 
 Status ReadModels::Apply(const RecordedEvent& recorded) {
+  if (recorded.position != position_ + 1) {
+    return DataLoss(Cat("position ", recorded.position, " follows ", position_));
+  }
   const auto body = DecodeEvent(recorded.event.type, recorded.event.payload);
   if (!body.ok()) return Annotate(body.status(), Cat("position ", recorded.position));
   Apply(recorded, *body);
@@ -110,23 +114,28 @@ std::string ReadModels::Digest() const {
   return digest;
 }
 
+// The bytes begin with their own digest: a damaged model may parse and still not hold together.
 std::string ReadModels::Save() const {
   Packer packer;
-  packer(kLayout, position_, recorded_at_, installation_);
+  packer(kLayout, position_, recorded_at_, hash_, installation_);
   for (const Projection* part : Parts()) packer(std::string(part->name()), part->Save());
-  return packer.Take();
+  std::string state = packer.Take();
+  return DigestOf(state) + state;
 }
 
 bool ReadModels::Load(std::string_view bytes) {
-  Unpacker unpacker(bytes);
+  if (bytes.size() < kDigestBytes) return false;
+  const std::string_view state = bytes.substr(kDigestBytes);
+  if (bytes.substr(0, kDigestBytes) != DigestOf(state)) return false;
+  Unpacker unpacker(state);
   std::int64_t layout = 0;
   unpacker(layout);
   if (!unpacker.ok() || layout != kLayout) return false;
-  unpacker(position_, recorded_at_, installation_);
+  unpacker(position_, recorded_at_, hash_, installation_);
   for (Projection* part : Parts()) {
-    std::string name, state;
-    unpacker(name, state);
-    if (!unpacker.ok() || name != part->name() || !part->Load(state)) return false;
+    std::string name, part_state;
+    unpacker(name, part_state);
+    if (!unpacker.ok() || name != part->name() || !part->Load(part_state)) return false;
   }
   return unpacker.done();
 }

@@ -39,6 +39,8 @@ class ReadModels {
   Position position() const { return position_; }
   // When it was recorded.
   absl::Time recorded_at() const { return recorded_at_; }
+  // Of the newest event folded; empty = none. Says which log this is a model of.
+  const std::string& hash() const { return hash_; }
   // Four letters, the front of every launch token; empty before the first event.
   const std::string& installation() const { return installation_; }
 
@@ -88,7 +90,8 @@ class ReadModels {
   // REQUIRES: recorded.position == position() + 1
   void Apply(const RecordedEvent& recorded, const eventpb::EventBody& body);
   // Decodes and folds.
-  // kDataLoss, kUnimplemented  as DecodeEvent; nothing was folded: stop, do not skip
+  // kDataLoss       not the next event, or it does not parse; nothing was folded: stop, do not skip
+  // kUnimplemented  as DecodeEvent; likewise
   Status Apply(const RecordedEvent& recorded);
 
   // Equal logs give equal digests, whether folded in one go, live, or from a snapshot.
@@ -108,6 +111,7 @@ class ReadModels {
   const EventStore& store_;
   Position position_ = 0;
   absl::Time recorded_at_ = absl::InfinitePast();
+  std::string hash_;
   std::string installation_;
   std::unique_ptr<HealthProjection> health_;
   std::unique_ptr<CostProjection> cost_;

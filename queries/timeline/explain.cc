@@ -70,8 +70,7 @@ class Chain {
       }
       if (entry.body.has_destroy_requested()) {
         line.text = Cat("decision: ", replace ? "replace, " : "", line.text);
-        Position cause = CauseOf(entry);
-        if (cause == 0) cause = verdict;
+        const Position cause = verdict != 0 ? verdict : CauseOf(entry);
         if (cause != 0) line.detail = Cat("(cause ", cause, ")");
       }
       // Who reads of another stream must be told which.

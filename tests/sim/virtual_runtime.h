@@ -8,6 +8,8 @@
 // Single-threaded, but Post may be called from any thread (RunUntilIdle picks it up).
 #pragma once
 
+#include <version>  // first: asio asks it what the standard library has
+
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <map>

@@ -6,6 +6,8 @@
 
 #include <curl/curl.h>
 
+#include <version>  // first: asio asks it what the standard library has
+
 #include <asio/steady_timer.hpp>
 #include <functional>
 #include <memory>

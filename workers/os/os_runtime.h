@@ -9,6 +9,8 @@
 // Reactor thread, except Now, Post, Stop and lag. Owns the frames of all spawned tasks.
 #pragma once
 
+#include <version>  // first: asio asks it what the standard library has
+
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>

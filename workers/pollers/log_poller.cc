@@ -9,6 +9,9 @@ namespace muster {
 namespace {
 
 constexpr double kJitter = 0.1;
+// A worker that ran is not believed to have lost its container before its host has said so for so
+// long: one that did shows it in the instance list too, and a host that errs gets over it.
+constexpr absl::Duration kLostContainerDoubt = absl::Minutes(10);
 
 absl::Duration SecondsOr(std::int64_t seconds, absl::Duration otherwise) {
   return seconds > 0 ? absl::Seconds(seconds) : otherwise;
@@ -21,7 +24,18 @@ struct LogPollers::Memory {
   int failures = 0;
   int agreeing = 0;
   eventpb::LogObserved facts;
+  absl::Time no_container_since = absl::InfiniteFuture();
 };
+
+bool LogPollers::IsDoubtful(const eventpb::LogObserved& facts, worker::Observed::Phase known,
+                            absl::Time at, Memory& memory) {
+  if (!facts.no_container() || known < worker::Observed::Phase::kStarted) {
+    memory.no_container_since = absl::InfiniteFuture();
+    return false;
+  }
+  memory.no_container_since = std::min(memory.no_container_since, at);
+  return at - memory.no_container_since < kLostContainerDoubt;
+}
 
 const worker::State* LogPollers::LiveWorker(const WorkerId& worker) const {
   const worker::State* state = context_.world().FindWorker(worker);
@@ -89,11 +103,17 @@ Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& me
     co_await Tell(worker, std::move(failure));
     co_return;
   }
-  memory.failures = 0;
   state = LiveWorker(worker);
   if (state == nullptr) co_return;
-  eventpb::LogObserved facts = (*rules)->Read(*tail, state->live()->seen.phase);
+  const worker::Observed::Phase known = state->live()->seen.phase;
+  eventpb::LogObserved facts = (*rules)->Read(*tail, known);
   context_.link.tails.Keep(worker, *std::move(tail));
+  if (IsDoubtful(facts, known, at, memory)) {
+    worker::ObserveFailure failure{"log", facts.line(), at, ++memory.failures};
+    co_await Tell(worker, std::move(failure));
+    co_return;
+  }
+  memory.failures = 0;
   const bool agrees = memory.agreeing > 0 && worker::SameFacts(facts, memory.facts);
   memory.agreeing = agrees ? memory.agreeing + 1 : 1;
   memory.facts = facts;

@@ -26,6 +26,9 @@ class LogPollers {
   struct Memory;
   Task<void> Poll(WorkerId worker, absl::Duration first_wait);
   Task<void> PollOnce(WorkerId worker, InstanceId instance, Memory& memory);
+  // Whether a good poll says what is not to be believed yet.
+  static bool IsDoubtful(const eventpb::LogObserved& facts, worker::Observed::Phase known,
+                         absl::Time at, Memory& memory);
   Task<void> Tell(WorkerId worker, worker::Command command);
   const worker::State* LiveWorker(const WorkerId& worker) const;
   // The rules of the worker's fleet as it is specified now.

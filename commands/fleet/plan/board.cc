@@ -157,6 +157,7 @@ void Board::Remove(FleetBoard& fleet, const WorkerId& id) {
   const Card& card = it->second;
   if (card.occupies) {
     --fleet.occupying;
+    if (card.part == Card::Part::kLeaving) --fleet.leaving;
     Drop(fleet.by_interval, card.upload_interval_s);
     auto& place = fleet.places[card.index];
     place.erase(id);
@@ -192,6 +193,7 @@ void Board::Place(const WorkerId& id, const worker::State& state, absl::Time now
   card.spent_today -= card.paid_per_s * since_epoch;
   if (card.occupies) {
     ++fleet.occupying;
+    if (card.part == Card::Part::kLeaving) ++fleet.leaving;
     ++fleet.by_interval[card.upload_interval_s];
     auto& place = fleet.places[card.index];
     place.insert(id);
@@ -225,6 +227,12 @@ void Board::Place(const WorkerId& id, const worker::State& state, absl::Time now
 void Board::JudgeOne(const World& world, const FleetName& name, const WorkerId& id,
                      absl::Time now) {
   FleetBoard& fleet = fleets_.at(name);
+  if (Card& ended = fleet.cards.at(id); ended.part == Card::Part::kEnded) {
+    ended.assessment.health = eventpb::WorkerHealthChanged::GONE;
+    ended.assessment.next_due = ended.ended_at + kEndedKept;
+    fleet.due.insert({ended.assessment.next_due, id});
+    return;
+  }
   const worker::State* state = world.FindWorker(id);
   const State* spec = world.FindFleet(name);
   if (state == nullptr || spec == nullptr) return;
@@ -238,7 +246,6 @@ void Board::JudgeOne(const World& world, const FleetName& name, const WorkerId& 
   around.account_position = AccountPosition(account);
   around.program_proven = fleet.producers.count(card.fleet_version) > 0;
   card.assessment = worker::Assess(*state, around, now);
-  if (card.part == Card::Part::kEnded) card.assessment.next_due = card.ended_at + kEndedKept;
   if (card.assessment.verdict) fleet.with_verdict.insert(id);
   if (card.assessment.ask_to_start) fleet.to_start.insert(id);
   if (card.assessment.health == eventpb::WorkerHealthChanged::HEALTHY) ++fleet.healthy;

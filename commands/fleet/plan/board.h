@@ -75,6 +75,7 @@ struct FleetBoard {
   std::map<std::int64_t, int> by_interval; // occupying workers by upload interval
   std::set<std::pair<absl::Time, WorkerId>> due;
   int occupying = 0;
+  int leaving = 0;       // of those: condemned, the order not yet taken
   int open = 0;
   int launching = 0;
   int unclear = 0;

@@ -11,6 +11,7 @@ namespace {
 std::string AccountActor(const ProviderName& provider) { return Cat("policy:", provider.str()); }
 
 void Add(Pass& pass, const ProviderName& provider, std::string rule, account::Command command) {
+  pass.credit_moved.insert(provider);
   pass.decisions.push_back(
       {std::move(rule), AccountActor(provider), ForAccount{provider, std::move(command)}});
 }

@@ -10,42 +10,57 @@ namespace {
 
 using Trouble = eventpb::AccountTroubleBegan;
 
-// Which calls an ongoing trouble is about, from the adapter's name of the endpoint.
-enum class Scope { kAll, kMarket, kLogs, kAccount, kDestroy, kLaunch };
+// A pace that was refused is kept from for so long. A launch then tries again: only its success
+// shows that the trouble is over.
+constexpr absl::Duration kThrottlePause = absl::Seconds(60);
+
+// Which calls an ongoing trouble is about, from the name of the endpoint; "" = all.
+enum class Scope { kAll, kList, kLaunch, kOther };
 Scope ScopeOf(std::string_view endpoint) {
   const auto has = [&](std::string_view part) {
     return endpoint.find(part) != std::string_view::npos;
   };
-  if (has("search") || has("market") || has("offers") || has("bundles")) return Scope::kMarket;
-  if (has("log")) return Scope::kLogs;
-  if (has("account") || has("credit") || has("users")) return Scope::kAccount;
-  if (has("destroy") || has("DELETE")) return Scope::kDestroy;
-  if (has("launch") || has("create") || has("asks")) return Scope::kLaunch;
-  return Scope::kAll;
+  if (endpoint.empty()) return Scope::kAll;
+  if (has("list")) return Scope::kList;
+  if (has("create") || has("launch")) return Scope::kLaunch;
+  return Scope::kOther;  // a search, a log, a destroy: each shows in its own way
 }
 
-void ApplyTrouble(Gate& gate, const account::Ongoing& trouble) {
+std::string Where(const account::Ongoing& trouble) {
+  return trouble.endpoint.empty() ? "" : Cat(" (", trouble.endpoint, ")");
+}
+
+void ApplyTrouble(Gate& gate, const account::Ongoing& trouble, absl::Time now) {
   const Scope scope = ScopeOf(trouble.endpoint);
   switch (trouble.kind) {
     case Trouble::AUTH:
     case Trouble::FORBIDDEN:
-      gate.may_launch = false;
-      gate.may_destroy = false;
+      // A missing permission is of its own calls alone; without lists nothing can be known.
+      if (trouble.kind == Trouble::AUTH || scope == Scope::kAll || scope == Scope::kList) {
+        gate.may_launch = false;
+        gate.may_destroy = false;
+      }
       gate.waits.push_back(MakeWait(
-          eventpb::Wait::AUTH, Cat("the provider refuses the key: ", trouble.detail), "operator"));
+          eventpb::Wait::AUTH, Cat("the provider refuses the key", Where(trouble), ": ",
+                                   trouble.detail), "operator"));
       return;
     case Trouble::OUTAGE:
-      if (scope == Scope::kLogs || scope == Scope::kAccount || scope == Scope::kDestroy) return;
+      if (scope == Scope::kOther) return;
       gate.may_launch = false;
-      gate.waits.push_back(MakeWait(eventpb::Wait::OUTAGE,
-                                    Cat("no answer from ", trouble.endpoint), "provider"));
+      gate.waits.push_back(MakeWait(
+          eventpb::Wait::OUTAGE, Cat("the provider does not answer", Where(trouble), ": ",
+                                     trouble.detail), "provider"));
       return;
-    case Trouble::THROTTLED:
-      if (scope != Scope::kLaunch && scope != Scope::kAll) return;
+    case Trouble::THROTTLED: {
+      const absl::Time until = trouble.since.at + kThrottlePause;
+      if (scope == Scope::kOther || scope == Scope::kList || now >= until) return;
       gate.may_launch = false;
+      gate.reopens = std::max(until, gate.reopens == absl::InfiniteFuture() ? until
+                                                                            : gate.reopens);
       gate.waits.push_back(MakeWait(eventpb::Wait::THROTTLE,
-                                    Cat("too many requests to ", trouble.endpoint), "provider"));
+                                    Cat("too many requests", Where(trouble)), "provider", until));
       return;
+    }
     case Trouble::KIND_UNSPECIFIED: return;
     default: return;  // open enum: a kind of a newer writer gates nothing
   }
@@ -74,7 +89,7 @@ Gate GateOf(const account::State* account, absl::Duration probe_interval, absl::
                                   "no complete list of instances was seen yet", "muster"));
   }
   if (account == nullptr) return gate;
-  for (const account::Ongoing& trouble : account->troubles) ApplyTrouble(gate, trouble);
+  for (const account::Ongoing& trouble : account->troubles) ApplyTrouble(gate, trouble, now);
   if (account->credit_wait) {
     gate.credit_wait = true;
     gate.next_probe =
@@ -90,8 +105,8 @@ Gate GateOf(const account::State* account, absl::Duration probe_interval, absl::
 bool ListsDoubtful(const account::State* account) {
   if (account == nullptr) return false;
   return std::any_of(account->troubles.begin(), account->troubles.end(), [](const auto& trouble) {
-    if (trouble.kind == Trouble::AUTH || trouble.kind == Trouble::FORBIDDEN) return true;
-    return trouble.kind == Trouble::OUTAGE && ScopeOf(trouble.endpoint) == Scope::kAll;
+    const Scope scope = ScopeOf(trouble.endpoint);
+    return trouble.kind != Trouble::THROTTLED && (scope == Scope::kAll || scope == Scope::kList);
   });
 }
 

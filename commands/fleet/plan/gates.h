@@ -16,6 +16,7 @@ struct Gate {
   bool credit_wait = false;  // only a probe may be launched, when one is due
   bool may_probe = false;
   absl::Time next_probe = absl::InfiniteFuture();
+  absl::Time reopens = absl::InfiniteFuture();  // when time alone may allow launches again
   std::vector<eventpb::Wait> waits;  // what stands in the way, with owner and deadline
 };
 

@@ -32,6 +32,7 @@ struct Pass {
   std::set<std::pair<ProviderName, MachineId>> reserved_machines;
   std::map<ProviderName, int> launches;
   std::map<ProviderName, MicroUsdPerHour> launch_burn;
+  std::set<ProviderName> credit_moved;  // the gates are of before: launch nothing in this pass
 
   void Due(absl::Time at) {
     if (at > now && at < next_due) next_due = at;
@@ -55,15 +56,22 @@ struct Scope {
   std::vector<eventpb::Wait> waits;
 
   std::string actor() const { return "policy:" + fleet.PolicyVersion(); }
-  // Workers that fill a place once this pass is done; running upgrade trials are extra.
+  // Workers that will stay once this pass is done. Upgrade trials are extra as long as the worker
+  // they are to replace stays too.
   int have() const {
-    return board.occupying + coming - static_cast<int>(going.size()) -
-           static_cast<int>(RunningTrialsLeft());
+    int extra = 0;
+    for (const WorkerId& id : board.RunningTrials()) {
+      const WorkerId& old = board.cards.at(id).replaces;
+      const bool both = going.count(id) == 0 && going.count(old) == 0 &&
+                        board.cards.at(old).part == Card::Part::kLive;
+      extra += both ? 1 : 0;
+    }
+    return board.occupying - board.leaving + coming - static_cast<int>(going.size()) - extra;
   }
-  std::size_t RunningTrialsLeft() const {
-    std::size_t count = 0;
-    for (const WorkerId& id : board.RunningTrials()) count += going.count(id) == 0 ? 1 : 0;
-    return count;
+  // Places that are taken once this pass is done: whoever goes leaves his only when the provider
+  // has taken the order.
+  int filled() const {
+    return board.occupying + coming - static_cast<int>(board.RunningTrials().size());
   }
   int FreeIndex() const {
     int index = 0;

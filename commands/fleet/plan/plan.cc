@@ -30,7 +30,7 @@ void WriteWaits(Pass& pass, Scope& scope) {
   if (!idle) {
     for (eventpb::Wait& wait : scope.gate.waits) {
       // A list is waited for only by whom it keeps from launching.
-      if (wait.kind() != eventpb::Wait::LIST || scope.have() < scope.fleet.wanted()) {
+      if (wait.kind() != eventpb::Wait::LIST || scope.filled() < scope.fleet.wanted()) {
         waits.push_back(std::move(wait));
       }
     }
@@ -100,7 +100,7 @@ PlanResult PlanOn(Board& board, const World& world, const PlanOptions& options, 
   for (auto& [name, scope] : scopes) {
     RunSteps(pass, scope);
     // Still short of workers: what another fleet sets free may be for this one.
-    if (scope.have() < scope.fleet.wanted()) board.dirty().insert(name);
+    if (scope.filled() < scope.fleet.wanted()) board.dirty().insert(name);
   }
   PlanResult result;
   result.decisions = std::move(pass.decisions);

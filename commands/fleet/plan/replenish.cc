@@ -14,12 +14,14 @@ namespace {
 constexpr absl::Duration kOffersOldMin = absl::Minutes(10);
 constexpr absl::Duration kBackoffFirst = absl::Seconds(10);
 constexpr absl::Duration kBackoffMax = absl::Minutes(10);
+constexpr absl::Duration kLookAroundSlack = absl::Seconds(10);
 // Offers vanish under one's hand all the time: so many in a row are no reason to wait.
 constexpr int kOffersGoneFree = 5;
 // Replacements for failures within an hour before we take a breath.
 constexpr int kChurnMin = 6;
 
 struct Backoff {
+  bool careful = false;  // the next launch is a try
   absl::Time until = absl::InfinitePast();
   eventpb::Wait::Kind kind = eventpb::Wait::OFFERS;
   std::string detail;
@@ -64,7 +66,7 @@ Backoff AfterRejections(const Scope& scope) {
   const absl::Duration pause =
       std::min(kBackoffMax, kBackoffFirst * std::pow(2, std::min(steps - 1, 10)));
   const eventpb::Wait::Kind kind = WaitKindOf(newest->reason);
-  return {newest->at.at + pause, kind,
+  return {true, newest->at.at + pause, kind,
           Cat("launches were refused: ",
               eventpb::LaunchRejected::Reason_Name(newest->reason))};
 }
@@ -86,7 +88,7 @@ Backoff AfterFailures(const Pass& pass, const Scope& scope) {
   const int limit = std::max(kChurnMin, 2 * scope.fleet.wanted());
   if (static_cast<int>(failures.size()) < limit) return {};
   std::sort(failures.begin(), failures.end());
-  return {failures[failures.size() - static_cast<std::size_t>(limit)] + absl::Hours(1),
+  return {false, failures[failures.size() - static_cast<std::size_t>(limit)] + absl::Hours(1),
           eventpb::Wait::BUDGET,
           Cat(limit, " workers failed within an hour; look at `muster explain`")};
 }
@@ -108,8 +110,8 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
   ask.index = scope.FreeIndex();
   ask.probe = probe;
   ask.rule = probe ? "credit-probe" : "replenish";
-  ask.why = Cat(scope.have(), " of ", scope.fleet.wanted(), " workers");
-  ask.compared = {{"have", static_cast<double>(scope.have()),
+  ask.why = Cat(scope.filled(), " of ", scope.fleet.wanted(), " workers");
+  ask.compared = {{"have", static_cast<double>(scope.filled()),
                    static_cast<double>(scope.fleet.wanted()), "count"}};
   ask.positions = {scope.fleet.applied.position, scope.fleet.scaled.position};
   if (probe) {
@@ -126,9 +128,25 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
   return ask;
 }
 
+// A fleet that adopts strays looks around first: what it is to adopt may be running already.
+bool LooksAroundFirst(Pass& pass, Scope& scope) {
+  if (scope.fleet.spec.orphans() != specpb::ADOPT || scope.board.open > 0) return false;
+  const absl::Time until = scope.fleet.applied.at + 2 * scope.clocks.list_poll + kLookAroundSlack;
+  if (scope.account == nullptr || pass.now >= until ||
+      scope.account->list_seen.position > scope.fleet.applied.position) {
+    return false;
+  }
+  pass.Due(until);
+  scope.waits.push_back(MakeWait(eventpb::Wait::LIST,
+                                 "looks for running workers to adopt first", "muster", until));
+  return true;
+}
+
 int MayLaunch(Pass& pass, Scope& scope, int need) {
+  if (LooksAroundFirst(pass, scope)) return 0;
   const Backoff backoffs[] = {AfterRejections(scope), AfterFailures(pass, scope)};
   for (const Backoff& backoff : backoffs) {
+    if (backoff.careful) need = scope.board.launching > 0 ? 0 : 1;
     if (backoff.until <= pass.now) continue;
     pass.Due(backoff.until);
     scope.waits.push_back(MakeWait(backoff.kind, backoff.detail, OwnerOf(backoff.kind),
@@ -140,6 +158,7 @@ int MayLaunch(Pass& pass, Scope& scope, int need) {
     scope.waits.push_back(MakeWait(eventpb::Wait::PREFLIGHT, preflight, "operator"));
     return 0;
   }
+  if (pass.credit_moved.count(scope.provider) > 0) return 0;
   if (scope.gate.credit_wait) {
     // Over all fleets of the account only one, and none while the last is under way.
     const bool under_way = pass.board.LaunchesInFlight(scope.provider) > 0 ||
@@ -273,10 +292,11 @@ void DecideLaunch(Pass& pass, Scope& scope, const Ranked& choice, LaunchAsk ask)
 
 void StepReplenish(Pass& pass, Scope& scope) {
   if (!scope.fleet.active()) return;
-  const int need = scope.fleet.wanted() - scope.have();
+  const int need = scope.fleet.wanted() - scope.filled();
   if (need <= 0) return;
   int launches = MayLaunch(pass, scope, need);
   if (scope.gate.credit_wait) pass.Due(scope.gate.next_probe);
+  pass.Due(scope.gate.reopens);
   if (launches <= 0) return;
   if (!OffersFresh(scope.account, scope.clocks, pass.now)) {
     scope.waits.push_back(MakeWait(eventpb::Wait::OFFERS, "no search of the market lately",

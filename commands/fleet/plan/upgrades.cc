@@ -47,8 +47,9 @@ void SettleTrials(Pass& pass, Scope& scope) {
 // All wanted are there and work, nothing is in motion, and the churn budget allows one more.
 bool Calm(Pass& pass, Scope& scope) {
   const specpb::Upgrades& upgrades = scope.fleet.spec.upgrades();
-  if (!scope.gate.may_launch || !scope.going.empty() || scope.coming > 0) return false;
-  if (!scope.board.trials.empty() && scope.RunningTrialsLeft() > 0) return false;
+  if (!scope.gate.may_launch || pass.credit_moved.count(scope.provider) > 0) return false;
+  if (!scope.going.empty() || scope.coming > 0) return false;
+  if (!scope.board.RunningTrials().empty()) return false;
   if (scope.board.launching > 0 || scope.board.occupying != scope.board.open) return false;
   if (scope.have() != scope.fleet.wanted() || scope.board.healthy != scope.fleet.wanted()) {
     return false;
@@ -97,7 +98,7 @@ void StepUpgrades(Pass& pass, Scope& scope) {
   const Ranked& best = ranked.front();
   const double gain = 1 - best.usd_per_hour_per_rate / worst.value;
   const double gain_min = upgrades.gain_min() > 0 ? upgrades.gain_min() : kGainDefault;
-  if (gain < gain_min) return;
+  if (gain < gain_min - 1e-9) return;  // at the threshold counts, whatever the rounding
   // Both run until the new one works: that is the price; what the same work costs less, the gain.
   const absl::Duration boot = scope.clocks.boot;
   const double saved_per_hour = (worst.value - best.usd_per_hour_per_rate) *

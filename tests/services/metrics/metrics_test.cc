@@ -264,6 +264,16 @@ TEST(MetricsDeploy, PromtoolAcceptsConfigurationAndRules) {
       << output;
 }
 
+TEST(MetricsDeploy, AlertsFireWhenTheyShould) {
+  if (!HavePromtool()) GTEST_SKIP() << "promtool is not installed";
+  std::string output;
+  EXPECT_EQ(
+      RunShell("promtool test rules " MUSTER_SOURCE_DIR "/tests/services/metrics/alerts_test.yml",
+               &output),
+      0)
+      << output;
+}
+
 TEST(MetricsDeploy, PromtoolFindsNothingToComplainAboutInAScrape) {
   if (!HavePromtool()) GTEST_SKIP() << "promtool is not installed";
   Scene scene;

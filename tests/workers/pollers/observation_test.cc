@@ -117,6 +117,27 @@ TEST_F(ObservationTest, AFailedLogPollKeepsWhatIsKnown) {
   EXPECT_EQ(rig.tails.Find(id)->text, Batch(7));
 }
 
+TEST_F(ObservationTest, AWorkerThatRanHasNotLostItsContainerBeforeTenMinutesOfSayingSo) {
+  const WorkerId id = rig.LiveWorker();
+  Say(id, Batch(7));
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  rig.provider.logs[rig.State(id).instance].state = LogTail::State::kNoContainer;
+  rig.rt.RunFor(absl::Minutes(9));
+  EXPECT_FALSE(Seen(id).no_container);
+  EXPECT_GE(Seen(id).log_failures, 2);
+  rig.rt.RunFor(absl::Minutes(3));
+  EXPECT_TRUE(Seen(id).no_container);
+}
+
+TEST_F(ObservationTest, ABootingWorkerWithoutAContainerIsBelievedAtOnce) {
+  const WorkerId id = rig.LiveWorker();
+  rig.provider.logs[rig.State(id).instance].state = LogTail::State::kNoContainer;
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  EXPECT_TRUE(Seen(id).no_container);
+}
+
 TEST_F(ObservationTest, CountsPollsThatAgree) {
   const WorkerId id = rig.LiveWorker();
   Say(id, Cat(Batch(7), "ValueError: bad example\n"));

@@ -109,6 +109,11 @@ bool IsDaemonLine(std::string_view line) {
       absl::StrContains(ToAbsl(line), "instance_extra_logs/")) {
     return true;
   }
+  if (line.starts_with("Status: Downloaded newer image") ||
+      line.starts_with("Status: Image is up to date") || line.starts_with("Digest: sha256:") ||
+      absl::StrContains(ToAbsl(line), ": Pulling from ")) {
+    return true;
+  }
   const std::size_t colon = line.find(": ");
   if (colon != 12 || !std::all_of(line.begin(), line.begin() + 12,
                                   [](unsigned char c) { return std::isxdigit(c) != 0; })) {

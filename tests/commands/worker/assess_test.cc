@@ -1,0 +1,396 @@
+// Every trigger at, just under and just over its threshold; and what must never be held against a
+// worker.
+#include "commands/worker/assess.h"
+
+#include <functional>
+
+#include "tests/commands/given.h"
+#include "tests/support/pch.h"
+
+namespace muster::worker {
+namespace {
+
+using H = eventpb::WorkerHealthChanged;
+
+specpb::FleetSpec TestSpec() {
+  specpb::FleetSpec spec;
+  spec.mutable_market()->set_price_max_micro_usd_per_hour(90'000);
+  *spec.mutable_timers() = TestTimers();
+  spec.mutable_timers()->set_offline_s(600);
+  return spec;
+}
+
+// A live worker (since At(10)) and what is observed of it.
+struct Patient {
+  State state = LiveWorker();
+  specpb::FleetSpec spec = TestSpec();
+  Surroundings around;
+
+  void Log(double at, eventpb::LogObserved facts, int agreeing = 2) {
+    facts.set_agreeing_polls(agreeing);
+    Given(state, {Wrap(facts)}, At(at));
+  }
+  void See(double at, ActualStatus actual, std::int64_t micros = 90'000) {
+    Instance instance = Running();
+    instance.actual = actual;
+    instance.price = MicroUsdPerHour(micros);
+    Given(state, {Wrap(MakeInstanceObserved(instance))}, At(at));
+  }
+  void Fail(double at, std::string what, int count) {
+    eventpb::ObservationFailed failed;
+    failed.set_what(std::move(what));
+    failed.set_count(count);
+    Given(state, {Wrap(failed)}, At(at));
+  }
+  Assessment Ask(double at) {
+    around.spec = &spec;
+    around.policy_version = "zeb@v1";
+    return Assess(state, around, At(at));
+  }
+  std::string Rule(double at) {
+    const Assessment judged = Ask(at);
+    return judged.verdict ? judged.verdict->rule : "";
+  }
+};
+
+Surroundings Bare() {
+  static const specpb::FleetSpec spec;
+  return {.spec = &spec};
+}
+
+eventpb::LogObserved ErrorFacts(std::string_view phase, std::string_view text) {
+  eventpb::LogObserved facts = LogFacts(phase);
+  facts.set_error(std::string(text));
+  facts.set_error_rule("traceback");
+  return facts;
+}
+eventpb::LogObserved BrokenFacts() {
+  eventpb::LogObserved facts = LogFacts("boot");
+  facts.set_broken(true);
+  return facts;
+}
+
+// ---- each clock ----
+
+struct ClockCase {
+  const char* rule;
+  double limit_s;
+  // Brings the patient into the phase at At(100) and shows it again at At(100 + after).
+  std::function<void(Patient&, double after)> show;
+  specpb::Fault fault;
+};
+
+const ClockCase kClocks[] = {
+    {"stuck-setup", 600,
+     [](Patient& p, double after) {
+       p.Log(100, LogFacts("setup"));
+       p.Log(100 + after, LogFacts("setup"));
+     },
+     specpb::MACHINE},
+    {"stuck-warmup", 900,
+     [](Patient& p, double after) {
+       p.Log(100, LogFacts("started"));
+       p.Log(100 + after, LogFacts("started"));
+     },
+     specpb::OURS},
+    {"no-progress", 900,
+     [](Patient& p, double after) {
+       p.Log(100, LogFacts("producing", 7));
+       p.Log(100 + after, LogFacts("producing", 7));
+     },
+     specpb::MACHINE},
+    {"fatal-error", 300,
+     [](Patient& p, double after) {
+       p.Log(100, ErrorFacts("started", "Traceback"));
+       p.Log(100 + after, ErrorFacts("started", "Traceback"));
+     },
+     specpb::OURS},
+    {"broken-launch", 300,
+     [](Patient& p, double after) {
+       p.Log(100, BrokenFacts());
+       p.Log(100 + after, BrokenFacts());
+     },
+     specpb::OURS},
+};
+
+TEST(Assess, CondemnsByEachLogClockAtItsThresholdAndNotBefore) {
+  for (const ClockCase& one : kClocks) {
+    for (const double off : {-1.0, 0.0, 1.0}) {
+      Patient patient;
+      one.show(patient, one.limit_s + off);
+      const Assessment judged = patient.Ask(100 + one.limit_s + off);
+      EXPECT_EQ(judged.verdict.has_value(), off >= 0) << one.rule << " " << off;
+      if (off < 0) continue;
+      EXPECT_EQ(judged.verdict->rule, one.rule);
+      EXPECT_EQ(judged.verdict->fault, one.fault) << one.rule;
+      EXPECT_EQ(judged.verdict->strike_weight, one.fault == specpb::MACHINE ? 1 : 0);
+      ASSERT_EQ(judged.verdict->evidence.measures_size(), 1);
+      EXPECT_EQ(judged.verdict->evidence.measures(0).threshold(), one.limit_s);
+      EXPECT_GE(judged.verdict->evidence.positions_size(), 1);
+      EXPECT_EQ(judged.verdict->evidence.policy_version(), "zeb@v1");
+    }
+  }
+}
+
+TEST(Assess, BootRunsFromTheAcceptedLaunch) {
+  for (const double off : {-1.0, 0.0, 1.0}) {
+    Patient patient;
+    patient.Log(10 + 600 + off, LogFacts("boot"));
+    EXPECT_EQ(patient.Rule(10 + 600 + off), off >= 0 ? "stuck-boot" : "") << off;
+  }
+}
+
+TEST(Assess, AListAloneCondemnsAMachineThatNeverComesUp) {
+  for (const ActualStatus actual :
+       {ActualStatus::kNone, ActualStatus::kCreated, ActualStatus::kLoading}) {
+    for (const double off : {-1.0, 0.0, 1.0}) {
+      Patient patient;
+      patient.See(500, actual);
+      EXPECT_EQ(patient.Rule(10 + 600 + off), off >= 0 ? "stuck-boot" : "") << off;
+    }
+  }
+}
+
+TEST(Assess, CondemnsAHostThatIsDownForLongEnough) {
+  struct Case {
+    ActualStatus actual;
+    specpb::Fault fault;
+  };
+  for (const Case& one : {Case{ActualStatus::kOffline, specpb::MACHINE},
+                          Case{ActualStatus::kUnknown, specpb::MACHINE},
+                          Case{ActualStatus::kFrozen, specpb::MACHINE},
+                          Case{ActualStatus::kExited, specpb::OURS},
+                          Case{ActualStatus::kStopped, specpb::NOBODY}}) {
+    for (const double off : {-1.0, 0.0, 1.0}) {
+      Patient patient;
+      patient.See(50, ActualStatus::kRunning);
+      patient.Log(60, LogFacts("producing", 3));
+      patient.See(100, one.actual);
+      patient.See(500, one.actual);
+      const Assessment judged = patient.Ask(700 + off);
+      EXPECT_EQ(judged.health, H::OFFLINE);
+      EXPECT_EQ(judged.verdict.has_value(), off >= 0) << ActualStatusName(one.actual) << off;
+      if (judged.verdict) {
+        EXPECT_EQ(judged.verdict->fault, one.fault);
+      }
+    }
+  }
+}
+
+TEST(Assess, CondemnsOverCostAtOnceAndWithoutAStrike) {
+  for (const std::int64_t micros : {89'999, 90'000, 90'001}) {
+    Patient patient;
+    patient.See(100, ActualStatus::kRunning, micros);
+    const Assessment judged = patient.Ask(100);
+    ASSERT_EQ(judged.verdict.has_value(), micros > 90'000) << micros;
+    if (!judged.verdict) continue;
+    EXPECT_EQ(judged.verdict->rule, "over-cost");
+    EXPECT_EQ(judged.verdict->fault, specpb::NOBODY);
+    EXPECT_EQ(judged.verdict->strike_weight, 0);
+    EXPECT_TRUE(judged.verdict->replace);
+  }
+}
+
+TEST(Assess, AnUnknownPriceIsNotOverCost) {
+  Patient patient;
+  Instance instance = Running();
+  instance.price_known = false;
+  instance.price = MicroUsdPerHour(5'000'000);
+  Given(patient.state, {Wrap(MakeInstanceObserved(instance))}, At(100));
+  EXPECT_EQ(patient.Rule(100), "");
+}
+
+// ---- what never condemns ----
+
+TEST(Assess, AClockThatRanOutSinceTheLastPollWaitsForTheNextOne) {
+  Patient patient;
+  patient.Log(100, LogFacts("setup"));
+  patient.Log(690, LogFacts("setup"));
+  EXPECT_EQ(patient.Rule(720), "");
+  patient.Log(725, LogFacts("setup"));
+  EXPECT_EQ(patient.Rule(725), "stuck-setup");
+}
+
+TEST(Assess, OnePollAloneCondemnsNobody) {
+  for (const ClockCase& one : kClocks) {
+    Patient patient;
+    one.show(patient, one.limit_s);
+    auto* live = std::get_if<Live>(&patient.state.phase);
+    live->seen.agreeing_polls = 1;
+    EXPECT_EQ(patient.Rule(100 + one.limit_s), "") << one.rule;
+  }
+}
+
+TEST(Assess, StaleFactsMakeItUnknownAndKillNobody) {
+  Patient patient;
+  patient.Log(100, LogFacts("producing", 5));
+  patient.Log(200, LogFacts("producing", 6));
+  EXPECT_EQ(patient.Ask(210).health, H::HEALTHY);
+  // Five minutes, two polls and some slack later nobody looks any more.
+  const Assessment later = patient.Ask(200 + 300 + 90 + 31);
+  EXPECT_EQ(later.health, H::UNKNOWN);
+  EXPECT_FALSE(later.verdict);
+  EXPECT_FALSE(patient.Ask(100'000).verdict);
+}
+
+TEST(Assess, FailedPollsMakeItUnknownAndKillNobody) {
+  Patient patient;
+  patient.See(90, ActualStatus::kRunning);
+  patient.Log(100, LogFacts("setup"));
+  patient.Log(720, LogFacts("setup"));
+  patient.Fail(760, "log", 2);
+  EXPECT_EQ(patient.Ask(760).health, H::UNKNOWN);
+  EXPECT_FALSE(patient.Ask(760).verdict);
+}
+
+TEST(Assess, AFailingListKillsNobody) {
+  Patient patient;
+  patient.See(100, ActualStatus::kOffline);
+  patient.See(500, ActualStatus::kOffline);
+  patient.Fail(600, "instance", 2);
+  EXPECT_EQ(patient.Rule(800), "");
+  EXPECT_EQ(patient.Ask(800).health, H::UNKNOWN);
+}
+
+TEST(Assess, NobodyIsCondemnedWhileTheProviderIsDownOrRefusesTheKey) {
+  Patient patient;
+  patient.Log(100, LogFacts("setup"));
+  patient.Log(700, LogFacts("setup"));
+  EXPECT_EQ(patient.Rule(700), "stuck-setup");
+  patient.around.account_trouble = true;
+  EXPECT_EQ(patient.Rule(700), "");
+}
+
+TEST(Assess, HeldForCreditIsNeverCondemned) {
+  Patient patient;
+  patient.See(100, ActualStatus::kStopped);
+  patient.See(900, ActualStatus::kStopped);
+  patient.around.credit_wait = true;
+  patient.around.account_position = 77;
+  const Assessment judged = patient.Ask(900);
+  EXPECT_EQ(judged.health, H::HELD);
+  EXPECT_FALSE(judged.verdict);
+  EXPECT_FALSE(judged.ask_to_start);
+  EXPECT_EQ(judged.evidence.positions(judged.evidence.positions_size() - 1), 77u);
+}
+
+TEST(Assess, AfterTheTopUpItIsAskedToStartAndGetsItsTime) {
+  Patient patient;
+  patient.See(100, ActualStatus::kStopped);
+  eventpb::WorkerHealthChanged held;
+  held.set_health(H::HELD);
+  Given(patient.state, {Wrap(held)}, At(110));
+  patient.See(5'000, ActualStatus::kStopped);
+  Assessment judged = patient.Ask(5'000);
+  EXPECT_EQ(judged.health, H::OFFLINE);
+  EXPECT_FALSE(judged.verdict);  // stopped for long, but only now for no reason
+  EXPECT_TRUE(judged.ask_to_start);
+  eventpb::WorkerHealthChanged offline;
+  offline.set_health(H::OFFLINE);
+  eventpb::StartRequested start;
+  Given(patient.state, {Wrap(offline), Wrap(start)}, At(5'000));
+  EXPECT_FALSE(patient.Ask(5'300).ask_to_start);  // not answered yet
+  Given(patient.state, {Wrap(eventpb::StartAnswered())}, At(5'310));
+  patient.See(5'310, ActualStatus::kStopped);
+  EXPECT_TRUE(patient.Ask(5'320).ask_to_start);
+  EXPECT_EQ(patient.Rule(5'599), "");
+  EXPECT_EQ(patient.Rule(5'600), "offline");
+}
+
+TEST(Assess, ProgressAfterAnErrorClearsIt) {
+  Patient patient;
+  patient.Log(100, LogFacts("producing", 5));
+  patient.Log(200, ErrorFacts("producing", "Traceback"));
+  patient.Log(300, LogFacts("producing", 6));
+  patient.Log(600, LogFacts("producing", 7));
+  EXPECT_EQ(patient.Ask(600).health, H::HEALTHY);
+  EXPECT_EQ(patient.Rule(600), "");
+}
+
+TEST(Assess, ABusyWorkerGetsTwiceTheTime) {
+  for (const double off : {-1.0, 0.0}) {
+    Patient patient;
+    eventpb::LogObserved facts = LogFacts("producing", 7);
+    patient.Log(100, facts);
+    facts.set_busy(true);
+    patient.Log(1'900 + off, facts);
+    EXPECT_EQ(patient.Rule(1'900 + off), off >= 0 ? "no-progress" : "");
+  }
+}
+
+TEST(Assess, AProgramThatRunsOnOverrulesTheHostsStatus) {
+  Patient patient;
+  patient.See(100, ActualStatus::kOffline);
+  patient.See(600, ActualStatus::kOffline);
+  patient.Log(650, LogFacts("producing", 8));
+  patient.Log(690, LogFacts("producing", 9));
+  EXPECT_EQ(patient.Rule(720), "");
+  EXPECT_EQ(patient.Ask(720).health, H::HEALTHY);
+}
+
+TEST(Assess, AnUnexplainedErrorIsTheMachinesOnceTheProgramIsProven) {
+  Patient patient;
+  patient.Log(100, ErrorFacts("started", "Traceback"));
+  patient.Log(400, ErrorFacts("started", "Traceback"));
+  EXPECT_EQ(patient.Ask(400).verdict->strike_weight, 0);
+  patient.around.program_proven = true;
+  EXPECT_EQ(patient.Ask(400).verdict->fault, specpb::MACHINE);
+  EXPECT_EQ(patient.Ask(400).verdict->strike_weight, 1);
+}
+
+TEST(Assess, AnErrorThatTheRulesCallOursNeverStrikes) {
+  Patient patient;
+  patient.around.program_proven = true;
+  eventpb::LogObserved facts = ErrorFacts("started", "401 Unauthorized");
+  facts.set_error_fault(specpb::OURS);
+  patient.Log(100, facts);
+  patient.Log(400, facts);
+  EXPECT_EQ(patient.Ask(400).verdict->strike_weight, 0);
+}
+
+TEST(Assess, OneMissingListIsUnknown) {
+  Patient patient;
+  patient.Log(100, LogFacts("producing", 7));
+  eventpb::InstanceAbsent absent;
+  absent.set_complete_lists(1);
+  Given(patient.state, {Wrap(absent)}, At(110));
+  EXPECT_EQ(patient.Ask(120).health, H::UNKNOWN);
+  EXPECT_FALSE(patient.Ask(120).verdict);
+}
+
+TEST(Assess, HealthNamesThePhase) {
+  struct Case {
+    const char* phase;
+    H::Health health;
+  };
+  for (const Case& one :
+       {Case{"boot", H::BOOT}, {"setup", H::SETUP}, {"started", H::WARMUP}}) {
+    Patient patient;
+    patient.Log(100, LogFacts(one.phase));
+    EXPECT_EQ(patient.Ask(110).health, one.health) << one.phase;
+  }
+  EXPECT_EQ(Assess(LaunchingWorker(), Bare(), At(1)).health,
+            H::LAUNCHING);
+  EXPECT_EQ(Assess(DestroyingWorker(), Bare(), At(1)).health,
+            H::DESTROYING);
+  EXPECT_EQ(Assess(EndedWorker(), Bare(), At(1)).health, H::GONE);
+}
+
+TEST(Assess, SaysWhenTimeAloneMayChangeItsMind) {
+  Patient patient;
+  patient.See(100, ActualStatus::kRunning);
+  patient.See(150, ActualStatus::kOffline);
+  const Assessment judged = patient.Ask(200);
+  EXPECT_GT(judged.next_due, At(200));
+  EXPECT_LE(judged.next_due, At(750));
+}
+
+TEST(Assess, AClockThatStepsBackCondemnsNobody) {
+  Patient patient;
+  patient.Log(1'000, LogFacts("setup"));
+  patient.Log(400, LogFacts("setup"));
+  EXPECT_EQ(patient.Rule(400), "");
+}
+
+}  // namespace
+}  // namespace muster::worker
