@@ -216,9 +216,9 @@ StatusOr<WorkerPage> ReadModels::Workers(const WorkerQuery& query, absl::Time no
     first = std::upper_bound(all.begin(), all.end(), HealthProjection::Show(*last), SortsBefore);
   }
   WorkerPage page;
-  const std::size_t left = all.end() - first;
-  const std::size_t take =
-      query.page_size <= 0 ? left : std::min<std::size_t>(left, query.page_size);
+  const std::ptrdiff_t left = all.end() - first;
+  const std::ptrdiff_t take =
+      query.page_size <= 0 ? left : std::min<std::ptrdiff_t>(left, query.page_size);
   page.workers.assign(std::make_move_iterator(first), std::make_move_iterator(first + take));
   if (take < left && take > 0) page.next_page_token = page.workers.back().id.str();
   return page;
