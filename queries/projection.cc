@@ -4,9 +4,9 @@
 
 namespace muster::queries {
 
-std::string Projection::Digest() const {
+std::string DigestOf(std::string_view bytes) {
   std::uint64_t hash = 0xcbf29ce484222325ull;  // FNV-1a
-  for (const char c : Save()) {
+  for (const char c : bytes) {
     hash ^= static_cast<unsigned char>(c);
     hash *= 0x100000001b3ull;
   }

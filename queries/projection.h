@@ -27,6 +27,10 @@ namespace specpb = ::muster::spec::v1;
 
 namespace muster::queries {
 
+// Sixteen hex digits over `bytes`. Finds accidents, not malice.
+std::string DigestOf(std::string_view bytes);
+inline constexpr std::size_t kDigestBytes = 16;
+
 class Projection {
  public:
   virtual ~Projection() = default;
@@ -43,8 +47,7 @@ class Projection {
   // are of another version or damaged.
   virtual bool Load(std::string_view bytes) = 0;
 
-  // Of Save(): sixteen hex digits. Finds accidents, not malice.
-  std::string Digest() const;
+  std::string Digest() const { return DigestOf(Save()); }
 };
 
 }  // namespace muster::queries

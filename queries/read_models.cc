@@ -114,23 +114,28 @@ std::string ReadModels::Digest() const {
   return digest;
 }
 
+// The bytes begin with their own digest: a damaged model may parse and still not hold together.
 std::string ReadModels::Save() const {
   Packer packer;
   packer(kLayout, position_, recorded_at_, hash_, installation_);
   for (const Projection* part : Parts()) packer(std::string(part->name()), part->Save());
-  return packer.Take();
+  std::string state = packer.Take();
+  return DigestOf(state) + state;
 }
 
 bool ReadModels::Load(std::string_view bytes) {
-  Unpacker unpacker(bytes);
+  if (bytes.size() < kDigestBytes) return false;
+  const std::string_view state = bytes.substr(kDigestBytes);
+  if (bytes.substr(0, kDigestBytes) != DigestOf(state)) return false;
+  Unpacker unpacker(state);
   std::int64_t layout = 0;
   unpacker(layout);
   if (!unpacker.ok() || layout != kLayout) return false;
   unpacker(position_, recorded_at_, hash_, installation_);
   for (Projection* part : Parts()) {
-    std::string name, state;
-    unpacker(name, state);
-    if (!unpacker.ok() || name != part->name() || !part->Load(state)) return false;
+    std::string name, part_state;
+    unpacker(name, part_state);
+    if (!unpacker.ok() || name != part->name() || !part->Load(part_state)) return false;
   }
   return unpacker.done();
 }
@@ -211,9 +216,9 @@ StatusOr<WorkerPage> ReadModels::Workers(const WorkerQuery& query, absl::Time no
     first = std::upper_bound(all.begin(), all.end(), HealthProjection::Show(*last), SortsBefore);
   }
   WorkerPage page;
-  const std::size_t left = all.end() - first;
-  const std::size_t take =
-      query.page_size <= 0 ? left : std::min<std::size_t>(left, query.page_size);
+  const std::ptrdiff_t left = all.end() - first;
+  const std::ptrdiff_t take =
+      query.page_size <= 0 ? left : std::min<std::ptrdiff_t>(left, query.page_size);
   page.workers.assign(std::make_move_iterator(first), std::make_move_iterator(first + take));
   if (take < left && take > 0) page.next_page_token = page.workers.back().id.str();
   return page;

@@ -47,6 +47,7 @@ struct PolicyDriver::Core {
   int listener = 0;
   bool stopped = false;
   bool busy = false;
+  int holds = 0;
   bool changed = true;
   bool store_failed = false;
   // Newest event of each stream since the last pass, and of all: the causes of what is decided.
@@ -185,6 +186,11 @@ Task<void> CarryAll(CorePtr core, std::vector<fleet::Decision> decisions) {
   }
 }
 
+void EndPass(PolicyDriver::Core& core) {
+  core.busy = false;
+  if (core.holds > 0) core.signal->NotifyAll();  // who holds waits for the end of the pass
+}
+
 // Waits for news or `until`.
 Task<void> WaitForNews(CorePtr core, absl::Time until) {
   while (!core->changed && !core->stopped && core->rt.Now() < until) {
@@ -196,6 +202,10 @@ Task<void> WaitForNews(CorePtr core, absl::Time until) {
 Task<void> Run(CorePtr core) {
   absl::Time due = core->rt.Now();
   while (!core->stopped) {
+    while (core->holds > 0 && !core->stopped) {
+      co_await core->signal->WaitUntil(absl::InfiniteFuture());
+    }
+    if (core->stopped) break;
     core->busy = true;
     core->changed = false;
     const absl::Time began = core->rt.Now();
@@ -208,7 +218,7 @@ Task<void> Run(CorePtr core) {
     ++core->passes;
     co_await CarryAll(core, std::move(plan.decisions));
     core->last_pass = core->rt.Now() - began;
-    core->busy = false;
+    EndPass(*core);
     if (core->stopped) break;
     if (core->store_failed) {
       core->store_failed = false;
@@ -220,10 +230,25 @@ Task<void> Run(CorePtr core) {
     if (!core->changed) core->newest.clear();
     co_await WaitForNews(core, due);
   }
-  core->busy = false;
+  EndPass(*core);
 }
 
 }  // namespace
+
+PolicyDriver::Hold::Hold(std::shared_ptr<Core> core) : core_(std::move(core)) { ++core_->holds; }
+
+PolicyDriver::Hold::~Hold() {
+  if (core_ == nullptr) return;  // moved from
+  --core_->holds;
+  core_->signal->NotifyAll();
+}
+
+Task<PolicyDriver::Hold> PolicyDriver::Pause() {
+  const std::shared_ptr<Core> core = core_;
+  Hold hold(core);
+  while (core->busy) co_await core->signal->WaitUntil(absl::InfiniteFuture());
+  co_return hold;
+}
 
 PolicyDriver::PolicyDriver(Runtime& rt, Handler& handler, Options options)
     : core_(std::make_shared<Core>(rt, handler, std::move(options))) {}

@@ -34,6 +34,10 @@ class PolicyDriver {
   void Start();
   // Decides nothing more. The fleets go on running as they are.
   void Stop();
+  // While a Hold lives nothing is planned: for a change of several streams, between which the
+  // policy would see a worker too many or too few. Pause returns once the pass under way has ended.
+  class Hold;
+  Task<Hold> Pause();
   // True while a plan is being made or its decisions are being written.
   bool busy() const;
 
@@ -44,6 +48,18 @@ class PolicyDriver {
   absl::Duration last_pass() const;  // virtual or wall time spent writing the last plan
 
   struct Core;  // shared with the coroutines, which may end after the driver
+
+ private:
+  std::shared_ptr<Core> core_;
+};
+
+// Moves; reactor thread. May outlive the driver.
+class PolicyDriver::Hold {
+ public:
+  explicit Hold(std::shared_ptr<Core> core);
+  Hold(Hold&& other) noexcept = default;
+  Hold& operator=(Hold&&) = delete;
+  ~Hold();
 
  private:
   std::shared_ptr<Core> core_;

@@ -113,6 +113,7 @@ AccountStatus AccountProjection::Show(const std::string& provider, const Account
 
 std::vector<AccountStatus> AccountProjection::Accounts() const {
   std::vector<AccountStatus> shown;
+  shown.reserve(accounts_.size());
   for (const auto& [provider, account] : accounts_) shown.push_back(Show(provider, account));
   return shown;
 }

@@ -120,6 +120,7 @@ FleetStatus FleetStatusProjection::Show(const std::string& name) const {
 
 std::vector<FleetStatus> FleetStatusProjection::Fleets() const {
   std::vector<FleetStatus> shown;
+  shown.reserve(fleets_.size());
   for (const auto& [name, fleet] : fleets_) shown.push_back(Show(name));
   return shown;
 }

@@ -290,6 +290,7 @@ absl::Time HealthProjection::UpdatedAt(const std::string& fleet) const {
 
 std::vector<DecisionCount> HealthProjection::Decisions() const {
   std::vector<DecisionCount> all;
+  all.reserve(decisions_.size());
   for (const auto& [key, count] : decisions_) {
     all.push_back({FleetName(key.first), key.second.first, key.second.second, count});
   }

@@ -63,8 +63,8 @@ struct WorkerFacts {
   static void Fields(Archive& a, Self& s) {
     a(s.id, s.fleet, s.label, s.provider, s.instance, s.machine, s.gpu, s.location, s.replaces,
       s.index, s.adopted, s.offered_price, s.expected_rate_per_s, s.upload_interval_s);
-    a(s.life, s.begun, s.life_since, s.health, s.health_detail, s.health_limit_s, s.health_since, s.ended_how,
-      s.rule);
+    a(s.life, s.begun, s.life_since, s.health, s.health_detail, s.health_limit_s, s.health_since,
+      s.ended_how, s.rule);
     a(s.actual_status, s.intended_raw, s.status_message, s.ssh_host, s.ssh_port, s.instance_at,
       s.status_since);
     a(s.log_phase, s.log_phase_since, s.counter, s.total, s.step, s.total_before, s.rate_per_s,

@@ -53,13 +53,17 @@ Status ReadFlag(const std::string& name, const std::string& value, SimCommand& c
 
 std::string SimUsage() {
   return Cat(
-      "usage: muster-sim PROVIDER [--listen HOST:PORT] [--seed N] [--speed X] [--set NAME=VALUE]...\n"
+      "usage: muster-sim PROVIDER [--listen HOST:PORT] [--seed N] [--speed X] [--set "
+      "NAME=VALUE]...\n"
       "\n"
       "Serves a simulated provider over HTTP. The first line of output is the URL it serves;\n"
       "it ends on SIGTERM or SIGINT.\n"
       "\n"
-      "  PROVIDER          ", absl::StrJoin(SimNames(), ", "), "\n"
-      "  --listen HOST:PORT  where to listen; loopback unless --allow-remote (127.0.0.1:0, a free port)\n"
+      "  PROVIDER          ",
+      absl::StrJoin(SimNames(), ", "),
+      "\n"
+      "  --listen HOST:PORT  where to listen; loopback unless --allow-remote (127.0.0.1:0, a free "
+      "port)\n"
       "  --allow-remote    let other machines reach it: everybody who can may then control it\n"
       "  --seed N          what chance starts from (1)\n"
       "  --speed X         simulated seconds per second (1)\n"

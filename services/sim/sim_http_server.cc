@@ -27,14 +27,22 @@ constexpr std::size_t kBodyBytesMax = 4 << 20;
 
 std::string MethodName(evhttp_cmd_type command) {
   switch (command) {
-    case EVHTTP_REQ_GET: return "GET";
-    case EVHTTP_REQ_POST: return "POST";
-    case EVHTTP_REQ_HEAD: return "HEAD";
-    case EVHTTP_REQ_PUT: return "PUT";
-    case EVHTTP_REQ_DELETE: return "DELETE";
-    case EVHTTP_REQ_PATCH: return "PATCH";
-    case EVHTTP_REQ_OPTIONS: return "OPTIONS";
-    default: return "OTHER";
+    case EVHTTP_REQ_GET:
+      return "GET";
+    case EVHTTP_REQ_POST:
+      return "POST";
+    case EVHTTP_REQ_HEAD:
+      return "HEAD";
+    case EVHTTP_REQ_PUT:
+      return "PUT";
+    case EVHTTP_REQ_DELETE:
+      return "DELETE";
+    case EVHTTP_REQ_PATCH:
+      return "PATCH";
+    case EVHTTP_REQ_OPTIONS:
+      return "OPTIONS";
+    default:
+      return "OTHER";
   }
 }
 
@@ -93,9 +101,9 @@ class SimHttpServer::Impl {
     http_ = evhttp_new(base_);
     stop_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     MUSTER_CHECK(base_ != nullptr && http_ != nullptr && stop_fd_ >= 0);
-    evhttp_set_allowed_methods(
-        http_, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
-                   EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS);
+    evhttp_set_allowed_methods(http_, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD |
+                                          EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH |
+                                          EVHTTP_REQ_OPTIONS);
     evhttp_set_max_body_size(http_, kBodyBytesMax);
     evhttp_set_default_content_type(http_, nullptr);
     evhttp_set_gencb(http_, &OnRequest, this);
@@ -149,9 +157,7 @@ class SimHttpServer::Impl {
     event_base_loopbreak(static_cast<Impl*>(self)->base_);
   }
 
-  static void OnRequest(evhttp_request* raw, void* self) {
-    static_cast<Impl*>(self)->Serve(raw);
-  }
+  static void OnRequest(evhttp_request* raw, void* self) { static_cast<Impl*>(self)->Serve(raw); }
 
   static void OnClientGone(evhttp_connection*, void* pending) {
     auto* one = static_cast<Pending*>(pending);
@@ -214,9 +220,9 @@ class SimHttpServer::Impl {
                         Cat(body.size() + 1).c_str());
       evhttp_send_reply_start(raw, reply.response.status, nullptr);
       evhttp_send_reply_chunk_with_cb(
-          raw, buffer, [](evhttp_connection*, void* request) {
-            Reset(static_cast<evhttp_request*>(request));
-          }, raw);
+          raw, buffer,
+          [](evhttp_connection*, void* request) { Reset(static_cast<evhttp_request*>(request)); },
+          raw);
     } else {
       evbuffer_add(buffer, body.data(), body.size());
       evhttp_send_reply(raw, reply.response.status, nullptr, buffer);

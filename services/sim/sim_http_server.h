@@ -22,8 +22,8 @@ class SimHttpServer {
  public:
   struct Options {
     std::string address = "127.0.0.1";
-    int port = 0;        // 0 = any free one
-    double speed = 1;    // simulated seconds per second; delays shrink alike. > 0
+    int port = 0;                    // 0 = any free one
+    double speed = 1;                // simulated seconds per second; delays shrink alike. > 0
     absl::Time start = absl::Now();  // of the simulator's clock
   };
 

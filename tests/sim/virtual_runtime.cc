@@ -25,7 +25,7 @@ class VirtualSignal final : public Signal {
   }
   Task<bool> WaitUntil(absl::Time deadline) override {
     auto waiter = std::make_shared<Waiter>();
-    waiter->timer = std::make_shared<asio::steady_timer>(rt_.io_);
+    waiter->timer = std::make_shared<asio::steady_timer>(*rt_.io_);
     const std::uint64_t ticket = next_++;
     waiters_.emplace(ticket, waiter);
     VirtualRuntime& rt = rt_;
@@ -67,25 +67,25 @@ Task<void> VirtualRuntime::Park(absl::Time wake, std::shared_ptr<Timer> timer) {
 }
 
 Task<void> VirtualRuntime::SleepUntil(absl::Time wake) {
-  auto timer = std::make_shared<Timer>(io_);
+  auto timer = std::make_shared<Timer>(*io_);
   co_await Park(wake, std::move(timer));
 }
 
 void VirtualRuntime::Spawn(std::string, Task<void> task) {
-  asio::co_spawn(io_, std::move(task), [](std::exception_ptr error) {
+  asio::co_spawn(*io_, std::move(task), [](std::exception_ptr error) {
     if (error) std::rethrow_exception(error);
   });
 }
 
-void VirtualRuntime::Post(std::function<void()> work) { asio::post(io_, std::move(work)); }
+void VirtualRuntime::Post(std::function<void()> work) { asio::post(*io_, std::move(work)); }
 
 std::unique_ptr<Signal> VirtualRuntime::MakeSignal() {
   return std::make_unique<VirtualSignal>(*this);
 }
 
 void VirtualRuntime::RunUntilIdle() {
-  io_.restart();
-  io_.poll();
+  io_->restart();
+  io_->poll();
 }
 
 bool VirtualRuntime::RunUntil(const std::function<bool()>& done, absl::Duration span_max) {
@@ -102,6 +102,16 @@ bool VirtualRuntime::RunUntil(const std::function<bool()>& done, absl::Duration 
   }
   now_ = std::max(now_, end);
   return done();
+}
+
+void VirtualRuntime::DestroyTasks() {
+  sleepers_.clear();
+  // What frames do while they go (notify, post) meets the new context and comes to nothing there.
+  std::unique_ptr<asio::io_context> old =
+      std::exchange(io_, std::make_unique<asio::io_context>());
+  old.reset();
+  sleepers_.clear();
+  io_ = std::make_unique<asio::io_context>();
 }
 
 void VirtualRuntime::RunFor(absl::Duration span) {

@@ -41,6 +41,9 @@ class VirtualRuntime final : public Runtime {
   bool RunUntil(const std::function<bool()>& done, absl::Duration span_max);
   // Runs what can run without time moving.
   void RunUntilIdle();
+  // Destroys every task where it waits, as a crash would; what they refer to must still live. The
+  // runtime is as new afterwards, but for its time and its chance.
+  void DestroyTasks();
   // Makes the wall clock step (forwards or backwards) without anything waking up.
   void StepClock(absl::Duration step) { skew_ += step; }
 
@@ -60,7 +63,7 @@ class VirtualRuntime final : public Runtime {
   using Timer = asio::steady_timer;
   Task<void> Park(absl::Time wake, std::shared_ptr<Timer> timer);
 
-  asio::io_context io_;
+  std::unique_ptr<asio::io_context> io_ = std::make_unique<asio::io_context>();
   absl::Time now_;
   absl::Duration skew_;
   Rng rng_;

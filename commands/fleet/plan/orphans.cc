@@ -22,6 +22,13 @@ bool BeingLookedUp(const World& world, const account::Orphan& stray) {
   const worker::State* owner = token.empty() ? nullptr : world.FindWorker(WorkerId(token));
   return owner != nullptr && std::holds_alternative<worker::Launching>(owner->phase);
 }
+// Its worker has ended, as far as the log knows: a launch that was given up and came through after
+// all, or an instance that lists had lost.
+const worker::Ended* EndedOwner(const World& world, const account::Orphan& stray) {
+  const std::string_view token = TokenIn(stray.label);
+  const worker::State* owner = token.empty() ? nullptr : world.FindWorker(WorkerId(token));
+  return owner == nullptr ? nullptr : std::get_if<worker::Ended>(&owner->phase);
+}
 bool TokenOfOurs(const World& world, const account::Orphan& stray) {
   const std::string_view token = TokenIn(stray.label);
   return !world.installation.empty() && token.size() > world.installation.size() &&
@@ -39,11 +46,16 @@ Judged FateOf(const World& world, const State& fleet, const account::Orphan& str
   if (TokenTwice(world, stray)) {
     return {Fate::kDestroy, "duplicate", Cat("a second instance bears the token of ", stray.label)};
   }
+  const worker::Ended* ended = EndedOwner(world, stray);
+  if (ended != nullptr && ended->how != eventpb::WorkerEnded::VANISHED) {
+    return {Fate::kDestroy, "orphan", Cat("the worker of ", stray.label, " has ended")};
+  }
   if (!fleet.active()) {
     // Rented by us for a fleet that is to be no more.
     if (!TokenOfOurs(world, stray)) return {};
     return {Fate::kDestroy, "orphan", Cat("fleet ", fleet.name.str(), " is down")};
   }
+  if (ended != nullptr) return {Fate::kAdopt, "orphan", "it was lost and is back"};
   switch (fleet.spec.orphans()) {
     case specpb::ADOPT: return {Fate::kAdopt, "orphan", "the fleet adopts strays"};
     case specpb::DESTROY: return {Fate::kDestroy, "orphan", "the fleet destroys strays"};

@@ -14,6 +14,7 @@ namespace {
 constexpr absl::Duration kOffersOldMin = absl::Minutes(10);
 constexpr absl::Duration kBackoffFirst = absl::Seconds(10);
 constexpr absl::Duration kBackoffMax = absl::Minutes(10);
+constexpr absl::Duration kLookAroundSlack = absl::Seconds(10);
 // Offers vanish under one's hand all the time: so many in a row are no reason to wait.
 constexpr int kOffersGoneFree = 5;
 // Replacements for failures within an hour before we take a breath.
@@ -127,7 +128,22 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
   return ask;
 }
 
+// A fleet that adopts strays looks around first: what it is to adopt may be running already.
+bool LooksAroundFirst(Pass& pass, Scope& scope) {
+  if (scope.fleet.spec.orphans() != specpb::ADOPT || scope.board.open > 0) return false;
+  const absl::Time until = scope.fleet.applied.at + 2 * scope.clocks.list_poll + kLookAroundSlack;
+  if (scope.account == nullptr || pass.now >= until ||
+      scope.account->list_seen.position > scope.fleet.applied.position) {
+    return false;
+  }
+  pass.Due(until);
+  scope.waits.push_back(MakeWait(eventpb::Wait::LIST,
+                                 "looks for running workers to adopt first", "muster", until));
+  return true;
+}
+
 int MayLaunch(Pass& pass, Scope& scope, int need) {
+  if (LooksAroundFirst(pass, scope)) return 0;
   const Backoff backoffs[] = {AfterRejections(scope), AfterFailures(pass, scope)};
   for (const Backoff& backoff : backoffs) {
     if (backoff.careful) need = scope.board.launching > 0 ? 0 : 1;

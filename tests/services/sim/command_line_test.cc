@@ -9,9 +9,8 @@ namespace {
 using testing::HasSubstr;
 
 TEST(SimCommandLine, ReadsAllFlagsInBothForms) {
-  const auto command = ParseSimCommand({"vast", "--listen", "127.0.0.1:4010", "--seed=7",
-                                        "--speed", "60", "--set", "machines=40",
-                                        "--set=api_key=a=b"});
+  const auto command = ParseSimCommand({"vast", "--listen", "127.0.0.1:4010", "--seed=7", "--speed",
+                                        "60", "--set", "machines=40", "--set=api_key=a=b"});
   ASSERT_THAT(command, IsOk());
   EXPECT_EQ(command->provider, "vast");
   EXPECT_EQ(command->server.address, "127.0.0.1");

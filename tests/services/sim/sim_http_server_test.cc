@@ -122,9 +122,9 @@ SimReply Hello(SimReply::Cut cut = SimReply::Cut::kNone) {
 
 TEST_F(SimHttp, PassesTheRequestOnAndTheAnswerBack) {
   Serve(Hello());
-  const std::string answer =
-      Exchange("PUT /api/v0/x/?a=%20b HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer k\r\n"
-               "Content-Length: 4\r\nConnection: close\r\n\r\nbody");
+  const std::string answer = Exchange(
+      "PUT /api/v0/x/?a=%20b HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer k\r\n"
+      "Content-Length: 4\r\nConnection: close\r\n\r\nbody");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(answer, HasSubstr("Content-Type: application/json\r\n"));
   EXPECT_THAT(answer, EndsWith("\r\n\r\n{\"hello\":1}"));

@@ -433,6 +433,61 @@ TEST(Orphans, ASecondInstanceForOneTokenIsDestroyedWhateverTheSetting) {
   EXPECT_EQ(stage.Rules(), "duplicate");
 }
 
+TEST(Orphans, ALaunchThatWasGivenUpAndCameThroughIsDestroyedWhateverTheSetting) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  stage.PlanAndCarry();
+  const WorkerId id = stage.Launching().at(0);
+  stage.OnWorker(id, worker::LaunchLost{"timed out"});
+  stage.OnWorker(id, worker::LaunchSettledAbsent{3, absl::Minutes(3)});
+  eventpb::OrphanFound found;
+  found.set_instance("late");
+  found.set_label(Cat("zeb-worker-vast-0.", id.str()));
+  found.set_fleet("zeb");
+  stage.OnAccount(account::ObserveList{{InstanceId("late")}, {found}});
+  EXPECT_EQ(stage.PlanAndCarry(), "orphan");
+  const WorkerId taken = stage.world.by_instance.at(InstanceId("late"));
+  EXPECT_TRUE(std::holds_alternative<worker::Destroying>(stage.world.FindWorker(taken)->phase));
+}
+
+TEST(Orphans, AWorkerThatListsHadLostIsTakenBack) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market({});
+  const WorkerId id = stage.AddHealthy(0);
+  for (int i = 0; i < 2; ++i) stage.OnWorker(id, worker::ObserveAbsence{false, stage.now});
+  ASSERT_TRUE(stage.world.FindWorker(id)->ended());
+  eventpb::OrphanFound found;
+  found.set_instance(Cat("i-", id.str()));
+  found.set_label(Cat("zeb-worker-vast-0.", id.str()));
+  found.set_fleet("zeb");
+  stage.OnAccount(account::ObserveList{{InstanceId(Cat("i-", id.str()))}, {found}});
+  EXPECT_EQ(stage.PlanAndCarry(), "orphan");
+  EXPECT_TRUE(stage.world.by_instance.contains(InstanceId(Cat("i-", id.str()))));
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+}
+
+TEST(Orphans, AFleetThatAdoptsLooksAroundBeforeItRents) {
+  for (const bool listed : {true, false}) {
+    Stage stage;
+    stage.Market(Stage::Plenty(3));
+    specpb::FleetSpec spec = Stage::Spec(1);
+    spec.set_orphans(specpb::ADOPT);
+    stage.Apply(spec);
+    EXPECT_EQ(stage.Rules(), "nothing");
+    EXPECT_EQ(stage.Waits(), "LIST");
+    if (listed) {
+      stage.OnAccount(account::ObserveList{{InstanceId("another's")}, {}});
+    } else {
+      stage.now += absl::Seconds(69);
+      EXPECT_EQ(stage.Rules(), "nothing");
+      stage.now += absl::Seconds(1);
+    }
+    EXPECT_EQ(stage.Rules(), "replenish");
+  }
+}
+
 TEST(Orphans, OneThatIsBeingLookedUpIsLeftToItsLaunch) {
   Stage stage;
   specpb::FleetSpec spec = Stage::Spec(1);

@@ -21,9 +21,9 @@ struct Call {
   std::string path;
   std::vector<std::string> segments;  // below /api/vN
   std::map<std::string, std::string> query;
-  std::int64_t id = 0;      // of the {id} in the route
-  std::string name;         // of the {name} in the route
-  std::string caller;       // "key1"; "" = no or an unknown key
+  std::int64_t id = 0;  // of the {id} in the route
+  std::string name;     // of the {name} in the route
+  std::string caller;   // "key1"; "" = no or an unknown key
   bool key_in_url = false;
 };
 Call ParseCall(const HttpRequest& request);
@@ -42,13 +42,19 @@ std::string TextOr(const Json& object, const char* field, std::string otherwise)
 // Whether `value` of a row meets {"op": wanted}. kInvalidArgument: no such operator, or null.
 StatusOr<bool> Meets(const Json& value, std::string_view op, const Json& wanted);
 
-// Rows as the provider writes them.
-Json OfferJson(const OfferRow& offer, const Machine& machine, double storage_gb, bool bid,
-               absl::Time now);
-Json InstanceJson(World& world, Contract& contract);
+// Rows as the provider writes them, JSON objects as text.
+struct OfferPrice {
+  double base = 0, storage = 0, total = 0, min_bid = 0;  // $/h
+};
+OfferPrice PriceOf(const OfferRow& offer, const Machine& machine, double storage_gb, bool bid);
+std::string OfferText(const OfferRow& offer, const Machine& machine, const OfferPrice& price,
+                      bool bid, absl::Time now);
+std::string InstanceText(World& world, const Contract& contract);
 // Only the stored columns, those that a list can be filtered and ordered by.
 Json StoredColumns(World& world, const Contract& contract);
-void WriteIdsAsFloats(Json& row);
+std::string WithIdsAsFloats(const std::string& row);
+// 200 with `head` and, behind its fields, the rows. REQUIRES: head has a field
+SimReply RowsReply(const Json& head, const char* name, const std::vector<std::string>& rows);
 
 SimReply Search(World& world, const Call& call, const Json& body);
 SimReply SearchByGet(World& world, const Call& call, const Json& body);

@@ -45,9 +45,9 @@ SimReply SetState(World& world, Contract& contract, const std::string& state) {
   }
   if (const Fault* queued = world.Fire(Trap::kStartQueued)) {
     world.StartLater(contract, absl::Seconds(queued->value == 0 ? 600 : queued->value));
-    return JsonReply(200, {{"success", false},
-                           {"msg",
-                            "Required resources are currently unavailable, state change queued."}});
+    return JsonReply(
+        200, {{"success", false},
+              {"msg", "Required resources are currently unavailable, state change queued."}});
   }
   world.RequestState(contract, state);
   return Done();
@@ -110,8 +110,7 @@ SimReply ChangeBid(World& world, const Call& call, const Json& body) {
     return ErrorReply(400, "invalid_price", "error 400/3467: Invalid args: price");
   }
   contract->order.bid_usd_per_hour = price;
-  world.SetPrice(*contract,
-                 price + static_cast<double>(contract->storage_micros_per_hour) / 1e6);
+  world.SetPrice(*contract, price + static_cast<double>(contract->storage_micros_per_hour) / 1e6);
   if (price < winning) {
     world.RequestState(*contract, "stopped");
   } else if (contract->Is("stopped")) {

@@ -82,11 +82,12 @@ SimReply OfferGone(std::int64_t ask, bool cancel_unavail) {
                                        " is no longer available.")},
                            {"ask_id", ask}});
   }
-  return JsonReply(404, {{"success", false},
-                         {"error", "invalid_args"},
-                         {"msg", Cat("error 404/3603: no_such_ask Instance type by id ", ask,
-                                     " is not available.")},
-                         {"ask_id", ask}});
+  return JsonReply(
+      404,
+      {{"success", false},
+       {"error", "invalid_args"},
+       {"msg", Cat("error 404/3603: no_such_ask Instance type by id ", ask, " is not available.")},
+       {"ask_id", ask}});
 }
 
 // A refusal that a trap asks for; nullopt = none.

@@ -1,5 +1,6 @@
 // Lists and single instances.
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/escaping.h"
@@ -59,16 +60,18 @@ StatusOr<Listing> Gather(World& world, const Call& call) {
     column = TextOr(order[0], "col", "");
     listing.descending = TextOr(order[0], "dir", "asc") == "desc";
   }
+  const bool plain = filters.empty() && column == "id";
+  std::map<std::string, int> labels;
   for (const auto& [id, contract] : world.living) {
-    const Json columns = StoredColumns(world, contract);
+    const Json columns = plain ? Json{{"id", id}} : StoredColumns(world, contract);
     if (!columns.contains(column)) return InvalidArgument(Cat("cannot order by ", column));
     MUSTER_ASSIGN_OR_RETURN(const bool met, Matches(columns, filters));
     if (!met || HiddenByLag(world, contract)) continue;
     listing.keys.emplace_back(columns[column], id);
-    const std::string label = contract.order.label.value_or("");
-    listing.label_counts[label] = listing.label_counts.value(label, 0) + 1;
+    ++labels[contract.order.label.value_or("")];
   }
-  std::sort(listing.keys.begin(), listing.keys.end());
+  listing.label_counts = labels;
+  if (!plain) std::sort(listing.keys.begin(), listing.keys.end());
   if (listing.descending) std::reverse(listing.keys.begin(), listing.keys.end());
   return listing;
 }
@@ -86,7 +89,7 @@ std::optional<Key> ReadToken(const std::string& token) {
 }
 
 // Rows that were destroyed but, by a trap, are shown a little longer.
-void AddGhosts(World& world, Json& rows) {
+void AddGhosts(World& world, std::vector<std::string>& rows) {
   for (auto& [id, contract] : world.past) {
     const Fault* lag = nullptr;
     for (const Fault& fault : world.faults) {
@@ -96,19 +99,20 @@ void AddGhosts(World& world, Json& rows) {
     }
     if (lag == nullptr) return;
     const absl::Duration span = absl::Seconds(lag->value == 0 ? 30 : lag->value);
-    if (world.now() - contract.ended < span) rows.push_back(InstanceJson(world, contract));
+    if (world.now() - contract.ended < span) rows.push_back(InstanceText(world, contract));
   }
 }
 
-Json SelectColumns(const Json& row, const Json& columns) {
-  if (!columns.is_array() || columns.empty() || columns[0] == "*") return row;
+std::string SelectColumns(const std::string& text, const Json& columns) {
+  if (!columns.is_array() || columns.empty() || columns[0] == "*") return text;
+  const Json row = Json::parse(text);
   Json few = Json::object();
   for (const Json& column : columns) {
     if (column.is_string() && row.contains(column.get<std::string>())) {
       few[column.get<std::string>()] = row[column.get<std::string>()];
     }
   }
-  return few;
+  return few.dump();
 }
 
 std::int64_t PageRows(const Call& call) {
@@ -119,10 +123,10 @@ std::int64_t PageRows(const Call& call) {
 }
 
 SimReply Gone410() {
-  return JsonReply(
-      410, {{"success", false},
-            {"error", "deprecated_endpoint"},
-            {"msg", "/api/v0/instances/ is deprecated. Use /api/v1/instances/ instead."}});
+  return JsonReply(410,
+                   {{"success", false},
+                    {"error", "deprecated_endpoint"},
+                    {"msg", "/api/v0/instances/ is deprecated. Use /api/v1/instances/ instead."}});
 }
 
 }  // namespace
@@ -148,16 +152,16 @@ SimReply ListV1(World& world, const Call& call, const Json&) {
   }
   const std::size_t end = std::min(keys.size(), first + static_cast<std::size_t>(PageRows(call)));
   const StatusOr<Json> columns = QueryJson(call, "select_cols", Json::array());
-  Json rows = Json::array();
+  std::vector<std::string> rows;
   for (std::size_t i = first; i < end; ++i) {
-    Json row = InstanceJson(world, world.living.at(keys[i].second));
+    std::string row = InstanceText(world, world.living.at(keys[i].second));
     rows.push_back(columns.ok() ? SelectColumns(row, *columns) : std::move(row));
   }
   const bool last = end >= keys.size();
   if (last) AddGhosts(world, rows);
   const std::size_t ghosts = rows.size() - (end - first);
   std::int64_t total = static_cast<std::int64_t>(keys.size() + ghosts);
-  if (!rows.empty() && world.Fire(Trap::kListDropsRow)) rows.erase(rows.size() - 1);
+  if (!rows.empty() && world.Fire(Trap::kListDropsRow)) rows.pop_back();
   if (const Fault* fault = world.Fire(Trap::kListTotalMismatch)) {
     total += fault->value == 0 ? 1 : static_cast<std::int64_t>(fault->value);
   }
@@ -167,19 +171,18 @@ SimReply ListV1(World& world, const Call& call, const Json&) {
                  {"label_counts", listing->label_counts},
                  {"next_token", nullptr}};
   if (!last) answer["next_token"] = WriteToken(keys[end - 1]);
-  answer["instances"] = std::move(rows);
-  return JsonReply(200, answer);
+  return RowsReply(answer, "instances", rows);
 }
 
 SimReply ListV0(World& world, const Call&, const Json&) {
   if (!world.options.v0_list && !world.Fire(Trap::kListV0Serves)) return Gone410();
   if (world.Fire(Trap::kInstancesNull)) return JsonReply(200, {{"instances", nullptr}});
-  Json rows = Json::array();
-  for (auto& [id, contract] : world.living) {
-    if (!HiddenByLag(world, contract)) rows.push_back(InstanceJson(world, contract));
+  std::vector<std::string> rows;
+  for (const auto& [id, contract] : world.living) {
+    if (!HiddenByLag(world, contract)) rows.push_back(InstanceText(world, contract));
   }
   AddGhosts(world, rows);
-  return JsonReply(200, {{"success", true}, {"instances", std::move(rows)}});
+  return RowsReply({{"success", true}}, "instances", rows);
 }
 
 SimReply ListFilters(World& world, const Call&, const Json&) {
@@ -204,7 +207,8 @@ SimReply Show(World& world, const Call& call, const Json&) {
   if (contract == nullptr || hidden || world.Fire(Trap::kInstancesNull)) {
     return JsonReply(200, {{"instances", nullptr}});
   }
-  return JsonReply(200, {{"instances", InstanceJson(world, *contract)}});
+  return Reply(200, Cat("{\"instances\":", InstanceText(world, *contract), "}"),
+               "application/json");
 }
 
 }  // namespace muster::vastsim

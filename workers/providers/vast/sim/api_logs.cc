@@ -30,8 +30,9 @@ std::string DaemonLog(const Contract& contract) {
     return Cat("cat: /var/lib/vastai_kaalia/data/instance_extra_logs/C.", contract.id,
                ": No such file or directory\n");
   }
-  std::string text = "ea381c80ad7f: Pulling fs layer\n5b6f1c0d99ab: Already exists\n"
-                     "ea381c80ad7f: Download complete\n";
+  std::string text =
+      "ea381c80ad7f: Pulling fs layer\n5b6f1c0d99ab: Already exists\n"
+      "ea381c80ad7f: Download complete\n";
   if (contract.container) text += "ea381c80ad7f: Pull complete\nStatus: Downloaded newer image\n";
   return text;
 }
@@ -119,8 +120,8 @@ SimReply RequestLogs(World& world, const Call& call, const Json& body) {
   }
   ForgetOld(world);
   const VastSimOptions& options = world.options;
-  absl::Duration wait = options.log_ready_min +
-                        (options.log_ready_max - options.log_ready_min) * world.rng.Unit();
+  absl::Duration wait =
+      options.log_ready_min + (options.log_ready_max - options.log_ready_min) * world.rng.Unit();
   if (const Fault* late = world.Fire(Trap::kLogLate)) {
     wait = absl::Seconds(late->value == 0 ? 10 : late->value);
   }

@@ -1,5 +1,6 @@
 // Search offers, in its three spellings, and the GPU catalogue.
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "workers/providers/vast/sim/api.h"
@@ -8,7 +9,7 @@ namespace muster::vastsim {
 
 namespace {
 
-constexpr std::size_t kRowsMax = 64;          // whatever limit says
+constexpr std::size_t kRowsMax = 64;  // whatever limit says
 constexpr double kStorageGbDefault = 8;
 
 bool IsOption(const std::string& key) {
@@ -18,58 +19,142 @@ bool IsOption(const std::string& key) {
          key == "client_id";
 }
 
-// The row's value for a search key; nullptr = no such key.
-const Json* FieldOf(const Json& row, const std::string& key, Json& scratch) {
-  if (key == "verified") {
-    scratch = row["verification"] == "verified";
-    return &scratch;
-  }
-  if (key == "id") {  // matches nothing: an offer is found by ask_contract_id
-    scratch = nullptr;
-    return &scratch;
-  }
-  const auto it = row.find(key);
-  return it == row.end() ? nullptr : &*it;
+// An offer under consideration. The row is written when somebody needs more than a quick field.
+struct Candidate {
+  const OfferRow* offer = nullptr;
+  const Machine* machine = nullptr;
+  OfferPrice price;
+  std::vector<Json> sort_keys;
+};
+
+using QuickField = Json (*)(const Candidate&);
+
+// The fields that most searches name, without writing the row; nullptr for any other.
+QuickField FindQuickField(const std::string& key) {
+  static const auto* const kFields = new std::map<std::string, QuickField>{
+      {"id", [](const Candidate& c) { return Json(c.offer->id); }},
+      {"ask_contract_id", [](const Candidate& c) { return Json(c.offer->id); }},
+      {"machine_id", [](const Candidate& c) { return Json(c.machine->id); }},
+      {"gpu_name", [](const Candidate& c) { return Json(c.machine->gpu.name); }},
+      {"num_gpus", [](const Candidate& c) { return Json(c.offer->gpus); }},
+      {"dph_total", [](const Candidate& c) { return Json(c.price.total); }},
+      {"dph_base", [](const Candidate& c) { return Json(c.price.base); }},
+      {"reliability", [](const Candidate& c) { return Json(c.machine->reliability); }},
+      {"reliability2", [](const Candidate& c) { return Json(c.machine->reliability); }},
+      {"cuda_max_good", [](const Candidate& c) { return Json(c.machine->cuda); }},
+      {"inet_down", [](const Candidate& c) { return Json(c.machine->inet_down_mbps); }},
+      {"inet_up", [](const Candidate& c) { return Json(c.machine->inet_up_mbps); }},
+      {"disk_space", [](const Candidate& c) { return Json(c.machine->disk_gb); }},
+      {"verified", [](const Candidate& c) { return Json(c.machine->verified); }},
+      {"rentable", [](const Candidate&) { return Json(true); }},
+      {"rented", [](const Candidate&) { return Json(false); }},
+      {"external", [](const Candidate&) { return Json(false); }},
+  };
+  const auto it = kFields->find(key);
+  return it == kFields->end() ? nullptr : it->second;
 }
 
-StatusOr<bool> MeetsAll(const Json& row, const Json& query, bool ignore_numbers) {
+struct Condition {
+  std::string key;
+  QuickField quick = nullptr;
+  std::string op;
+  Json wanted;
+};
+
+StatusOr<std::vector<Condition>> ReadConditions(const Json& query) {
+  std::vector<Condition> conditions;
   for (const auto& [key, condition] : query.items()) {
     if (IsOption(key)) continue;
-    Json scratch;
-    const Json* value = FieldOf(row, key, scratch);
-    if (value == nullptr) return InvalidArgument(Cat(key, " is not a valid search key"));
     if (!condition.is_object()) return InvalidArgument(Cat("bad condition for ", key));
     for (const auto& [op, wanted] : condition.items()) {
-      const StatusOr<bool> met = Meets(*value, op, wanted);
+      conditions.push_back({key, FindQuickField(key), op, wanted});
+    }
+  }
+  // The quick ones first: they spare the rows of most offers.
+  std::partition(conditions.begin(), conditions.end(),
+                 [](const Condition& condition) { return condition.quick != nullptr; });
+  return conditions;
+}
+
+// One search under way.
+class Searching {
+ public:
+  Searching(World& world, double storage_gb, bool bid)
+      : world_(world), storage_gb_(storage_gb), bid_(bid) {}
+
+  Candidate Consider(const OfferRow& offer) const {
+    const Machine& machine = world_.market.machine(offer.machine);
+    return {&offer, &machine, PriceOf(offer, machine, storage_gb_, bid_), {}};
+  }
+
+  std::string Text(const Candidate& c) const {
+    return OfferText(*c.offer, *c.machine, c.price, bid_, world_.now());
+  }
+
+  StatusOr<bool> MeetsAll(const Candidate& c, const std::vector<Condition>& conditions,
+                          bool ignore_numbers) const {
+    Json row;
+    for (const Condition& condition : conditions) {
+      if (condition.quick == nullptr && row.is_null()) row = Json::parse(Text(c));
+      const Json value = condition.quick != nullptr ? condition.quick(c) : row[condition.key];
+      const StatusOr<bool> met = Meets(value, condition.op, condition.wanted);
       if (!met.ok()) {
-        return InvalidArgument(
-            Cat("ask_contract_offers.", key, " ", op, " None: ", Message(met.status())));
+        return InvalidArgument(Cat("ask_contract_offers.", condition.key, " ", condition.op,
+                                   " None: ", Message(met.status())));
       }
-      if (ignore_numbers && value->is_number()) continue;
-      if (!*met) return false;
+      // An offer is not found by `id`, only by `ask_contract_id`.
+      if (condition.key == "id") return false;
+      if (!*met && !(ignore_numbers && value.is_number())) return false;
     }
+    return true;
   }
-  return true;
-}
 
-// [["dph_total","asc"], ...]: the first key decides, equals keep the order of their ids.
-void Sort(std::vector<Json>& rows, const Json& order) {
-  std::vector<std::pair<std::string, bool>> keys;  // field, descending
-  for (const Json& key : order.is_array() ? order : Json::array()) {
-    if (!key.is_array() || key.empty() || !key[0].is_string()) continue;
-    keys.emplace_back(key[0].get<std::string>(), key.size() > 1 && key[1] == "desc");
-  }
-  keys.emplace_back("id", false);
-  std::sort(rows.begin(), rows.end(), [&](const Json& a, const Json& b) {
-    for (const auto& [field, descending] : keys) {
-      const Json va = a.value(field, Json()), vb = b.value(field, Json());
-      if (va != vb) return descending ? vb < va : va < vb;
+  // Every row has the same fields: one tells whether all conditions name existing ones.
+  Status CheckKeys(const std::vector<Condition>& conditions) const {
+    const auto& offers = world_.market.offers();
+    if (offers.empty()) return {};
+    Json row;
+    for (const Condition& condition : conditions) {
+      if (condition.quick != nullptr) continue;
+      if (row.is_null()) row = Json::parse(Text(Consider(offers.begin()->second)));
+      if (!row.contains(condition.key)) {
+        return InvalidArgument(Cat(condition.key, " is not a valid search key"));
+      }
     }
-    return false;
-  });
-}
+    return {};
+  }
 
-void Distort(World& world, Json& row) {
+  // [["dph_total","asc"], ...]: the first key decides, equals keep the order of their ids.
+  void Sort(std::vector<Candidate>& found, const Json& order) const {
+    std::vector<bool> descending;
+    for (const Json& key : order.is_array() ? order : Json::array()) {
+      if (!key.is_array() || key.empty() || !key[0].is_string()) continue;
+      const std::string field = key[0];
+      const QuickField quick = FindQuickField(field);
+      descending.push_back(key.size() > 1 && key[1] == "desc");
+      for (Candidate& c : found) {
+        c.sort_keys.push_back(quick != nullptr ? quick(c)
+                                               : Json::parse(Text(c)).value(field, Json()));
+      }
+    }
+    std::sort(found.begin(), found.end(), [&](const Candidate& a, const Candidate& b) {
+      for (std::size_t i = 0; i < descending.size(); ++i) {
+        const Json &ka = a.sort_keys[i], &kb = b.sort_keys[i];
+        if (ka != kb) return descending[i] ? kb < ka : ka < kb;
+      }
+      return a.offer->id < b.offer->id;
+    });
+  }
+
+ private:
+  World& world_;
+  double storage_gb_;
+  bool bid_;
+};
+
+std::string Distorted(World& world, std::string text) {
+  if (world.faults.empty()) return text;
+  Json row = Json::parse(text);
   if (world.Fire(Trap::kSearchNullFields)) {
     for (const char* f : {"dph_total", "reliability2", "machine_id"}) row[f] = nullptr;
   }
@@ -87,38 +172,43 @@ void Distort(World& world, Json& row) {
     if (row.contains("geolocation")) row["geolocation"] = 46;
   }
   if (world.Fire(Trap::kGpuNameBlank)) row["gpu_name"] = TextOr(row, "gpu_name", "") + " ";
-  if (world.Fire(Trap::kIdsAsFloats)) WriteIdsAsFloats(row);
+  text = row.dump();
+  return world.Fire(Trap::kIdsAsFloats) ? WithIdsAsFloats(text) : text;
 }
+
+bool IsBid(const std::string& type) { return type == "bid" || type == "interruptible"; }
 
 SimReply SearchQuery(World& world, const Json& query) {
   const std::string type = TextOr(query, "type", "on-demand");
-  if (type != "on-demand" && type != "ondemand" && type != "ask" && type != "bid" &&
-      type != "interruptible" && type != "reserved") {
+  if (type != "on-demand" && type != "ondemand" && type != "ask" && type != "reserved" &&
+      !IsBid(type)) {
     return ErrorReply(400, "invalid_args", Cat("error 400/3467: Invalid args: type ", type));
   }
-  const bool bid = type == "bid" || type == "interruptible";
-  const double storage_gb = NumberOr(query, "allocated_storage", kStorageGbDefault);
+  const StatusOr<std::vector<Condition>> conditions = ReadConditions(query);
+  if (!conditions.ok()) return ErrorReply(400, "invalid_args", Message(conditions.status()));
+  const Searching searching(world, NumberOr(query, "allocated_storage", kStorageGbDefault),
+                            IsBid(type));
+  const Status keys = searching.CheckKeys(*conditions);
+  if (!keys.ok()) return ErrorReply(400, "invalid_args", Message(keys));
   const bool ignore_numbers = world.Fire(Trap::kSearchIgnoresPrice) != nullptr;
-  std::vector<Json> rows;
+  std::vector<Candidate> found;
   if (!world.Fire(Trap::kSearchEmpty)) {
     for (const auto& [id, offer] : world.market.offers()) {
-      const Machine& machine = world.market.machine(offer.machine);
-      Json row = OfferJson(offer, machine, storage_gb, bid, world.now());
-      const StatusOr<bool> met = MeetsAll(row, query, ignore_numbers);
+      Candidate candidate = searching.Consider(offer);
+      const StatusOr<bool> met = searching.MeetsAll(candidate, *conditions, ignore_numbers);
       if (!met.ok()) return ErrorReply(400, "invalid_args", Message(met.status()));
-      if (*met) rows.push_back(std::move(row));
+      if (*met) found.push_back(std::move(candidate));
     }
   }
-  Sort(rows, query.value("order", Json()));
-  const double limit = NumberOr(query, "limit", kRowsMax);
-  const std::size_t count =
-      std::min({rows.size(), kRowsMax, static_cast<std::size_t>(std::max(0.0, limit))});
-  Json offers = Json::array();
-  for (std::size_t i = 0; i < count; ++i) {
-    Distort(world, rows[i]);
-    offers.push_back(std::move(rows[i]));
+  searching.Sort(found, query.value("order", Json()));
+  const double limit = std::max(0.0, NumberOr(query, "limit", kRowsMax));
+  if (limit < static_cast<double>(found.size())) found.resize(static_cast<std::size_t>(limit));
+  if (found.size() > kRowsMax) found.resize(kRowsMax);
+  std::vector<std::string> rows;
+  for (const Candidate& candidate : found) {
+    rows.push_back(Distorted(world, searching.Text(candidate)));
   }
-  return JsonReply(200, {{"success", true}, {"offers", std::move(offers)}});
+  return RowsReply({{"success", true}}, "offers", rows);
 }
 
 }  // namespace

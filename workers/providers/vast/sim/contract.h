@@ -23,12 +23,13 @@ struct CreateOrder {
   std::string onstart;
   std::string runtype = "ssh";
   std::optional<double> bid_usd_per_hour;
-  bool start = true;           // target_state running
+  bool start = true;  // target_state running
   bool cancel_unavail = true;
 };
 
 // Money as micro-dollars per hour times nanoseconds: exact, rounded only when shown.
 using MoneyTime = absl::int128;
+inline constexpr double kHoursPerMonth = 720;  // as the provider's own price examples divide
 inline constexpr std::int64_t kMoneyTimePerMicro = 3'600'000'000'000;
 
 struct Contract {
@@ -61,6 +62,7 @@ struct Contract {
   absl::Time settled;  // billed up to here
 
   WorkerProgram program{WorkerSpec{}, 0};
+  Rng fate{0};  // of failures that come by themselves
 
   bool alive() const { return ended == absl::InfiniteFuture(); }
   bool Is(const char* status) const { return actual.has_value() && *actual == status; }

@@ -15,8 +15,12 @@ Json TimeJson(absl::Time time) {
 }
 
 Json ToJson(const OfferView& v) {
-  return {{"id", v.id},     {"machine", v.machine},           {"gpu", v.gpu},
-          {"gpus", v.gpus}, {"usd_per_hour", v.usd_per_hour}, {"verified", v.verified},
+  return {{"id", v.id},
+          {"machine", v.machine},
+          {"gpu", v.gpu},
+          {"gpus", v.gpus},
+          {"usd_per_hour", v.usd_per_hour},
+          {"verified", v.verified},
           {"storage_usd_per_gb_month", v.storage_usd_per_gb_month}};
 }
 
@@ -51,18 +55,10 @@ Json ToJson(const LedgerLine& v) {
 
 Json ToJson(const JournalEntry& v) {
   constexpr const char* kCuts[] = {"none", "reset_before_answer", "truncate", "hang"};
-  return {{"at", TimeJson(v.at)},
-          {"method", v.method},
-          {"path", v.path},
-          {"endpoint", v.endpoint},
-          {"status", v.status},
-          {"cut", kCuts[static_cast<int>(v.cut)]},
-          {"traps", v.traps},
-          {"caller", v.caller},
-          {"instance", v.instance},
-          {"offer", v.offer},
-          {"label", v.label},
-          {"key_in_url", v.key_in_url}};
+  return {{"at", TimeJson(v.at)},   {"method", v.method}, {"path", v.path},
+          {"endpoint", v.endpoint}, {"status", v.status}, {"cut", kCuts[static_cast<int>(v.cut)]},
+          {"traps", v.traps},       {"caller", v.caller}, {"instance", v.instance},
+          {"offer", v.offer},       {"label", v.label},   {"key_in_url", v.key_in_url}};
 }
 
 template <class T>
@@ -73,8 +69,7 @@ SimReply ListReply(const char* name, const std::vector<T>& values) {
 }
 
 SimReply Refused(const Status& status) {
-  return ErrorReply(status.code() == StatusCode::kNotFound ? 404 : 400, "refused",
-                    Message(status));
+  return ErrorReply(status.code() == StatusCode::kNotFound ? 404 : 400, "refused", Message(status));
 }
 
 SimReply Outcome(const Status& status) {
@@ -187,8 +182,7 @@ SimReply Act(VastSim& sim, const Call& call, const std::string& kind, const std:
   }
   if (action == "price") {
     const double usd = NumberOr(body, "usd_per_hour", 0);
-    return Outcome(kind == "offers" ? sim.SetOfferPrice(call.id, usd)
-                                    : sim.SetPrice(call.id, usd));
+    return Outcome(kind == "offers" ? sim.SetOfferPrice(call.id, usd) : sim.SetPrice(call.id, usd));
   }
   if (action == "log" && kind == "instances") {
     std::vector<std::string> lines;

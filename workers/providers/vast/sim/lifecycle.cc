@@ -1,4 +1,7 @@
 // World, second half: how contracts boot, work and fail.
+#include <cmath>
+#include <iterator>
+
 #include "eventstore/base/strings.h"
 #include "workers/providers/vast/sim/world.h"
 
@@ -40,6 +43,9 @@ void World::PlanBoot(Contract& contract, absl::Duration boot) {
   Schedule(contract, boot, Step::kRunning);
   const std::optional<FailureSpec>& bad = market.machine(contract.machine).bad;
   if (bad.has_value() && bad->how == Failure::kStuckBoot) contract.stuck_boot = true;
+  if (options.stuck_boot_share > 0 && contract.fate.Chance(options.stuck_boot_share)) {
+    contract.stuck_boot = true;
+  }
 }
 
 void World::PlanFailure(Contract& contract, FailureSpec spec) {
@@ -91,6 +97,20 @@ void World::Run(Contract& contract) {
   contract.program.Start(now_);
   std::optional<FailureSpec>& bad = market.FindMachine(contract.machine)->bad;
   if (bad.has_value()) PlanFailure(contract, *bad);
+  PlanFate(contract);
+}
+
+// The next failure that comes by itself, as a Poisson process would bring it.
+void World::PlanFate(Contract& contract) {
+  if (options.failures_per_hour <= 0) return;
+  constexpr Failure kKinds[] = {
+      Failure::kStall,      Failure::kFatalError, Failure::kRecoveredError, Failure::kUploadsFail,
+      Failure::kSlowWorker, Failure::kExit,       Failure::kHostError,      Failure::kOffline,
+      Failure::kUnknown,    Failure::kStopped,    Failure::kVanish};
+  FailureSpec spec{.how = kKinds[contract.fate.Below(std::size(kKinds))]};
+  spec.after = absl::Hours(-std::log(1 - contract.fate.Unit()) / options.failures_per_hour);
+  spec.span = absl::Minutes(1) + absl::Minutes(30) * contract.fate.Unit();
+  PlanFailure(contract, std::move(spec));
 }
 
 void World::Fail(Contract& contract, const FailureSpec& spec) {
@@ -175,8 +195,8 @@ void World::FailHost(Contract& contract, const FailureSpec& spec) {
     status = "loading";
   } else if (spec.how == Failure::kImageError) {
     contract.container = false;
-    contract.status_message = Cat("Error response from daemon: manifest for ",
-                                  contract.order.image, " not found: manifest unknown");
+    contract.status_message = Cat("Error response from daemon: manifest for ", contract.order.image,
+                                  " not found: manifest unknown");
   } else if (spec.how == Failure::kHostError) {
     contract.status_message =
         "Error: OCI runtime create failed: nvidia-container-cli: initialization error";

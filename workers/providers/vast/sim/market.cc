@@ -9,8 +9,8 @@ namespace muster::vastsim {
 
 namespace {
 
-constexpr const char* kCountries[] = {"Sweden, SE",  "Germany, DE", "Quebec, CA", "California, US",
-                                      "Texas, US",   "Poland, PL",  "Norway, NO", "Japan, JP",
+constexpr const char* kCountries[] = {"Sweden, SE",   "Germany, DE", "Quebec, CA", "California, US",
+                                      "Texas, US",    "Poland, PL",  "Norway, NO", "Japan, JP",
                                       "Bulgaria, BG", ", US",        "Spain, ES"};
 constexpr const char* kDrivers[] = {"535.86.05", "550.54.14", "560.35.03", "570.86.10"};
 constexpr double kCudaOfDriver[] = {12.2, 12.4, 12.6, 12.8};
@@ -20,16 +20,19 @@ double Round(double value, double step) { return std::round(value / step) * step
 }  // namespace
 
 std::vector<GpuKind> DefaultGpus() {
-  return {{"RTX 3060", 12288, 860, 0.052, 1.8},    {"RTX 3060 Ti", 8192, 860, 0.060, 2.1},
-          {"RTX 3070", 8192, 860, 0.064, 2.4},     {"RTX 3070 Ti", 8192, 860, 0.068, 2.6},
-          {"RTX 3080", 10240, 860, 0.078, 3.0},    {"RTX 3080 Ti", 12288, 860, 0.084, 2.8},
-          {"RTX 3090", 24576, 860, 0.120, 2.6},    {"RTX 4060", 8188, 890, 0.058, 1.8},
-          {"RTX 4060 Ti", 8188, 890, 0.066, 2.1},  {"RTX 4070", 12282, 890, 0.080, 3.3},
+  return {{"RTX 3060", 12288, 860, 0.052, 1.8},   {"RTX 3060 Ti", 8192, 860, 0.060, 2.1},
+          {"RTX 3070", 8192, 860, 0.064, 2.4},    {"RTX 3070 Ti", 8192, 860, 0.068, 2.6},
+          {"RTX 3080", 10240, 860, 0.078, 3.0},   {"RTX 3080 Ti", 12288, 860, 0.084, 2.8},
+          {"RTX 3090", 24576, 860, 0.120, 2.6},   {"RTX 4060", 8188, 890, 0.058, 1.8},
+          {"RTX 4060 Ti", 8188, 890, 0.066, 2.1}, {"RTX 4070", 12282, 890, 0.080, 3.3},
           {"RTX 4070 Ti", 12282, 890, 0.086, 4.1}};
 }
 
 Market::Market(const VastSimOptions& options, absl::Time start)
-    : options_(options), rng_(options.seed * 2 + 1), start_(start), next_offer_(options.first_offer) {
+    : options_(options),
+      rng_(options.seed * 2 + 1),
+      start_(start),
+      next_offer_(options.first_offer) {
   MUSTER_CHECK(!options.gpus.empty());
   for (int i = 0; i < options.machines; ++i) {
     // Every kind is there before chance decides, so small markets are not lopsided.

@@ -15,7 +15,7 @@ using Setter = std::function<Status(VastSimOptions&, const std::string&)>;
 Status Bad(std::string_view wanted) { return InvalidArgument(wanted); }
 
 template <class T>
-Setter Number(T VastSimOptions::*member) {
+Setter Number(T VastSimOptions::* member) {
   return [member](VastSimOptions& options, const std::string& text) -> Status {
     double value = 0;
     if (!absl::SimpleAtod(text, &value) || !(value >= 0 && value <= 1e15)) {
@@ -26,7 +26,7 @@ Setter Number(T VastSimOptions::*member) {
   };
 }
 
-Setter Flag(bool VastSimOptions::*member) {
+Setter Flag(bool VastSimOptions::* member) {
   return [member](VastSimOptions& options, const std::string& text) -> Status {
     return absl::SimpleAtob(text, &(options.*member)) ? Status() : Bad("true or false");
   };
@@ -41,7 +41,7 @@ Status ReadSpan(const std::string& text, absl::Duration& span) {
   return {};
 }
 
-Setter Span(absl::Duration VastSimOptions::*member) {
+Setter Span(absl::Duration VastSimOptions::* member) {
   return [member](VastSimOptions& options, const std::string& text) {
     return ReadSpan(text, options.*member);
   };
@@ -72,6 +72,8 @@ const std::map<std::string, Setter>& Setters() {
       {"boot_max", Span(&O::boot_max)},
       {"setup_min", Span(&O::setup_min)},
       {"setup_max", Span(&O::setup_max)},
+      {"stuck_boot_share", Number(&O::stuck_boot_share)},
+      {"failures_per_hour", Number(&O::failures_per_hour)},
       {"games_per_batch", Number(&O::games_per_batch)},
       {"log_lines_kept", Number(&O::log_lines_kept)},
       {"v0_list", Flag(&O::v0_list)},

@@ -109,8 +109,8 @@ std::optional<SimReply> TrappedThrottle(World& world) {
                  "text/plain");
   }
   if (const Fault* f = world.Fire(Trap::kThrottleDetail)) {
-    return JsonReply(429, {{"detail", Cat("API requests too frequent endpoint threshold=",
-                                          ValueOr(f, 1.0))}});
+    return JsonReply(
+        429, {{"detail", Cat("API requests too frequent endpoint threshold=", ValueOr(f, 1.0))}});
   }
   if (const Fault* f = world.Fire(Trap::kThrottleError)) {
     return ErrorReply(429, "rate_limit_exceeded",
@@ -220,8 +220,8 @@ SimReply Serve(World& world, Call& call) {
     return Throttled(world.call_endpoint, *threshold);
   }
   const std::string& text = call.request->body;
-  const Json body = Trim(text).empty() ? Json::object()
-                                       : Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json body =
+      Trim(text).empty() ? Json::object() : Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!body.is_object()) {
     return ErrorReply(400, "invalid_args", "error 400/3467: Invalid args: body is not JSON");
   }

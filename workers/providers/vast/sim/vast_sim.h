@@ -43,11 +43,11 @@ std::string_view FailureName(Failure failure);
 std::optional<Failure> FailureFromName(std::string_view name);
 
 struct GpuKind {
-  std::string name;            // "RTX 3070 Ti"
+  std::string name;  // "RTX 3070 Ti"
   int ram_mb = 0;
-  int compute_cap = 0;         // 860 = 8.6
-  double usd_per_hour = 0;     // typical, one GPU without storage
-  double games_per_s = 0;      // of the zeb worker on a good day
+  int compute_cap = 0;      // 860 = 8.6
+  double usd_per_hour = 0;  // typical, one GPU without storage
+  double games_per_s = 0;   // of the zeb worker on a good day
 };
 std::vector<GpuKind> DefaultGpus();
 
@@ -65,9 +65,9 @@ struct Fault {
   std::string endpoint;       // "PUT asks/{id}", "GET v1/instances"...; "" = any
   std::int64_t instance = 0;  // 0 = any
   int skip = 0;
-  int times = -1;             // -1 = until cleared
-  double chance = 1;          // of firing, from the seed
-  double value = 0;           // 0 = the default named in traps.def
+  int times = -1;     // -1 = until cleared
+  double chance = 1;  // of firing, from the seed
+  double value = 0;   // 0 = the default named in traps.def
   std::string text;
 };
 
@@ -92,12 +92,16 @@ struct VastSimOptions {
   // Lives. Drawn uniformly between the bounds for each contract.
   absl::Duration boot_min = absl::Minutes(1), boot_max = absl::Minutes(3);
   absl::Duration setup_min = absl::Minutes(1), setup_max = absl::Minutes(2);
+  // Hosts and workers that fail by themselves: of all boots this share never ends, and a running
+  // instance meets this many failures per hour, of every kind that a market knows.
+  double stuck_boot_share = 0;
+  double failures_per_hour = 0;
   int games_per_batch = 256;
   absl::Duration log_ready_min = absl::Milliseconds(400), log_ready_max = absl::Milliseconds(1500);
   int log_lines_kept = 1000;
 
   // The wire.
-  bool v0_list = false;          // the retired list answers 200 instead of 410
+  bool v0_list = false;  // the retired list answers 200 instead of 410
   bool rate_limits = true;
   bool refusal_restarts_interval = false;  // a refused call pushes the next one back
   absl::Duration create_penalty;           // lock-out after a refused create
@@ -122,8 +126,8 @@ struct JournalEntry {
   std::string endpoint;  // "DELETE instances/{id}", "" = no such route
   int status = 0;        // of the answer, even if the client never saw it
   SimReply::Cut cut = SimReply::Cut::kNone;
-  std::string traps;     // names of the traps that fired, comma-separated
-  std::string caller;    // "key1", "key2"... in the order of the options; "" = none
+  std::string traps;   // names of the traps that fired, comma-separated
+  std::string caller;  // "key1", "key2"... in the order of the options; "" = none
   std::int64_t instance = 0;
   std::int64_t offer = 0;
   std::string label;
@@ -164,7 +168,7 @@ struct InstanceView {
   std::string status_message;
   double usd_per_hour = 0;  // as listed
   absl::Time created;
-  absl::Time ended;  // InfiniteFuture while it lives
+  absl::Time ended;       // InfiniteFuture while it lives
   std::string end_cause;  // "destroyed", "vanished"
   std::int64_t batches = 0;
   bool bad_machine = false;

@@ -60,11 +60,21 @@ void WorkerProgram::AdvanceTo(absl::Time now) {
 
 void WorkerProgram::PrintSetup() {
   switch (phase_) {
-    case 0: Add(next_, Cat("=== Setup started at ", Date(next_), " ===")); break;
-    case 1: Add(next_, "git installed"); break;
-    case 2: Add(next_, "repo cloned"); break;
-    case 3: Add(next_, "deps installed"); break;
-    default: Add(next_, Cat("GPU OK: NVIDIA GeForce ", spec_.gpu)); break;
+    case 0:
+      Add(next_, Cat("=== Setup started at ", Date(next_), " ==="));
+      break;
+    case 1:
+      Add(next_, "git installed");
+      break;
+    case 2:
+      Add(next_, "repo cloned");
+      break;
+    case 3:
+      Add(next_, "deps installed");
+      break;
+    default:
+      Add(next_, Cat("GPU OK: NVIDIA GeForce ", spec_.gpu));
+      break;
   }
   if (stuck_setup_ && phase_ == 2) {
     next_ = absl::InfiniteFuture();
@@ -86,11 +96,11 @@ void WorkerProgram::PrintStart() {
   next_ += absl::Milliseconds(8300);
   Add(next_, "Pipeline created in 8.3s");
   Add(next_, "");
-  Add(next_, Cat("Worker ", spec_.id, " starting (output: ", examples, " (namespace: ", spec_.id,
-                 "))"));
+  Add(next_,
+      Cat("Worker ", spec_.id, " starting (output: ", examples, " (namespace: ", spec_.id, "))"));
   Add(next_, Cat("  games_per_batch=", spec_.games_per_batch, ", weight_sync_interval=2"));
-  Add(next_, Cat("  upload_interval=", absl::ToInt64Seconds(spec_.upload_interval),
-                 "s (folder upload)"));
+  Add(next_,
+      Cat("  upload_interval=", absl::ToInt64Seconds(spec_.upload_interval), "s (folder upload)"));
   uploaded_ = next_;
   ++phase_;
   next_ += absl::Seconds(spec_.games_per_batch / spec_.games_per_s);
@@ -122,8 +132,8 @@ void WorkerProgram::PrintUpload() {
     Add(next_, Cat("  HF transient error (attempt 1/4): HfHubHTTPError: ", upload_failure_));
     Add(next_, "  Retrying in 5s...");
     next_ += absl::Seconds(5);
-    Add(next_, Cat("[", spec_.id, "] Upload failed (", upload_failure_,
-                   "), will retry next cycle"));
+    Add(next_,
+        Cat("[", spec_.id, "] Upload failed (", upload_failure_, "), will retry next cycle"));
   } else {
     next_ += absl::Seconds(3);
     Add(next_, Cat("[", spec_.id, "] Upload complete (", unsent_, " batches)"));

@@ -15,7 +15,7 @@
 namespace muster::vastsim {
 
 struct WorkerSpec {
-  std::string id = "worker";   // as in "[worker-vast-0] batch 7: ..."
+  std::string id = "worker";  // as in "[worker-vast-0] batch 7: ..."
   std::string gpu;
   std::string weights = "zeb/zeb-557k-1m.pt";
   std::string examples = "zeb/examples";
@@ -71,8 +71,8 @@ class WorkerProgram {
   bool scripted_ = false;
   bool stuck_setup_ = false;
   std::string upload_failure_;
-  int phase_ = 0;        // 0 setup line n..., then batches
-  absl::Time next_;      // when the next piece is printed
+  int phase_ = 0;    // 0 setup line n..., then batches
+  absl::Time next_;  // when the next piece is printed
   absl::Time started_;
   absl::Time uploaded_;
   int unsent_ = 0;

@@ -11,8 +11,6 @@ namespace muster::vastsim {
 
 namespace {
 
-constexpr double kHoursPerMonth = 720;  // as the provider's own price examples divide
-
 std::int64_t Micros(double usd) { return static_cast<std::int64_t>(std::llround(usd * 1e6)); }
 
 std::string EnvOr(const CreateOrder& order, std::string_view name, std::string fallback) {
@@ -23,8 +21,7 @@ std::string EnvOr(const CreateOrder& order, std::string_view name, std::string f
 }
 
 // What the worker learns from its environment, or from a flag in the start script.
-WorkerSpec SpecOf(const Contract& contract, const Machine& machine,
-                  const VastSimOptions& options) {
+WorkerSpec SpecOf(const Contract& contract, const Machine& machine, const VastSimOptions& options) {
   WorkerSpec spec;
   spec.id = EnvOr(contract.order, "WORKER_ID", contract.order.label.value_or("worker"));
   spec.gpu = machine.gpu.name;
@@ -34,8 +31,8 @@ WorkerSpec SpecOf(const Contract& contract, const Machine& machine,
   spec.games_per_s = machine.gpu.games_per_s * machine.speed;
   spec.games_per_batch = options.games_per_batch;
   spec.lines_kept = options.log_lines_kept;
-  std::string interval = EnvOr(contract.order, "UPLOAD_INTERVAL",
-                               EnvOr(contract.order, "ZEB_UPLOAD_INTERVAL", ""));
+  std::string interval =
+      EnvOr(contract.order, "UPLOAD_INTERVAL", EnvOr(contract.order, "ZEB_UPLOAD_INTERVAL", ""));
   constexpr std::string_view kFlag = "--upload-interval ";
   const std::size_t flag = contract.order.onstart.find(kFlag);
   if (interval.empty() && flag != std::string::npos) {
@@ -125,8 +122,7 @@ Contract& World::Rent(const OfferRow& offer, CreateOrder order, double extra_usd
   c.first_gpu = offer.first_gpu;
   c.gpus = offer.gpus;
   c.order = std::move(order);
-  const double gpu_price =
-      c.order.bid_usd_per_hour.value_or(machine.usd_per_gpu_hour * offer.gpus);
+  const double gpu_price = c.order.bid_usd_per_hour.value_or(machine.usd_per_gpu_hour * offer.gpus);
   c.gpu_micros_per_hour = Micros(gpu_price + extra_usd_per_hour);
   c.storage_micros_per_hour =
       Micros(machine.storage_usd_per_gb_month * c.order.disk_gb / kHoursPerMonth);
@@ -137,8 +133,7 @@ Contract& World::Rent(const OfferRow& offer, CreateOrder order, double extra_usd
     SetStatus(contract, "stopped");
     return contract;
   }
-  const absl::Duration boot =
-      options.boot_min + (options.boot_max - options.boot_min) * rng.Unit();
+  const absl::Duration boot = options.boot_min + (options.boot_max - options.boot_min) * rng.Unit();
   PlanBoot(contract, boot);
   return contract;
 }
@@ -170,6 +165,7 @@ Contract& World::Adopt(Contract made) {
   WorkerSpec spec = SpecOf(made, market.machine(made.machine), options);
   spec.setup = options.setup_min + (options.setup_max - options.setup_min) * rng.Unit();
   made.program = WorkerProgram(std::move(spec), rng.Next());
+  made.fate = Rng(rng.Next());
   const std::int64_t id = made.id;
   Contract& contract = living.emplace(id, std::move(made)).first->second;
   micros_per_hour_ += contract.MicrosPerHour();

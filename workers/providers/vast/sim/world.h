@@ -91,6 +91,7 @@ class World {
   void Execute(const Plan& plan);
   void SetStatus(Contract& contract, std::optional<std::string> status);
   void Run(Contract& contract);
+  void PlanFate(Contract& contract);
   void Fail(Contract& contract, const FailureSpec& spec);
   bool FailProgram(Contract& contract, const FailureSpec& spec);
   void FailHost(Contract& contract, const FailureSpec& spec);

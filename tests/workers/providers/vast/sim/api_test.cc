@@ -123,11 +123,11 @@ TEST(VastSimSearch, FiltersByEveryOperatorWhateverTypeTheValueHas) {
   EXPECT_EQ(all, 64u);  // whatever limit says
   EXPECT_EQ(count({{"limit", 1000}}), 64u);
   EXPECT_EQ(count({{"limit", "3"}}), 3u);
-  for (const json& offer :
-       d.Search({{"num_gpus", {{"eq", "1"}}}, {"dph_total", {{"lte", "0.09"}, {"gt", 0.05}}},
-                 {"gpu_name", {{"in", {"RTX 3070", "RTX 4070 Ti"}}}},
-                 {"verified", {{"eq", true}}}})
-           .json["offers"]) {
+  for (const json& offer : d.Search({{"num_gpus", {{"eq", "1"}}},
+                                     {"dph_total", {{"lte", "0.09"}, {"gt", 0.05}}},
+                                     {"gpu_name", {{"in", {"RTX 3070", "RTX 4070 Ti"}}}},
+                                     {"verified", {{"eq", true}}}})
+                               .json["offers"]) {
     EXPECT_EQ(offer["num_gpus"], 1);
     EXPECT_LE(offer["dph_total"].get<double>(), 0.09);
     EXPECT_GT(offer["dph_total"].get<double>(), 0.05);
@@ -145,9 +145,22 @@ TEST(VastSimSearch, RefusesUnknownFieldsOperatorsAndNulls) {
   SimDriver d;
   EXPECT_THAT(d.Search({{"bogus_field", {{"eq", 1}}}}).text,
               HasSubstr("bogus_field is not a valid search key"));
+  EXPECT_EQ(d.Search({{"num_gpus", {{"eq", 99}}}, {"zzz", {{"eq", 1}}}}).status, 400);
   EXPECT_EQ(d.Search({{"num_gpus", {{"about", 1}}}}).status, 400);
   EXPECT_THAT(d.Search({{"driver_vers", {{"gte", nullptr}}}}).text,
               HasSubstr("ask_contract_offers.driver_vers gte None: query values can't be None"));
+}
+
+TEST(VastSimSearch, OrdersByAnyFieldInEitherDirection) {
+  SimDriver d;
+  const json rows =
+      d.Search({{"order", json::parse(R"([["gpu_ram","desc"],["dph_total","asc"]])")}})
+          .json["offers"];
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const json &a = rows[i - 1], &b = rows[i];
+    EXPECT_GE(a["gpu_ram"], b["gpu_ram"]);
+    if (a["gpu_ram"] == b["gpu_ram"]) EXPECT_LE(a["dph_total"], b["dph_total"]);
+  }
 }
 
 TEST(VastSimSearch, SaysTheSameInItsThreeSpellings) {
@@ -155,8 +168,9 @@ TEST(VastSimSearch, SaysTheSameInItsThreeSpellings) {
   const json query = {{"num_gpus", {{"eq", 1}}}, {"order", By("dph_total")}, {"limit", 5}};
   const json posted = d.Search(query).json["offers"];
   EXPECT_EQ(posted.size(), 5u);
-  EXPECT_EQ(d.Do("PUT", "/api/v0/search/asks/", {{"select_cols", {"*"}}, {"q", query}})
-                .json["offers"], posted);
+  EXPECT_EQ(
+      d.Do("PUT", "/api/v0/search/asks/", {{"select_cols", {"*"}}, {"q", query}}).json["offers"],
+      posted);
   EXPECT_EQ(d.Do("GET", "/api/v0/bundles?q=" + query.dump()).json["offers"], posted);
 }
 
@@ -179,8 +193,12 @@ TEST(VastSimCreate, ChecksItsArguments) {
   EXPECT_EQ(status({{"target_state", "sleeping"}}), 400);
   EXPECT_EQ(d.CreateAt(offer, "l", {{"price", 0}}).json["error"], "invalid_price");
   EXPECT_EQ(d.sim.Instances().size(), 0u);
-  EXPECT_EQ(status({{"onstart", std::string(4000, 'o')}, {"args_str", std::string(96, 'a')},
-                    {"price", nullptr}, {"image_login", nullptr}, {"force", false}}), 200);
+  EXPECT_EQ(status({{"onstart", std::string(4000, 'o')},
+                    {"args_str", std::string(96, 'a')},
+                    {"price", nullptr},
+                    {"image_login", nullptr},
+                    {"force", false}}),
+            200);
 }
 
 TEST(VastSimCreate, AnOfferThatIsGoneIs410Or404ByCancelUnavail) {
@@ -201,7 +219,9 @@ TEST(VastSimCreate, ABidBelowTheLeastWaitsStoppedUntilItIsRaised) {
   EXPECT_EQ(d.Row(id)["actual_status"], "stopped");
   EXPECT_EQ(d.Row(id)["is_bid"], true);
   EXPECT_EQ(d.Do("PUT", "/api/v0/instances/bid_price/" + std::to_string(id) + "/",
-                 {{"client_id", "me"}, {"price", least * 1.1}}).status, 200);
+                 {{"client_id", "me"}, {"price", least * 1.1}})
+                .status,
+            200);
   d.Wait(absl::Minutes(1));
   EXPECT_EQ(d.Row(id)["actual_status"], "running");
 }

@@ -1,4 +1,6 @@
 // What can go wrong with an instance, and what of it can be seen from outside.
+#include <set>
+
 #include "tests/support/pch.h"
 #include "tests/workers/providers/vast/sim/sim_driver.h"
 
@@ -151,7 +153,8 @@ TEST(VastSimBadMachine, FailsEveryWorkerThatIsPutOnIt) {
     const nlohmann::json found = d.Search({{"gpu_name", {{"eq", kind.name}}},
                                            {"num_gpus", {{"eq", 1}}},
                                            {"verified", {{"eq", true}}},
-                                           {"order", By("dph_base")}}).json;
+                                           {"order", By("dph_base")}})
+                                     .json;
     d.CreateAt(found["offers"][0]["id"], kind.name);
     if (d.sim.Instances().back().bad_machine) bad = d.sim.Instances().back().id;
   }
@@ -172,6 +175,26 @@ TEST(VastSimBadMachine, CanBeMadeBadAndHealedLater) {
   d.Wait(absl::Minutes(1));
   EXPECT_EQ(d.Row(id)["actual_status"], "running");
   EXPECT_FALSE(d.sim.FailMachine(1, {}).ok());
+}
+
+TEST(VastSimFate, BringsFailuresOfManyKindsByItselfAndNoneByDefault) {
+  VastSimOptions options = SimDriver::Calm();
+  options.failures_per_hour = 0.5;
+  options.stuck_boot_share = 0.2;
+  SimDriver rough(options), calm;
+  for (int i = 0; i < 30; ++i) {
+    rough.Rent("w" + std::to_string(i));
+    calm.Rent("w" + std::to_string(i));
+  }
+  std::set<std::string> seen;
+  for (int hour = 0; hour < 8; ++hour) {
+    rough.Wait(absl::Hours(1));
+    calm.Wait(absl::Hours(1));
+    for (const InstanceView& view : rough.sim.Instances()) seen.insert(view.actual);
+    for (const InstanceView& view : calm.sim.Instances()) EXPECT_EQ(view.actual, "running");
+  }
+  EXPECT_THAT(seen, testing::IsSupersetOf({"running", "loading", "exited", "stopped"}));
+  EXPECT_FALSE(rough.sim.PastInstances().empty());  // some vanished
 }
 
 TEST(VastSimForeign, InstancesCanBeThereThatNobodyCreated) {

@@ -103,8 +103,8 @@ TEST(VastSimLedger, ThePriceOfAnOfferIncludesTheStorageAskedFor) {
   const nlohmann::json at_5 =
       d.Search({{"allocated_storage", 5}, {"order", By("dph_total")}}).json["offers"][0];
   const nlohmann::json at_15 =
-      d.Search({{"allocated_storage", 15},
-                {"ask_contract_id", {{"eq", at_5["id"]}}}}).json["offers"][0];
+      d.Search({{"allocated_storage", 15}, {"ask_contract_id", {{"eq", at_5["id"]}}}})
+          .json["offers"][0];
   EXPECT_NEAR(at_15["dph_total"].get<double>() - at_5["dph_total"].get<double>(),
               at_5["storage_cost"].get<double>() * 10 / 720, 1e-7);
   const std::int64_t id = d.CreateAt(at_5["id"], "l").json["new_contract"];

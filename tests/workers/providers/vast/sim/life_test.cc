@@ -69,8 +69,8 @@ TEST(VastSimLife, TheWorkersLinesComeInTheOrderOfTheRealOnes) {
   for (const char* line :
        {"=== Setup started at ", "git installed\n", "repo cloned\n", "deps installed\n",
         "GPU OK: NVIDIA GeForce ", "=== Starting worker worker-vast-3 at ",
-        "Pulling initial weights from ", "  Model loaded (step ", "  Examples repo: ",
-        "Creating self-play pipeline...\n", "Pipeline created in 8.3s\n\n",
+        "Pulling initial weights from ", "  Model loaded (step ",
+        "  Examples repo: ", "Creating self-play pipeline...\n", "Pipeline created in 8.3s\n\n",
         "Worker worker-vast-3 starting (output: ",
         "  games_per_batch=256, weight_sync_interval=2\n",
         "  upload_interval=240s (folder upload)\n", "[worker-vast-3] batch 1: 7168 examples, ",

@@ -73,8 +73,7 @@ class SimDriver {
   }
   // The cheapest single-GPU offer.
   nlohmann::json Cheapest() {
-    return Search({{"num_gpus", {{"eq", 1}}}, {"order", By("dph_total")}})
-        .json["offers"][0];
+    return Search({{"num_gpus", {{"eq", 1}}}, {"order", By("dph_total")}}).json["offers"][0];
   }
   // Rents the cheapest offer; the instance id.
   std::int64_t Rent(std::string label, nlohmann::json more = nlohmann::json::object()) {

@@ -204,8 +204,8 @@ std::map<Trap, Check> Creates() {
        [](SimDriver& d, std::int64_t) {
          const json offer = d.Search({{"allocated_storage", 15}}).json["offers"][0];
          const std::int64_t made = d.CreateAt(offer["id"], "x").json["new_contract"];
-         EXPECT_NEAR(d.Row(made)["dph_total"].get<double>() -
-                         offer["dph_total"].get<double>(), 0.01, 2e-6);
+         EXPECT_NEAR(d.Row(made)["dph_total"].get<double>() - offer["dph_total"].get<double>(),
+                     0.01, 2e-6);
        }},
       {Trap::kSearchIgnoresPrice,
        [](SimDriver& d, std::int64_t) {
@@ -250,9 +250,7 @@ std::map<Trap, Check> Logs() {
       {Trap::kLogForbidden,
        [](SimDriver& d, std::int64_t id) { EXPECT_EQ(AskLog(d, id).status, 403); }},
       {Trap::kLogInvalidId,
-       [](SimDriver& d, std::int64_t id) {
-         EXPECT_EQ(AskLog(d, id).json["error"], "invalid_id");
-       }},
+       [](SimDriver& d, std::int64_t id) { EXPECT_EQ(AskLog(d, id).json["error"], "invalid_id"); }},
       {Trap::kLogNoUrl,
        [](SimDriver& d, std::int64_t id) {
          EXPECT_EQ(AskLog(d, id).json["success"], false);
@@ -278,8 +276,7 @@ std::map<Trap, Check> Logs() {
          d.Wait(absl::Seconds(2));
          EXPECT_EQ(d.FetchUrl(url).status, 302);
        }},
-      {Trap::kLogEmpty,
-       [](SimDriver& d, std::int64_t id) { EXPECT_EQ(d.Log(id), ""); }},
+      {Trap::kLogEmpty, [](SimDriver& d, std::int64_t id) { EXPECT_EQ(d.Log(id), ""); }},
       {Trap::kLogNoContainer, LogSays("Error response from daemon: No such container: C.")},
       {Trap::kLogDaemon, LogSays("Pulling fs layer")},
       {Trap::kLogFrozen,

@@ -1,0 +1,86 @@
+// CommandApi: every write of muster.api.v1.CommandService, as coroutines on the reactor.
+//
+// Each goes the same way: a repeated request_id gets its first answer; the change is previewed by
+// the policy's own code; validate_only stops there; else it is decided by the Handler and what was
+// answered is kept with the request_id. Transport-free. References must outlive it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "commands/fleet/plan/preview.h"
+#include "commands/handler/handler.h"
+#include "commands/handler/policy_driver.h"
+#include "eventstore/base/runtime.h"
+#include "muster/api/v1/command.pb.h"
+#include "services/grpc/bridge.h"
+#include "workers/ports/provider.h"
+
+namespace muster::grpc_api {
+
+namespace api = ::muster::api::v1;
+
+struct CommandHooks {
+  fleet::PlanOptions plan;
+  // The providers this daemon has; a fleet of another one is refused.
+  std::vector<ProviderName> providers;
+  // A fresh complete list of an account's instances, for adoption.
+  std::function<Task<StatusOr<std::vector<Instance>>>(ProviderName)> list_instances;
+  // Makes a backup beside the reactor; null where the store has none (in memory).
+  std::function<Task<StatusOr<api::BackupStoreResponse>>()> backup;
+  // Returns once the read models show `position`, so that who wrote reads what was written.
+  std::function<Task<void>(std::uint64_t position)> written;
+};
+
+class CommandApi {
+ public:
+  CommandApi(Runtime& rt, Handler& handler, PolicyDriver& policy, CommandHooks hooks);
+
+  Task<StatusOr<api::Operation>> ApplyFleet(api::ApplyFleetRequest request, Caller caller);
+  Task<StatusOr<api::Operation>> ScaleFleet(api::ScaleFleetRequest request, Caller caller);
+  Task<StatusOr<api::Operation>> DownFleet(api::DownFleetRequest request, Caller caller);
+  Task<StatusOr<api::Operation>> ReplaceWorker(api::ReplaceWorkerRequest request, Caller caller);
+  Task<StatusOr<api::Operation>> DestroyWorker(api::DestroyWorkerRequest request, Caller caller);
+  Task<StatusOr<api::Operation>> AdoptInstances(api::AdoptInstancesRequest request, Caller caller);
+  Task<StatusOr<api::PardonHostResponse>> PardonHost(api::PardonHostRequest request,
+                                                     Caller caller);
+  Task<StatusOr<api::ImportBadHostsResponse>> ImportBadHosts(api::ImportBadHostsRequest request,
+                                                             Caller caller);
+  Task<StatusOr<api::BackupStoreResponse>> BackupStore(api::BackupStoreRequest request,
+                                                       Caller caller);
+
+ private:
+  // What is common to one call: who, under which id, and what it asked.
+  struct Request {
+    std::string method;  // "apply"
+    std::string id;      // request_id; "" = not to be kept
+    std::string digest;  // of the request without its id
+    bool validate_only = false;
+    Origin origin;
+  };
+  template <class Message>
+  Request Begin(std::string method, const Message& message, const Caller& caller);
+  // The first answer to this request_id, if there was one.
+  template <class Response>
+  StatusOr<std::optional<Response>> Repeated(const Request& request) const;
+  template <class Response>
+  Task<StatusOr<Response>> Finish(Request request, Response response, std::uint64_t position);
+
+  StatusOr<api::Plan> Preview(const fleet::Change& change) const;
+  // The operation that an executed (or only planned) change answers with.
+  api::Operation Answer(const Request& request, std::string subject, std::string fleet,
+                        api::Plan plan, std::uint64_t position, std::string progress) const;
+  StatusOr<WorkerId> FindWorker(const std::string& key) const;
+  Task<StatusOr<std::vector<account::Orphan>>> Adoptable(const fleet::State& fleet,
+                                                         const api::AdoptInstancesRequest& request);
+  Task<StatusOr<std::uint64_t>> AdoptAll(FleetName fleet, std::vector<account::Orphan> strays,
+                                         Origin origin);
+
+  Runtime& rt_;
+  Handler& handler_;
+  PolicyDriver& policy_;
+  const CommandHooks hooks_;
+};
+
+}  // namespace muster::grpc_api

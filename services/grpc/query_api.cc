@@ -1,0 +1,345 @@
+#include "services/grpc/query_api.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_split.h"
+#include "services/grpc/convert.h"
+#include "services/grpc/operations.h"
+
+namespace muster::grpc_api {
+namespace {
+
+// Watchers look again at least this often, so that ages and waits move on without events.
+constexpr absl::Duration kLookAgain = absl::Seconds(5);
+
+Status NoSuchFleet(const std::string& fleet, const Status& status) {
+  if (status.code() != StatusCode::kNotFound) return status;
+  return Refusal(StatusCode::kNotFound, "FLEET_NOT_FOUND", Message(status),
+                 {{"fleet", fleet}, {"next", "muster status lists the fleets there are"}});
+}
+
+Status WorkerProblem(const std::string& key, const Status& status) {
+  const bool several = status.code() == StatusCode::kFailedPrecondition;
+  return Refusal(several ? StatusCode::kInvalidArgument : status.code(),
+                 several ? "AMBIGUOUS" : "WORKER_NOT_FOUND", Message(status), {{"worker", key}});
+}
+
+Status NoHook(std::string_view what) {
+  return Refusal(StatusCode::kUnavailable, "NO_PROVIDER", Cat(what, ": no provider is configured"));
+}
+
+}  // namespace
+
+QueryApi::QueryApi(Runtime& rt, const EventStore& store, queries::Projector& projector,
+                   TailKeeper& tails, QueryHooks hooks)
+    : rt_(rt),
+      store_(store),
+      projector_(projector),
+      tails_(tails),
+      hooks_(std::move(hooks)),
+      started_(rt.Now()) {}
+
+Task<StatusOr<QueryApi::View>> QueryApi::At(api::AsOf moment) {
+  View view;
+  if (moment.moment_case() == api::AsOf::MOMENT_NOT_SET) {
+    view.models = &projector_.models();
+    view.now = rt_.Now();
+    co_return view;
+  }
+  if (moment.moment_case() == api::AsOf::kPosition) {
+    CO_ASSIGN_OR_RETURN(view.past, co_await projector_.AsOf(Position{moment.position()}));
+    view.now = view.past->recorded_at();
+  } else {
+    const absl::Time time = FromTimestamp(moment.time());
+    CO_ASSIGN_OR_RETURN(view.past, co_await projector_.AsOf(time));
+    view.now = time;
+  }
+  view.models = view.past.get();
+  co_return view;
+}
+
+api::ListFleetsResponse QueryApi::Fleets(const queries::ReadModels& models, absl::Time now,
+                                         const std::string& only, bool include_ended) const {
+  api::ListFleetsResponse out;
+  for (const queries::FleetStatus& fleet : models.Fleets(now, include_ended)) {
+    if (only.empty() || fleet.name.str() == only) Fill(fleet, *out.add_fleets());
+  }
+  for (const queries::AccountStatus& account : models.Accounts(now)) {
+    Fill(account, *out.add_accounts());
+  }
+  out.set_position(models.position());
+  *out.mutable_now() = ToTimestamp(now);
+  return out;
+}
+
+Task<StatusOr<api::Fleet>> QueryApi::GetFleet(api::GetFleetRequest request) {
+  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  const auto fleet = view.models->Fleet(FleetName(request.fleet()), view.now);
+  if (!fleet.ok()) co_return NoSuchFleet(request.fleet(), fleet.status());
+  api::Fleet out;
+  Fill(*fleet, out);
+  co_return out;
+}
+
+Task<StatusOr<api::ListFleetsResponse>> QueryApi::ListFleets(api::ListFleetsRequest request) {
+  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  co_return Fleets(*view.models, view.now, "", request.include_ended());
+}
+
+Task<StatusOr<api::Worker>> QueryApi::GetWorker(api::GetWorkerRequest request) {
+  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  const auto worker = view.models->Worker(request.worker(), view.now);
+  if (!worker.ok()) co_return WorkerProblem(request.worker(), worker.status());
+  api::Worker out;
+  Fill(*worker, out);
+  co_return out;
+}
+
+Task<StatusOr<api::ListWorkersResponse>> QueryApi::ListWorkers(api::ListWorkersRequest request) {
+  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  const queries::WorkerQuery query = {FleetName(request.fleet()), request.include_ended(),
+                                      request.page_size(), request.page_token()};
+  CO_ASSIGN_OR_RETURN(const queries::WorkerPage page, view.models->Workers(query, view.now));
+  api::ListWorkersResponse out;
+  for (const queries::WorkerStatus& worker : page.workers) Fill(worker, *out.add_workers());
+  out.set_next_page_token(page.next_page_token);
+  *out.mutable_now() = ToTimestamp(view.now);
+  co_return out;
+}
+
+Task<StatusOr<api::ListHostsResponse>> QueryApi::ListHosts(api::ListHostsRequest request) {
+  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  const queries::HostQuery query = {ProviderName(request.provider()), MachineId(request.machine()),
+                                    request.struck_only()};
+  api::ListHostsResponse out;
+  for (const queries::HostStatus& host : view.models->Hosts(query, view.now)) {
+    Fill(host, *out.add_hosts());
+  }
+  *out.mutable_now() = ToTimestamp(view.now);
+  co_return out;
+}
+
+Task<StatusOr<api::ExportBadHostsResponse>> QueryApi::ExportBadHosts(
+    api::ExportBadHostsRequest request) {
+  api::ExportBadHostsResponse out;
+  out.set_content(
+      projector_.models().BadHosts(ProviderName(request.provider()), rt_.Now()));
+  co_return out;
+}
+
+Task<StatusOr<api::ListAccountsResponse>> QueryApi::ListAccounts(api::ListAccountsRequest) {
+  api::ListAccountsResponse out;
+  for (const auto& account : projector_.models().Accounts(rt_.Now())) {
+    Fill(account, *out.add_accounts());
+  }
+  co_return out;
+}
+
+Task<StatusOr<api::ListOffersResponse>> QueryApi::ListOffers(api::ListOffersRequest request) {
+  if (!hooks_.list_offers) co_return NoHook("offers");
+  co_return co_await hooks_.list_offers(std::move(request));
+}
+
+Task<StatusOr<api::GetEfficiencyResponse>> QueryApi::GetEfficiency(
+    api::GetEfficiencyRequest request) {
+  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  api::GetEfficiencyResponse out;
+  Fill(view.models->Efficiency(FleetName(request.fleet()), view.now), out);
+  co_return out;
+}
+
+Task<StatusOr<api::GetCostResponse>> QueryApi::GetCost(api::GetCostRequest request) {
+  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  api::GetCostResponse out;
+  Fill(view.models->Cost(FleetName(request.fleet()), view.now), out);
+  co_return out;
+}
+
+Task<StatusOr<api::ListEventsResponse>> QueryApi::ListEvents(api::ListEventsRequest request) {
+  queries::EventQuery query;
+  query.stream = StreamId(request.stream());
+  query.fleet = FleetName(request.fleet());
+  query.after = request.after();
+  query.page_size = request.page_size();
+  query.newest_first = request.newest_first();
+  query.types.assign(request.types().begin(), request.types().end());
+  CO_ASSIGN_OR_RETURN(const queries::EventPage page, projector_.models().Events(query));
+  api::ListEventsResponse out;
+  for (const auto& line : page.events) Fill(line, request.with_payload(), *out.add_events());
+  out.set_next_after(page.next_after);
+  co_return out;
+}
+
+Task<StatusOr<api::ExplainResponse>> QueryApi::Explain(api::ExplainRequest request) {
+  const auto explanation = projector_.models().Explain(request.subject());
+  if (!explanation.ok()) {
+    const Status& status = explanation.status();
+    if (status.code() == StatusCode::kInvalidArgument) co_return status;
+    co_return WorkerProblem(request.subject(), status);
+  }
+  api::ExplainResponse out;
+  Fill(*explanation, out);
+  co_return out;
+}
+
+Task<StatusOr<api::Operation>> QueryApi::GetOperation(api::GetOperationRequest request) {
+  CO_ASSIGN_OR_RETURN(const OperationId id, ParseOperation(request.name()));
+  co_return Look(id, projector_.models(), rt_.Now());
+}
+
+Task<StatusOr<api::DiagnoseResponse>> QueryApi::Diagnose(api::DiagnoseRequest) {
+  api::DiagnoseResponse out;
+  out.set_version(MUSTER_VERSION);
+  out.set_installation(projector_.models().installation());
+  out.set_position(store_.Head());
+  api::Check& models = *out.add_checks();
+  models.set_name("read models");
+  const queries::Lag lag = projector_.lag();
+  if (!projector_.status().ok()) {
+    models.set_result(api::Check::FAILED);
+    models.set_detail(std::string(Message(projector_.status())));
+    models.set_next("see deploy/runbooks: restore a backup");
+  } else {
+    models.set_result(lag.behind > absl::Seconds(30) ? api::Check::WARNING : api::Check::OK);
+    models.set_detail(Cat("at position ", projector_.position(), ", ", lag.events,
+                          " events behind"));
+  }
+  if (hooks_.diagnose) {
+    const std::vector<api::Check> more = co_await hooks_.diagnose();
+    for (const api::Check& check : more) *out.add_checks() = check;
+  }
+  *out.mutable_now() = ToTimestamp(rt_.Now());
+  out.set_uptime_s(absl::ToInt64Seconds(rt_.Now() - started_));
+  co_return out;
+}
+
+Task<Status> QueryApi::WatchFleets(api::WatchFleetsRequest request,
+                                   Stream<api::ListFleetsResponse>& stream) {
+  const absl::Duration least =
+      absl::Milliseconds(std::clamp<std::int64_t>(request.least_interval_ms(), 100, 60'000));
+  while (!stream.gone()) {
+    const Position seen = projector_.position();
+    api::ListFleetsResponse answer =
+        Fleets(projector_.models(), rt_.Now(), request.fleet(), false);
+    const bool sent = co_await stream.Write(std::move(answer));
+    if (!sent) break;
+    co_await stream.Pause(rt_.Now() + least);
+    if (stream.gone()) break;
+    co_await projector_.WaitPast(seen, rt_.Now() + kLookAgain);
+  }
+  co_return absl::OkStatus();
+}
+
+Task<Status> QueryApi::WatchEvents(api::WatchEventsRequest request, Stream<api::Event>& stream) {
+  queries::EventQuery query;
+  query.stream = StreamId(request.stream());
+  query.fleet = FleetName(request.fleet());
+  query.after = request.from_now() ? projector_.position() : request.after();
+  query.page_size = 500;
+  while (!stream.gone()) {
+    // Everything up to `seen` is looked at by the pages below, so the wait starts after it.
+    const Position seen = projector_.position();
+    const StatusOr<queries::EventPage> page = projector_.models().Events(query);
+    if (!page.ok()) co_return page.status();
+    for (const queries::EventLine& line : page->events) {
+      api::Event event;
+      Fill(line, request.with_payload(), event);
+      query.after = line.recorded.position;
+      const bool sent = co_await stream.Write(std::move(event));
+      if (!sent) co_return absl::OkStatus();
+    }
+    if (page->next_after != 0) {
+      query.after = std::max(query.after, page->next_after);
+      continue;
+    }
+    query.after = std::max(query.after, seen);
+    while (!stream.gone()) {
+      const bool news = co_await projector_.WaitPast(seen, rt_.Now() + kLookAgain);
+      if (news) break;
+    }
+  }
+  co_return absl::OkStatus();
+}
+
+Task<Status> QueryApi::WatchOperation(api::GetOperationRequest request,
+                                      Stream<api::Operation>& stream) {
+  CO_ASSIGN_OR_RETURN(const OperationId id, ParseOperation(request.name()));
+  std::string last;
+  while (!stream.gone()) {
+    const Position seen = projector_.position();
+    CO_ASSIGN_OR_RETURN(api::Operation operation, Look(id, projector_.models(), rt_.Now()));
+    const bool done = operation.done();
+    const std::string bytes = operation.SerializeAsString();
+    if (bytes != last) {
+      last = bytes;
+      const bool sent = co_await stream.Write(std::move(operation));
+      if (!sent) break;
+    }
+    if (done) break;
+    co_await projector_.WaitPast(seen, rt_.Now() + kLookAgain);
+  }
+  co_return absl::OkStatus();
+}
+
+Task<Status> QueryApi::ReadLogs(api::ReadLogsRequest request, Stream<api::LogChunk>& stream) {
+  const auto found = projector_.models().Worker(request.worker(), rt_.Now());
+  if (!found.ok()) co_return WorkerProblem(request.worker(), found.status());
+  const WorkerId worker = found->id;
+  const bool gone = found->phase == "ended";
+  if (request.refresh() && !gone && hooks_.fetch_log) {
+    StatusOr<LogTail> fresh =
+        co_await hooks_.fetch_log(worker, request.lines() > 0 ? request.lines() : 1000);
+    if (!fresh.ok()) co_return fresh.status();
+    tails_.Keep(worker, *std::move(fresh));
+  }
+  const std::optional<TailKeeper::Tail> tail = tails_.Find(worker);
+  std::string shown;
+  api::LogChunk chunk;
+  if (tail.has_value()) {
+    shown = tail->text;
+    std::vector<std::string> lines = absl::StrSplit(shown, '\n');
+    const std::size_t wanted = request.lines() > 0 ? request.lines() + 1u : lines.size();
+    const std::size_t skip = lines.size() > wanted ? lines.size() - wanted : 0;
+    std::string text;
+    for (std::size_t i = skip; i < lines.size(); ++i) {
+      text += lines[i];
+      if (i + 1 < lines.size()) text += '\n';
+    }
+    chunk.set_text(text);
+    *chunk.mutable_fetched_at() = ToTimestamp(tail->at);
+  }
+  chunk.set_state(gone ? "kept tail of a machine that is gone"
+                  : !tail.has_value() ? "no log was read yet"
+                  : tail->state == LogTail::State::kNoContainer ? "no container"
+                  : tail->state == LogTail::State::kDaemon      ? "host log"
+                                                                : "text");
+  const bool sent = co_await stream.Write(std::move(chunk));
+  if (!sent || !request.follow() || gone) co_return absl::OkStatus();
+  co_return co_await Follow(worker, std::move(shown), stream);
+}
+
+Task<Status> QueryApi::Follow(WorkerId worker, std::string shown, Stream<api::LogChunk>& stream) {
+  std::uint64_t change = 0;
+  if (const auto tail = tails_.Find(worker)) change = tail->change;
+  while (!stream.gone()) {
+    const std::optional<TailKeeper::Tail> next =
+        co_await tails_.Await(worker, change, rt_.Now() + kLookAgain);
+    if (!next.has_value()) {
+      const auto status = projector_.models().Worker(worker.str(), rt_.Now());
+      if (!status.ok() || status->phase == "ended") co_return absl::OkStatus();
+      continue;
+    }
+    change = next->change;
+    api::LogChunk chunk;
+    chunk.set_text(NewLines(shown, next->text));
+    chunk.set_state("text");
+    *chunk.mutable_fetched_at() = ToTimestamp(next->at);
+    shown = next->text;
+    if (chunk.text().empty()) continue;
+    const bool sent = co_await stream.Write(std::move(chunk));
+    if (!sent) break;
+  }
+  co_return absl::OkStatus();
+}
+
+}  // namespace muster::grpc_api

@@ -1,0 +1,79 @@
+// QueryApi: every question of muster.api.v1.QueryService, as coroutines on the reactor.
+//
+// Transport-free: the gRPC service (services.h) and tests under virtual time call the same
+// functions. Answers come from the read models; only ListOffers and ReadLogs(refresh) ask the
+// provider, through the hooks. References must outlive it. Reactor thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "eventstore/base/runtime.h"
+#include "eventstore/event_store.h"
+#include "muster/api/v1/query.pb.h"
+#include "queries/projector.h"
+#include "services/grpc/bridge.h"
+#include "workers/pollers/tail_keeper.h"
+
+namespace muster::grpc_api {
+
+namespace api = ::muster::api::v1;
+
+struct QueryHooks {
+  // Searches the market of a fleet now; each offer with its verdict.
+  std::function<Task<StatusOr<api::ListOffersResponse>>(api::ListOffersRequest)> list_offers;
+  // Fetches a live worker's log now.
+  std::function<Task<StatusOr<LogTail>>(WorkerId, int lines)> fetch_log;
+  // Checks of what is outside the read models: store, providers, secrets.
+  std::function<Task<std::vector<api::Check>>()> diagnose;
+};
+
+class QueryApi {
+ public:
+  QueryApi(Runtime& rt, const EventStore& store, queries::Projector& projector, TailKeeper& tails,
+           QueryHooks hooks);
+
+  Task<StatusOr<api::Fleet>> GetFleet(api::GetFleetRequest request);
+  Task<StatusOr<api::ListFleetsResponse>> ListFleets(api::ListFleetsRequest request);
+  Task<StatusOr<api::Worker>> GetWorker(api::GetWorkerRequest request);
+  Task<StatusOr<api::ListWorkersResponse>> ListWorkers(api::ListWorkersRequest request);
+  Task<StatusOr<api::ListHostsResponse>> ListHosts(api::ListHostsRequest request);
+  Task<StatusOr<api::ExportBadHostsResponse>> ExportBadHosts(api::ExportBadHostsRequest request);
+  Task<StatusOr<api::ListAccountsResponse>> ListAccounts(api::ListAccountsRequest request);
+  Task<StatusOr<api::ListOffersResponse>> ListOffers(api::ListOffersRequest request);
+  Task<StatusOr<api::GetEfficiencyResponse>> GetEfficiency(api::GetEfficiencyRequest request);
+  Task<StatusOr<api::GetCostResponse>> GetCost(api::GetCostRequest request);
+  Task<StatusOr<api::ListEventsResponse>> ListEvents(api::ListEventsRequest request);
+  Task<StatusOr<api::ExplainResponse>> Explain(api::ExplainRequest request);
+  Task<StatusOr<api::Operation>> GetOperation(api::GetOperationRequest request);
+  Task<StatusOr<api::DiagnoseResponse>> Diagnose(api::DiagnoseRequest request);
+
+  // These go on until the client goes or what is watched has ended.
+  Task<Status> WatchFleets(api::WatchFleetsRequest request,
+                           Stream<api::ListFleetsResponse>& stream);
+  Task<Status> WatchEvents(api::WatchEventsRequest request, Stream<api::Event>& stream);
+  Task<Status> WatchOperation(api::GetOperationRequest request, Stream<api::Operation>& stream);
+  Task<Status> ReadLogs(api::ReadLogsRequest request, Stream<api::LogChunk>& stream);
+
+ private:
+  // The live models, or those of a past moment; with the time the answer is about.
+  struct View {
+    std::unique_ptr<const queries::ReadModels> past;
+    const queries::ReadModels* models = nullptr;
+    absl::Time now;
+  };
+  Task<StatusOr<View>> At(api::AsOf moment);
+  api::ListFleetsResponse Fleets(const queries::ReadModels& models, absl::Time now,
+                                 const std::string& only, bool include_ended) const;
+  Task<Status> Follow(WorkerId worker, std::string shown, Stream<api::LogChunk>& stream);
+
+  Runtime& rt_;
+  const EventStore& store_;
+  queries::Projector& projector_;
+  TailKeeper& tails_;
+  const QueryHooks hooks_;
+  const absl::Time started_;
+};
+
+}  // namespace muster::grpc_api

@@ -1,0 +1,71 @@
+// The two gRPC services: thin shells that carry calls to CommandApi and QueryApi on the reactor.
+//
+// Called by gRPC on its own threads; the APIs and the Runtime must outlive the GrpcServer.
+#pragma once
+
+#include "muster/api/v1/command.grpc.pb.h"
+#include "muster/api/v1/query.grpc.pb.h"
+#include "services/grpc/command_api.h"
+#include "services/grpc/query_api.h"
+
+namespace muster::grpc_api {
+
+#define MUSTER_UNARY(Method, Request, Response)                                             \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                    \
+                                   const api::Request* request, api::Response* response) \
+      override;
+#define MUSTER_STREAM(Method, Request, Response)                                      \
+  grpc::ServerWriteReactor<api::Response>* Method(grpc::CallbackServerContext* context, \
+                                                  const api::Request* request) override;
+
+class CommandService final : public api::CommandService::CallbackService {
+ public:
+  CommandService(Runtime& rt, CommandApi& commands) : rt_(rt), api_(commands) {}
+
+  MUSTER_UNARY(ApplyFleet, ApplyFleetRequest, Operation)
+  MUSTER_UNARY(ScaleFleet, ScaleFleetRequest, Operation)
+  MUSTER_UNARY(DownFleet, DownFleetRequest, Operation)
+  MUSTER_UNARY(ReplaceWorker, ReplaceWorkerRequest, Operation)
+  MUSTER_UNARY(DestroyWorker, DestroyWorkerRequest, Operation)
+  MUSTER_UNARY(AdoptInstances, AdoptInstancesRequest, Operation)
+  MUSTER_UNARY(PardonHost, PardonHostRequest, PardonHostResponse)
+  MUSTER_UNARY(ImportBadHosts, ImportBadHostsRequest, ImportBadHostsResponse)
+  MUSTER_UNARY(BackupStore, BackupStoreRequest, BackupStoreResponse)
+
+ private:
+  Runtime& rt_;
+  CommandApi& api_;
+};
+
+class QueryService final : public api::QueryService::CallbackService {
+ public:
+  QueryService(Runtime& rt, QueryApi& queries) : rt_(rt), api_(queries) {}
+
+  MUSTER_UNARY(GetFleet, GetFleetRequest, Fleet)
+  MUSTER_UNARY(ListFleets, ListFleetsRequest, ListFleetsResponse)
+  MUSTER_UNARY(GetWorker, GetWorkerRequest, Worker)
+  MUSTER_UNARY(ListWorkers, ListWorkersRequest, ListWorkersResponse)
+  MUSTER_UNARY(ListHosts, ListHostsRequest, ListHostsResponse)
+  MUSTER_UNARY(ExportBadHosts, ExportBadHostsRequest, ExportBadHostsResponse)
+  MUSTER_UNARY(ListAccounts, ListAccountsRequest, ListAccountsResponse)
+  MUSTER_UNARY(ListOffers, ListOffersRequest, ListOffersResponse)
+  MUSTER_UNARY(GetEfficiency, GetEfficiencyRequest, GetEfficiencyResponse)
+  MUSTER_UNARY(GetCost, GetCostRequest, GetCostResponse)
+  MUSTER_UNARY(ListEvents, ListEventsRequest, ListEventsResponse)
+  MUSTER_UNARY(Explain, ExplainRequest, ExplainResponse)
+  MUSTER_UNARY(GetOperation, GetOperationRequest, Operation)
+  MUSTER_UNARY(Diagnose, DiagnoseRequest, DiagnoseResponse)
+  MUSTER_STREAM(WatchFleets, WatchFleetsRequest, ListFleetsResponse)
+  MUSTER_STREAM(WatchEvents, WatchEventsRequest, Event)
+  MUSTER_STREAM(WatchOperation, GetOperationRequest, Operation)
+  MUSTER_STREAM(ReadLogs, ReadLogsRequest, LogChunk)
+
+ private:
+  Runtime& rt_;
+  QueryApi& api_;
+};
+
+#undef MUSTER_UNARY
+#undef MUSTER_STREAM
+
+}  // namespace muster::grpc_api

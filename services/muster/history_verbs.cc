@@ -1,0 +1,160 @@
+// events, explain, watch: what happened, why, and what happens now.
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "services/muster/render.h"
+#include "services/muster/session.h"
+
+namespace muster::cli {
+namespace {
+
+Style StyleOf(const Session& s) { return {s.Color(), s.Wide(), s.Columns()}; }
+
+int EmitEvent(Session& s, const api::Event& event) {
+  if (s.Output() == "json") {
+    const auto json = ToJson(event);
+    if (json.ok()) s.env.out << *json;
+  } else {
+    PrintEvent(s.env.out, event, StyleOf(s));
+  }
+  s.env.out << std::flush;
+  return kOk;
+}
+
+int Follow(Session& s, api::WatchEventsRequest request) {
+  const auto context = s.StreamContext();
+  const auto reader = s.queries().WatchEvents(context.get(), request);
+  api::Event event;
+  while (reader->Read(&event)) {
+    EmitEvent(s, event);
+  }
+  const grpc::Status status = reader->Finish();
+  return status.ok() ? kOk : s.Fail(status);
+}
+
+int Events(Session& s) {
+  std::uint64_t after = 0;
+  if (s.args.Has("after") && !absl::SimpleAtoi(s.args.Get("after"), &after)) {
+    return s.Fail(kUsage, "--after needs a position");
+  }
+  const std::string stream = s.args.positional().empty() ? "" : s.args.positional()[0];
+  if (s.args.Has("follow")) {
+    api::WatchEventsRequest request;
+    request.set_after(after);
+    request.set_from_now(!s.args.Has("after"));
+    request.set_stream(stream);
+    request.set_fleet(s.args.Get("fleet"));
+    request.set_with_payload(s.Output() == "json");
+    return Follow(s, std::move(request));
+  }
+  int limit = 50;
+  if (!absl::SimpleAtoi(s.args.Get("limit", "50"), &limit) || limit <= 0) {
+    return s.Fail(kUsage, "--limit needs a number");
+  }
+  api::ListEventsRequest request;
+  request.set_stream(stream);
+  request.set_fleet(s.args.Get("fleet"));
+  request.set_after(after);
+  request.set_page_size(limit);
+  request.set_newest_first(!s.args.Has("after"));
+  request.set_with_payload(s.Output() == "json" || s.Output() == "yaml");
+  for (const auto& type : absl::StrSplit(s.args.Get("type"), ',', absl::SkipEmpty())) {
+    request.add_types(std::string(type));
+  }
+  api::ListEventsResponse answer;
+  const auto context = s.Context();
+  const grpc::Status status = s.queries().ListEvents(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  if (request.newest_first()) {
+    std::reverse(answer.mutable_events()->begin(), answer.mutable_events()->end());
+  }
+  std::vector<std::string> names;
+  for (const api::Event& event : answer.events()) names.push_back(Cat(event.position()));
+  if (s.PrintStructured(answer, names)) return kOk;
+  for (const api::Event& event : answer.events()) PrintEvent(s.env.out, event, StyleOf(s));
+  return kOk;
+}
+
+int Explain(Session& s) {
+  api::ExplainRequest request;
+  request.set_subject(s.args.positional()[0]);
+  api::ExplainResponse answer;
+  const auto context = s.Context();
+  const grpc::Status status = s.queries().Explain(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  if (s.PrintStructured(answer, {})) return kOk;
+  s.env.out << "explain " << answer.title() << "\n";
+  std::size_t width = 0;
+  for (const api::ExplainLine& line : answer.lines()) {
+    width = std::max(width, std::min<std::size_t>(DisplayWidth(line.text()), 84));
+  }
+  for (const api::ExplainLine& line : answer.lines()) {
+    s.env.out << absl::StrFormat("  %6d  %s  %s", line.position(), FormatClock(FromProto(line.at())),
+                                 line.text());
+    if (!line.detail().empty()) {
+      const std::size_t seen = DisplayWidth(line.text());
+      s.env.out << std::string(seen < width ? width - seen : 0, ' ') << "  " << line.detail();
+    }
+    s.env.out << "\n";
+  }
+  return kOk;
+}
+
+// On a terminal: the fleets, redrawn as they change. Piped: events as they happen, a line each.
+int Watch(Session& s) {
+  const std::string fleet = s.args.positional().empty() ? "" : s.args.positional()[0];
+  if (!s.env.out_is_terminal) {
+    api::WatchEventsRequest request;
+    request.set_from_now(true);
+    request.set_fleet(fleet);
+    return Follow(s, std::move(request));
+  }
+  api::WatchFleetsRequest request;
+  request.set_fleet(fleet);
+  request.set_least_interval_ms(500);
+  const auto context = s.StreamContext();
+  const auto reader = s.queries().WatchFleets(context.get(), request);
+  api::ListFleetsResponse answer;
+  while (reader->Read(&answer)) {
+    const absl::Time now = FromProto(answer.now());
+    s.env.out << "\x1b[H\x1b[2J";
+    FleetTable(answer.fleets(), now).Print(s.env.out, s.Columns());
+    for (const api::Fleet& each : answer.fleets()) PrintWaits(s.env.out, each, now);
+    PrintAccounts(s.env.out, answer.accounts(), now);
+    api::ListWorkersRequest workers_request;
+    workers_request.set_fleet(fleet);
+    api::ListWorkersResponse workers;
+    const auto workers_context = s.Context();
+    if (s.queries().ListWorkers(workers_context.get(), workers_request, &workers).ok()) {
+      s.env.out << "\n";
+      WorkerTable(workers.workers(), now, false).Print(s.env.out, s.Columns());
+    }
+    s.env.out << std::flush;
+  }
+  const grpc::Status status = reader->Finish();
+  return status.ok() ? kOk : s.Fail(status);
+}
+
+}  // namespace
+
+std::vector<Verb> HistoryVerbs() {
+  return {
+      {{"events", "[STREAM]", 0, 1, "The log, newest last: of everything or of one stream.",
+        {{"follow", 'f', "", "go on with new events until Ctrl-C"},
+         {"after", 0, "POSITION", "from there on, oldest first"},
+         {"limit", 0, "N", "at most so many; 50"},
+         {"fleet", 0, "NAME", "only this fleet and its workers"},
+         {"type", 0, "TYPE,...", "only these, such as worker.condemned"}}},
+       Events},
+      {{"explain", "worker/ID|fleet/NAME|host/PROVIDER/MACHINE|POSITION", 1, 1,
+        "Why something is as it is: observation, rule, numbers, decision, call, result.", {}},
+       Explain},
+      {{"watch", "[FLEET]", 0, 1, "Fleets and workers live; piped: events as they happen.", {}},
+       Watch},
+  };
+}
+
+}  // namespace muster::cli

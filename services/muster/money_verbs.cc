@@ -1,0 +1,247 @@
+// offers, hosts, stats, cost: what things cost and which machines are good.
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include "services/muster/render.h"
+#include "services/muster/session.h"
+
+namespace muster::cli {
+namespace {
+
+std::string PerUnit(std::int64_t micros) {
+  return micros > 0 ? FormatUsd(MicroUsd(micros)) : "-";
+}
+
+int Offers(Session& s) {
+  api::ListOffersRequest request;
+  request.set_fleet(s.args.positional()[0]);
+  request.set_include_refused(s.args.Has("all"));
+  int limit = 20;
+  if (!absl::SimpleAtoi(s.args.Get("limit", "20"), &limit)) {
+    return s.Fail(kUsage, "--limit needs a number");
+  }
+  request.set_limit(limit);
+  api::ListOffersResponse answer;
+  const auto context = s.Context();
+  const grpc::Status status = s.queries().ListOffers(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  std::vector<std::string> names;
+  for (const api::Offer& offer : answer.offers()) names.push_back(offer.id());
+  if (s.PrintStructured(answer, names)) return kOk;
+  Table table({"OFFER", "MACHINE", "GPU", ">$/H", ">RATE", "FROM", ">$/RATE", ">RELIAB", ">CUDA",
+               ">MBIT", "WHERE", "WHY NOT"});
+  for (const api::Offer& o : answer.offers()) {
+    table.Row({o.id(), o.machine(), o.gpu(), absl::StrFormat("%.4f", o.price_micro_usd_per_hour() / 1e6),
+               Rate(o.expected_rate_per_s()), o.expected_from(),
+               PerUnit(o.cost_per_unit_rate_micro_usd()), absl::StrFormat("%.3f", o.reliability()),
+               absl::StrFormat("%.1f", o.cuda()), absl::StrFormat("%.0f", o.inet_down_mbps()),
+               o.location(), o.verdict()});
+  }
+  table.Print(s.env.out, s.Columns());
+  s.env.err << answer.offers_size() << " of " << answer.found() << " offers, best first\n";
+  return kOk;
+}
+
+int ListHosts(Session& s) {
+  api::ListHostsRequest request;
+  request.set_provider(s.args.Get("provider", "vast"));
+  request.set_struck_only(!s.args.Has("all"));
+  const auto moment = s.AsOf();
+  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+  *request.mutable_as_of() = *moment;
+  api::ListHostsResponse answer;
+  const auto context = s.Context();
+  const grpc::Status status = s.queries().ListHosts(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  std::vector<std::string> names;
+  for (const api::Host& h : answer.hosts()) {
+    names.push_back(Cat("host/", h.provider(), "/", h.machine()));
+  }
+  if (s.PrintStructured(answer, names)) return kOk;
+  if (answer.hosts().empty()) {
+    s.env.out << "no machine has a live strike\n";
+    return kOk;
+  }
+  Table table({"HOST", "GPU", ">STRIKES", "STATE", ">LAUNCHES", ">CAME UP", ">RATE", "LAST CAUSE"});
+  for (const api::Host& h : answer.hosts()) {
+    table.Row({Cat(h.provider(), "/", h.machine()), h.gpu(),
+               absl::StrFormat("%g", h.live_strikes()), h.blocked() ? "blocked" : "free",
+               Cat(h.launches()), Cat(h.boots()), Rate(h.rate_mean_per_s()),
+               h.strikes().empty() ? "-" : h.strikes(h.strikes_size() - 1).cause()});
+  }
+  table.Print(s.env.out, s.Columns());
+  return kOk;
+}
+
+int Pardon(Session& s) {
+  if (s.args.positional().size() != 2) return s.Fail(kUsage, "muster hosts pardon MACHINE");
+  api::PardonHostRequest request;
+  request.set_provider(s.args.Get("provider", "vast"));
+  request.set_machine(s.args.positional()[1]);
+  request.set_reason(s.args.Get("reason"));
+  request.set_validate_only(s.args.Has("dry-run"));
+  if (!request.validate_only()) {
+    if (!s.Confirm(Cat("Clear all strikes of ", request.machine(), "?"))) return kRefused;
+    request.set_request_id(s.RequestId());
+  }
+  api::PardonHostResponse answer;
+  const auto context = s.Context();
+  const grpc::Status status = s.commands().PardonHost(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  if (s.PrintStructured(answer, {})) return kOk;
+  s.env.out << answer.strikes_cleared() << " strike(s) "
+            << (request.validate_only() ? "would be cleared\n" : "cleared\n");
+  return kOk;
+}
+
+int Export(Session& s) {
+  api::ExportBadHostsRequest request;
+  request.set_provider(s.args.Get("provider", "vast"));
+  api::ExportBadHostsResponse answer;
+  const auto context = s.Context();
+  const grpc::Status status = s.queries().ExportBadHosts(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  if (s.args.positional().size() < 2) {
+    s.env.out << answer.content();
+    return kOk;
+  }
+  std::ofstream file(s.args.positional()[1], std::ios::binary | std::ios::trunc);
+  file << answer.content();
+  file.close();
+  if (!file) return s.Fail(kFailed, Cat("cannot write ", s.args.positional()[1]));
+  return kOk;
+}
+
+int Import(Session& s) {
+  if (s.args.positional().size() != 2) return s.Fail(kUsage, "muster hosts import bad-hosts.txt");
+  const std::string& path = s.args.positional()[1];
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return s.Fail(kFailed, Cat("cannot read ", path));
+  std::stringstream text;
+  text << file.rdbuf();
+  api::ImportBadHostsRequest request;
+  request.set_provider(s.args.Get("provider", "vast"));
+  request.set_file_name(path.substr(path.rfind('/') + 1));
+  request.set_content(text.str());
+  request.set_validate_only(s.args.Has("dry-run"));
+  if (!request.validate_only()) request.set_request_id(s.RequestId());
+  api::ImportBadHostsResponse answer;
+  const auto context = s.Context();
+  const grpc::Status status = s.commands().ImportBadHosts(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  for (const std::string& problem : answer.problems()) s.env.err << path << ":" << problem << "\n";
+  if (s.PrintStructured(answer, {})) return kOk;
+  s.env.out << answer.strikes() << " strike(s) on " << answer.machines() << " machine(s) "
+            << (request.validate_only() ? "would be imported\n" : "imported\n");
+  return answer.problems().empty() ? kOk : kPartlyDone;
+}
+
+int Hosts(Session& s) {
+  const std::string what = s.args.positional().empty() ? "list" : s.args.positional()[0];
+  if (what == "list") return Repeat(s, [&s] { return ListHosts(s); });
+  if (what == "pardon") return Pardon(s);
+  if (what == "export") return Export(s);
+  if (what == "import") return Import(s);
+  return s.Fail(kUsage, Cat("\"", what, "\": expected list, pardon MACHINE, import FILE or "
+                            "export [FILE]"));
+}
+
+void PrintEfficiency(std::ostream& out, const char* title,
+                     const google::protobuf::RepeatedPtrField<api::EfficiencyRow>& rows,
+                     const std::string& unit, int columns) {
+  if (rows.empty()) return;
+  Table table({title, "GPU", ">N", Cat(">", unit, "/S"), ">MEAN", ">EXPECTED", ">$/H",
+               Cat(">$ PER ", unit, "/S"), ">WORK", ">SPENT"});
+  for (const api::EfficiencyRow& row : rows) {
+    table.Row({row.key(), row.gpu(), Cat(row.workers()), Rate(row.rate_per_s()),
+               Rate(row.rate_mean_per_s()), Rate(row.expected_rate_per_s()),
+               UsdRate(row.price_micro_usd_per_hour()),
+               PerUnit(row.cost_per_unit_rate_micro_usd()),
+               absl::StrFormat("%.0f", row.total_units()), Usd(row.spent_micro_usd())});
+  }
+  table.Print(out, columns);
+  out << "\n";
+}
+
+int Stats(Session& s) {
+  return Repeat(s, [&s] {
+    api::GetEfficiencyRequest request;
+    if (!s.args.positional().empty()) request.set_fleet(s.args.positional()[0]);
+    const auto moment = s.AsOf();
+    if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+    *request.mutable_as_of() = *moment;
+    api::GetEfficiencyResponse answer;
+    const auto context = s.Context();
+    const grpc::Status status = s.queries().GetEfficiency(context.get(), request, &answer);
+    if (!status.ok()) return s.Fail(status);
+    if (s.PrintStructured(answer, {})) return static_cast<int>(kOk);
+    std::string unit = answer.work_unit().empty() ? "work" : answer.work_unit();
+    for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    PrintEfficiency(s.env.out, "WORKER", answer.workers(), unit, s.Columns());
+    PrintEfficiency(s.env.out, "GPU TYPE", answer.gpus(), unit, s.Columns());
+    PrintEfficiency(s.env.out, "FLEET", answer.fleets(), unit, s.Columns());
+    return static_cast<int>(kOk);
+  });
+}
+
+void PrintCost(std::ostream& out, const char* title,
+               const google::protobuf::RepeatedPtrField<api::CostRow>& rows, int columns) {
+  if (rows.empty()) return;
+  Table table({title, ">$/H", ">TODAY", ">TOTAL", ">LOST"});
+  for (const api::CostRow& row : rows) {
+    table.Row({row.key(), UsdRate(row.burn_micro_usd_per_hour()),
+               FormatUsd(MicroUsd(row.today_micro_usd())),
+               FormatUsd(MicroUsd(row.total_micro_usd())),
+               FormatUsd(MicroUsd(row.lost_micro_usd()))});
+  }
+  table.Print(out, columns);
+  out << "\n";
+}
+
+int CostVerb(Session& s) {
+  return Repeat(s, [&s] {
+    api::GetCostRequest request;
+    if (!s.args.positional().empty()) request.set_fleet(s.args.positional()[0]);
+    const auto moment = s.AsOf();
+    if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+    *request.mutable_as_of() = *moment;
+    api::GetCostResponse answer;
+    const auto context = s.Context();
+    const grpc::Status status = s.queries().GetCost(context.get(), request, &answer);
+    if (!status.ok()) return s.Fail(status);
+    if (s.PrintStructured(answer, {})) return static_cast<int>(kOk);
+    PrintCost(s.env.out, "FLEET", answer.fleets(), s.Columns());
+    PrintCost(s.env.out, "GPU", answer.gpus(), s.Columns());
+    if (s.Wide()) PrintCost(s.env.out, "WORKER", answer.workers(), s.Columns());
+    PrintCost(s.env.out, "DAY (UTC)", answer.days(), s.Columns());
+    return static_cast<int>(kOk);
+  });
+}
+
+}  // namespace
+
+std::vector<Verb> MoneyVerbs() {
+  return {
+      {{"offers", "FLEET", 1, 1, "Searches the market now, best value first, and says why not.",
+        {{"limit", 0, "N", "at most so many; 20"},
+         {"all", 'a', "", "refused offers too, with the reason"}}},
+       Offers},
+      {{"hosts", "[list | pardon MACHINE | import FILE | export [FILE]]", 0, 2,
+        "Strikes and blocked machines; import and export in the form of bad-hosts.txt.",
+        {{"all", 'a', "", "machines without a live strike too"},
+         {"provider", 0, "NAME", "vast"},
+         {"reason", 0, "TEXT", "kept in the log"}, YesFlag(), DryRunFlag(), RequestIdFlag(),
+         WatchFlag(), AtFlag()}},
+       Hosts},
+      {{"stats", "[FLEET]", 0, 1, "Work and money per unit of work, by worker, GPU and fleet.",
+        {WatchFlag(), AtFlag()}},
+       Stats},
+      {{"cost", "[FLEET]", 0, 1, "Spend now, today and in total; what was lost on bad machines.",
+        {WatchFlag(), AtFlag()}},
+       CostVerb},
+  };
+}
+
+}  // namespace muster::cli

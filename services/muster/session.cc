@@ -1,0 +1,233 @@
+#include "services/muster/session.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_format.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "services/muster/table.h"
+
+namespace muster::cli {
+namespace {
+
+std::string DefaultAddress(const CliEnv& env) {
+  if (const auto set = env.getenv("MUSTER_ADDRESS")) return *set;
+  if (const auto dir = env.getenv("XDG_RUNTIME_DIR")) {
+    return Cat("unix://", *dir, "/muster/musterd.sock");
+  }
+  return "unix:///run/muster/musterd.sock";
+}
+
+std::string Slurp(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+absl::Duration TimeoutOf(const Args& args) {
+  absl::Duration timeout;
+  if (!absl::ParseDuration(args.Get("timeout", "30s"), &timeout)) timeout = absl::Seconds(30);
+  return timeout;
+}
+
+// The stable reason of google.rpc.ErrorInfo, "" when there is none.
+google::rpc::ErrorInfo ErrorInfoOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  google::rpc::ErrorInfo info;
+  if (!details.ParseFromString(status.error_details())) return info;
+  for (const auto& any : details.details()) {
+    if (any.UnpackTo(&info)) return info;
+  }
+  return info;
+}
+
+ExitCode CodeFor(const grpc::Status& status, const std::string& reason) {
+  if (reason == "AMBIGUOUS") return kNotFound;
+  switch (status.error_code()) {
+    case grpc::StatusCode::FAILED_PRECONDITION:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+    case grpc::StatusCode::ABORTED:
+      return kRefused;
+    case grpc::StatusCode::UNAUTHENTICATED:
+    case grpc::StatusCode::PERMISSION_DENIED:
+      return kNotAuthorised;
+    case grpc::StatusCode::NOT_FOUND:
+      return kNotFound;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return kTimedOut;
+    case grpc::StatusCode::CANCELLED:
+      return kInterrupted;
+    default:
+      return kFailed;
+  }
+}
+
+}  // namespace
+
+Session::Session(CliEnv& environment, Args arguments)
+    : env(environment), args(std::move(arguments)) {
+  address_ = args.Get("address", DefaultAddress(env));
+  color_ = env.out_is_terminal && !args.Has("no-color") && !env.getenv("NO_COLOR").has_value();
+}
+
+void Session::Connect() {
+  if (channel_ != nullptr) return;
+  std::string target = address_;
+  // gRPC spells an absolute path unix:/path or unix:///path; both reach it unchanged.
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (args.Has("tls-ca") || args.Has("tls-cert")) {
+    grpc::SslCredentialsOptions tls;
+    tls.pem_root_certs = Slurp(args.Get("tls-ca"));
+    tls.pem_cert_chain = Slurp(args.Get("tls-cert"));
+    tls.pem_private_key = Slurp(args.Get("tls-key"));
+    credentials = grpc::SslCredentials(tls);
+  }
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(64 << 20);
+  if (absl::StartsWith(target, "unix:")) arguments.SetString("grpc.default_authority", "localhost");
+  channel_ = grpc::CreateCustomChannel(target, credentials, arguments);
+}
+
+api::CommandService::StubInterface& Session::commands() {
+  Connect();
+  if (commands_ == nullptr) commands_ = api::CommandService::NewStub(channel_);
+  return *commands_;
+}
+
+api::QueryService::StubInterface& Session::queries() {
+  Connect();
+  if (queries_ == nullptr) queries_ = api::QueryService::NewStub(channel_);
+  return *queries_;
+}
+
+std::unique_ptr<grpc::ClientContext> Session::Context() const {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(std::chrono::system_clock::now() +
+                        absl::ToChronoMilliseconds(TimeoutOf(args)));
+  const auto user = env.getenv("USER");
+  context->AddMetadata("x-muster-actor", user.value_or("unknown"));
+  return context;
+}
+
+std::unique_ptr<grpc::ClientContext> Session::StreamContext() const {
+  auto context = std::make_unique<grpc::ClientContext>();
+  const auto user = env.getenv("USER");
+  context->AddMetadata("x-muster-actor", user.value_or("unknown"));
+  return context;
+}
+
+bool Session::PrintStructured(const google::protobuf::Message& message,
+                              const std::vector<std::string>& names) {
+  const std::string form = Output();
+  if (form == "name") {
+    for (const std::string& name : names) env.out << name << "\n";
+    return true;
+  }
+  if (form != "json" && form != "yaml") return false;
+  const StatusOr<std::string> text = form == "json" ? ToJson(message) : ToYaml(message);
+  if (text.ok()) {
+    env.out << *text;
+    if (form == "json" && !text->empty() && text->back() != '\n') env.out << "\n";
+  } else {
+    env.err << "muster: " << Message(text.status()) << "\n";
+  }
+  return true;
+}
+
+int Session::Fail(const grpc::Status& status) {
+  const google::rpc::ErrorInfo info = ErrorInfoOf(status);
+  // Without details the error is the transport's: nobody of ours has said anything.
+  if (status.error_code() == grpc::StatusCode::UNAVAILABLE && info.reason().empty()) {
+    env.err << "muster: no musterd answers at " << address_
+            << "; start it, or name another with --address or MUSTER_ADDRESS\n  ("
+            << status.error_message() << ")\n";
+    return kFailed;
+  }
+  env.err << "muster: " << status.error_message() << "\n";
+  if (!info.reason().empty()) env.err << "  reason: " << info.reason() << "\n";
+  for (const auto& [key, value] : info.metadata()) {
+    if (key == "next") env.err << "  next: " << value << "\n";
+  }
+  return CodeFor(status, info.reason());
+}
+
+int Session::Fail(ExitCode code, std::string_view message) {
+  env.err << "muster: " << message << "\n";
+  return code;
+}
+
+int Session::Fail(const Status& status) { return Fail(kFailed, Message(status)); }
+
+bool Session::Confirm(const std::string& question) {
+  if (args.Has("yes")) return true;
+  if (!env.in_is_terminal) {
+    env.err << "muster: not a terminal, so nothing was asked and nothing done; add --yes\n";
+    return false;
+  }
+  env.err << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(env.in, answer);
+  const bool yes = answer == "y" || answer == "Y" || answer == "yes";
+  if (!yes) env.err << "nothing done\n";
+  return yes;
+}
+
+StatusOr<api::AsOf> Session::AsOf() const {
+  api::AsOf moment;
+  const std::string text = args.Get("at");
+  if (text.empty()) return moment;
+  std::uint64_t position = 0;
+  if (absl::SimpleAtoi(text, &position)) {
+    moment.set_position(position);
+    return moment;
+  }
+  absl::Time time;
+  std::string problem;
+  if (!absl::ParseTime(absl::RFC3339_full, text, &time, &problem)) {
+    return InvalidArgument(Cat("--at ", text, ": expected a position in the log (48211) or a time ",
+                               "(2026-11-21T03:14:07Z)"));
+  }
+  moment.mutable_time()->set_seconds(absl::ToUnixSeconds(time));
+  return moment;
+}
+
+std::string Session::RequestId() {
+  const std::string given = args.Get("request-id");
+  if (!given.empty()) return given;
+  std::random_device device;
+  return absl::StrFormat("cli-%08x%08x", device(), device());
+}
+
+Flag YesFlag() { return {"yes", 'y', "", "do it without asking"}; }
+Flag DryRunFlag() { return {"dry-run", 'n', "", "show the plan and stop"}; }
+Flag RequestIdFlag() {
+  return {"request-id", 0, "ID", "repeat safely: the same id gives the first answer"};
+}
+Flag WaitFlag() { return {"wait", 'w', "", "stay until it is done (see --timeout)"}; }
+Flag AtFlag() {
+  return {"at", 0, "TIME|POSITION", "as it was then; a position in the log or an RFC 3339 time"};
+}
+Flag WatchFlag() { return {"watch", 0, "", "again every two seconds until Ctrl-C"}; }
+
+int Repeat(Session& session, const std::function<int()>& once) {
+  if (!session.args.Has("watch")) return once();
+  while (true) {
+    if (session.env.out_is_terminal) session.env.out << "\x1b[H\x1b[2J";
+    const int code = once();
+    session.env.out << std::flush;
+    if (code != kOk) return code;
+    if (!session.env.pause(absl::Seconds(2))) return kInterrupted;
+  }
+}
+
+}  // namespace muster::cli

@@ -1,0 +1,106 @@
+// Session: one command's connection to the daemon, its flags and its way of speaking.
+//
+// Made once per command by RunCli; verbs get it by reference. Single-threaded.
+#pragma once
+
+#include <google/protobuf/message.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "muster/api/v1/command.grpc.pb.h"
+#include "muster/api/v1/query.grpc.pb.h"
+#include "services/muster/args.h"
+#include "services/muster/cli.h"
+
+namespace muster::cli {
+
+namespace api = ::muster::api::v1;
+
+class Session {
+ public:
+  Session(CliEnv& environment, Args arguments);
+
+  CliEnv& env;
+  const Args args;
+
+  api::CommandService::StubInterface& commands();
+  api::QueryService::StubInterface& queries();
+
+  // A context whose deadline is --timeout (default 30 s) from now.
+  std::unique_ptr<grpc::ClientContext> Context() const;
+  // A context for a stream that ends by itself or by Ctrl-C.
+  std::unique_ptr<grpc::ClientContext> StreamContext() const;
+
+  bool Color() const { return color_; }
+  std::string Output() const { return args.Get("output", "table"); }
+  bool Wide() const { return Output() == "wide"; }
+  int Columns() const { return Wide() || !env.out_is_terminal ? 0 : env.columns; }
+
+  // Prints `message` when -o asks for json or yaml; false when the verb shall print its table.
+  // -o name prints `names`, one a line.
+  bool PrintStructured(const google::protobuf::Message& message,
+                       const std::vector<std::string>& names);
+
+  // Says on stderr what went wrong and returns the exit code for it.
+  int Fail(const grpc::Status& status);
+  int Fail(ExitCode code, std::string_view message);
+  int Fail(const Status& status);  // of our own parsing: kFailed
+
+  // Asks on a terminal. Without one: true with --yes, else says what is needed; false.
+  bool Confirm(const std::string& question);
+  // The moment that --at names, by position or time; unset without the flag.
+  // kInvalidArgument  neither; the message says what was expected
+  StatusOr<api::AsOf> AsOf() const;
+  std::string RequestId();  // --request-id or a fresh one
+  std::string address() const { return address_; }
+
+ private:
+  void Connect();
+
+  std::string address_;
+  bool color_ = false;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<api::CommandService::StubInterface> commands_;
+  std::unique_ptr<api::QueryService::StubInterface> queries_;
+};
+
+// Every write goes the same way: show the plan, stop there with --dry-run, ask, do, and with
+// --wait follow the operation to its end. `call` is made once or twice.
+struct Attempt {
+  bool validate_only = false;
+  std::string request_id;
+};
+using PlannedCall =
+    std::function<grpc::Status(grpc::ClientContext*, const Attempt&, api::Operation*)>;
+int PlanAskDo(Session& session, const PlannedCall& call, const std::string& question);
+
+// One verb: what it takes and what it does.
+struct Verb {
+  VerbSpec spec;
+  std::function<int(Session&)> run;
+};
+
+// The verbs, by file.
+std::vector<Verb> FleetVerbs();    // plan apply status get describe scale down
+std::vector<Verb> WorkerVerbs();   // logs ssh replace destroy adopt
+std::vector<Verb> MoneyVerbs();    // offers hosts stats cost
+std::vector<Verb> HistoryVerbs();  // events explain watch
+std::vector<Verb> SetupVerbs();    // init doctor
+
+// Flags that several verbs share.
+Flag YesFlag();
+Flag DryRunFlag();
+Flag RequestIdFlag();
+Flag WaitFlag();
+Flag WatchFlag();
+Flag AtFlag();
+
+// Runs `once` and, with --watch, again every two seconds until interrupted.
+int Repeat(Session& session, const std::function<int()>& once);
+
+}  // namespace muster::cli

@@ -1,0 +1,228 @@
+#include "services/musterd/daemon.h"
+
+#include <cstdlib>
+
+#include "absl/strings/str_join.h"
+#include "eventstore/base/log.h"
+#include "services/musterd/registry.h"
+#include "services/sim/make_sim.h"
+#include "workers/os/curl_http_client.h"
+#include "workers/runtime/sim_http_client.h"
+
+namespace muster {
+namespace {
+
+// Where the embedded market answers; reached in memory, never over a network.
+constexpr char kMarketOrigin[] = "http://market.internal";
+constexpr absl::Duration kLastCalls = absl::Seconds(2);  // for gRPC calls under way at the end
+
+specpb::Budget ToSpec(const AccountBudget& budget) {
+  specpb::Budget out;
+  out.set_per_hour_micro_usd(budget.per_hour.micros);
+  out.set_per_day_micro_usd(budget.per_day.micros);
+  out.set_total_micro_usd(budget.total.micros);
+  return out;
+}
+
+std::string RuntimeDir() {
+  const char* dir = std::getenv("XDG_RUNTIME_DIR");
+  return dir == nullptr ? "" : dir;
+}
+
+}  // namespace
+
+Daemon::Daemon(OsRuntime& rt, DaemonConfig config, Secrets& secrets)
+    : rt_(rt), config_(std::move(config)), secrets_(secrets) {}
+
+Daemon::~Daemon() {
+  if (server_ != nullptr) server_->Shutdown(absl::ZeroDuration());
+  if (closer_.joinable()) closer_.join();
+  if (copier_.joinable()) copier_.join();
+}
+
+Status Daemon::OpenStore() {
+  MUSTER_ASSIGN_OR_RETURN(store_, RocksDbEventStore::Open(rt_, {.path = config_.store_path}));
+  observed_store_ = std::make_unique<metrics::ObservedStore>(
+      rt_, *store_, [this](const Status& status, std::size_t events, absl::Duration elapsed) {
+        metrics_->ObserveAppend(status, events, elapsed);
+      });
+  tails_ = std::make_unique<TailKeeper>(
+      rt_, TailKeeperOptions{.folder = Cat(config_.store_path, "/tails"),
+                             .age_max = config_.tail_keep});
+  const Status kept = tails_->Start();
+  if (!kept.ok()) Log(LogLevel::kWarning, "tails_in_memory", {{"error", kept}});
+  return absl::OkStatus();
+}
+
+Status Daemon::BeginMetrics() {
+  if (!config_.metrics.empty()) MUSTER_RETURN_IF_ERROR(metrics_->Listen(config_.metrics));
+  metrics::MetricsSources sources;
+  sources.projector = projector_.get();
+  sources.store = store_.get();
+  for (const auto& [name, account] : accounts_) {
+    sources.limiters[name.str()] = account.made.limiter.get();
+  }
+  rt_.Spawn("metrics", metrics_->Run(rt_, std::move(sources)));
+  return absl::OkStatus();
+}
+
+std::string Daemon::metrics_url() const {
+  if (metrics_->port() == 0) return "";
+  return Cat("http://", config_.metrics.substr(0, config_.metrics.rfind(':')), ":",
+             metrics_->port(), "/metrics");
+}
+
+Status Daemon::MakeAccounts() {
+  for (const auto& [name, provider] : config_.providers) {
+    const auto maker = KnownProviders().find(name);
+    if (maker == KnownProviders().end()) {
+      return InvalidArgument(Cat("providers: this musterd knows no provider '", name, "'"));
+    }
+    ProviderSettings settings;
+    settings.base_url = provider.base_url;
+    settings.api_key_ref = provider.api_key_ref;
+    settings.log_hosts = provider.log_hosts;
+    settings.pace = provider.pace;
+    settings.log_bytes_max = static_cast<std::size_t>(config_.limits.log_bytes_max);
+    settings.answer_bytes_max = static_cast<std::size_t>(config_.limits.answer_bytes_max);
+    Account account;
+    if (config_.sim.embedded) {
+      // One machine among the best is bad, so that healing can be seen.
+      const SimSpec market = {config_.sim.seed, rt_.Now(), {{"bad_machines", "1"}}};
+      MUSTER_ASSIGN_OR_RETURN(account.sim, MakeSim(name, market));
+      settings.base_url = kMarketOrigin;
+      settings.log_hosts = {kMarketOrigin};
+      settings.api_key_ref = "env:MUSTER_SIM_KEY";
+      setenv("MUSTER_SIM_KEY", "sim-key", 1);
+      account.sim->SetOrigin(kMarketOrigin);
+      account.http = std::make_unique<SimHttpClient>(rt_, *account.sim);
+    } else {
+      account.http = std::make_unique<CurlHttpClient>(rt_, CurlOptions{.ca_file = provider.ca_file});
+    }
+    account.observed = std::make_unique<ObservedHttpClient>(
+        *account.http, rt_, ProviderName(name), [this](const HttpObservation& seen) {
+          metrics_->ObserveProviderCall(seen.provider.str(), seen.route,
+                                        seen.outcome == "2xx" ? "" : seen.outcome, seen.latency);
+        });
+    account.made = maker->second(settings, {rt_, *account.observed, secrets_});
+    accounts_.emplace(ProviderName(name), std::move(account));
+  }
+  return absl::OkStatus();
+}
+
+void Daemon::MakeApis() {
+  command_api_ = std::make_unique<grpc_api::CommandApi>(rt_, engine_->handler(), engine_->policy(),
+                                                        MakeCommandHooks());
+  query_api_ = std::make_unique<grpc_api::QueryApi>(rt_, *store_, *projector_, *tails_,
+                                                    MakeQueryHooks());
+  command_service_ = std::make_unique<grpc_api::CommandService>(rt_, *command_api_);
+  query_service_ = std::make_unique<grpc_api::QueryService>(rt_, *query_api_);
+}
+
+std::vector<grpc_api::ListenerSpec> Daemon::Listeners() const {
+  std::vector<grpc_api::ListenerSpec> out;
+  const bool own_commands = !config_.command_listen.empty();
+  const bool own_queries = !config_.query_listen.empty();
+  std::vector<std::string> common = config_.listen;
+  if (common.empty() && !(own_commands && own_queries)) common = DefaultListen(RuntimeDir());
+  for (const std::string& address : common) out.push_back({address, !own_commands, !own_queries});
+  for (const std::string& address : config_.command_listen) out.push_back({address, true, false});
+  for (const std::string& address : config_.query_listen) out.push_back({address, false, true});
+  return out;
+}
+
+Task<Status> Daemon::Start() {
+  const grpc_api::TlsFiles tls{config_.tls.cert_file, config_.tls.key_file,
+                               config_.tls.client_ca_file};
+  const std::vector<grpc_api::ListenerSpec> listeners = Listeners();
+  for (const auto& listener : listeners) {
+    CO_RETURN_IF_ERROR(grpc_api::CheckListener(listener.address, tls));
+  }
+  metrics_ = std::make_unique<metrics::Metrics>(
+      metrics::MetricsOptions{.version = MUSTER_VERSION, .started_at = rt_.Now()});
+  CO_RETURN_IF_ERROR(OpenStore());
+  CO_RETURN_IF_ERROR(MakeAccounts());
+  http_ = std::make_unique<CurlHttpClient>(rt_);
+  EngineOptions options;
+  for (const auto& [name, provider] : config_.providers) {
+    options.policy.plan.account_budgets[ProviderName(name)] = ToSpec(provider.budget);
+  }
+  engine_ = std::make_unique<Engine>(Engine::Ports{rt_, *observed_store_, *http_, secrets_, *tails_},
+                                     std::move(options));
+  for (auto& [name, account] : accounts_) engine_->AddProvider(*account.made.provider);
+  CO_RETURN_IF_ERROR(co_await engine_->Start());
+  projector_ = std::make_unique<queries::Projector>(rt_, *store_);
+  CO_RETURN_IF_ERROR(co_await projector_->Start());
+  MakeApis();
+  CO_RETURN_IF_ERROR(BeginMetrics());
+  CO_ASSIGN_OR_RETURN(server_, grpc_api::GrpcServer::Start(listeners, tls, *command_service_,
+                                                           *query_service_));
+  Log(LogLevel::kInfo, "serving",
+      {{"listen", std::string(absl::StrJoin(server_->addresses(), " "))},
+       {"metrics", metrics_url()},
+       {"store", config_.store_path},
+       {"position", store_->Head()}});
+  co_return absl::OkStatus();
+}
+
+void Daemon::BeginStop(absl::Duration patience, std::function<void()> done) {
+  if (closer_.joinable()) return;  // a second signal changes nothing
+  closer_ = std::thread([this, patience, done = std::move(done)]() mutable {
+    if (server_ != nullptr) server_->Shutdown(kLastCalls);
+    rt_.Post([this, patience, done = std::move(done)]() mutable {
+      rt_.Spawn("stop", StopWorking(patience, std::move(done)));
+    });
+  });
+}
+
+Task<void> Daemon::StopWorking(absl::Duration patience, std::function<void()> done) {
+  if (projector_ != nullptr) {
+    const Status saved = projector_->SaveSnapshot();
+    if (!saved.ok()) {
+      Log(LogLevel::kWarning, "snapshot_failed", {{"error", saved}});
+    }
+    projector_->Stop();
+  }
+  if (metrics_ != nullptr) metrics_->Stop();
+  if (tails_ != nullptr) tails_->Stop();
+  const auto ended = std::make_shared<bool>(false);
+  const auto finish = std::make_shared<std::function<void()>>([ended, done = std::move(done)] {
+    if (!std::exchange(*ended, true)) done();
+  });
+  if (engine_ != nullptr) {
+    rt_.Spawn("stop engine",
+              [](Engine* engine, std::shared_ptr<std::function<void()>> finish) -> Task<void> {
+                co_await engine->Stop();
+                (*finish)();
+              }(engine_.get(), finish));
+    co_await rt_.SleepFor(patience);
+  }
+  (*finish)();
+}
+
+std::vector<std::string> Daemon::NeedsRestart(const DaemonConfig& fresh) const {
+  std::vector<std::string> restart;
+  const auto note = [&](bool changed, const char* key) {
+    if (changed) restart.push_back(key);
+  };
+  note(fresh.listen != config_.listen, "listen");
+  note(fresh.command_listen != config_.command_listen, "command_listen");
+  note(fresh.query_listen != config_.query_listen, "query_listen");
+  note(fresh.metrics != config_.metrics, "metrics");
+  note(fresh.store_path != config_.store_path, "store.path");
+  note(fresh.tls.cert_file != config_.tls.cert_file || fresh.tls.key_file != config_.tls.key_file ||
+           fresh.tls.client_ca_file != config_.tls.client_ca_file,
+       "tls");
+  bool providers = fresh.providers.size() != config_.providers.size();
+  for (const auto& [name, provider] : fresh.providers) {
+    const auto old = config_.providers.find(name);
+    providers = providers || old == config_.providers.end() ||
+                old->second.base_url != provider.base_url ||
+                old->second.api_key_ref != provider.api_key_ref ||
+                old->second.log_hosts != provider.log_hosts || old->second.pace != provider.pace;
+  }
+  note(providers, "providers");
+  return restart;
+}
+
+}  // namespace muster

@@ -1,0 +1,198 @@
+// What the APIs ask of the world outside log and read models.
+#include <algorithm>
+
+#include "absl/strings/str_join.h"
+#include "commands/fleet/plan/preview.h"
+#include "eventstore/base/log.h"
+#include "services/grpc/plan_convert.h"
+#include "services/musterd/daemon.h"
+#include "workers/pollers/market_poller.h"
+
+namespace muster {
+namespace {
+
+constexpr absl::Duration kCallTime = absl::Seconds(60);
+
+api::v1::Check MakeCheck(std::string name, api::v1::Check::Result result, std::string detail,
+                     std::string next = "") {
+  api::v1::Check check;
+  check.set_name(std::move(name));
+  check.set_result(result);
+  check.set_detail(std::move(detail));
+  check.set_next(std::move(next));
+  return check;
+}
+
+std::string NextFor(Trouble trouble) {
+  switch (trouble) {
+    case Trouble::kAuth:
+    case Trouble::kForbidden:
+      return "put a valid key where providers.NAME.api_key points; it is read anew at each call";
+    case Trouble::kNoCredit:
+      return "top up the account; muster goes on by itself";
+    case Trouble::kThrottled:
+    case Trouble::kUnavailable:
+    case Trouble::kUnclear:
+      return "nothing: muster tries again by itself and kills nobody for it";
+    default:
+      return "see the daemon's log";
+  }
+}
+
+}  // namespace
+
+grpc_api::QueryHooks Daemon::MakeQueryHooks() {
+  grpc_api::QueryHooks hooks;
+  hooks.list_offers = [this](api::v1::ListOffersRequest request) {
+    return ListOffers(std::move(request));
+  };
+  hooks.fetch_log = [this](WorkerId worker, int lines) { return FetchLog(worker, lines); };
+  hooks.diagnose = [this] { return Diagnose(); };
+  return hooks;
+}
+
+grpc_api::CommandHooks Daemon::MakeCommandHooks() {
+  grpc_api::CommandHooks hooks;
+  for (const auto& [name, provider] : config_.providers) {
+    hooks.providers.push_back(ProviderName(name));
+  }
+  hooks.list_instances =
+      [this](ProviderName name) -> Task<StatusOr<std::vector<Instance>>> {
+    return accounts_.at(name).made.provider->ListInstances(rt_.Now() + kCallTime);
+  };
+  hooks.backup = [this] { return Backup(); };
+  hooks.written = [this](std::uint64_t position) -> Task<void> {
+    co_await projector_->WaitPast(position == 0 ? 0 : position - 1, rt_.Now() + kCallTime);
+  };
+  return hooks;
+}
+
+Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffersRequest request) {
+  const World& world = engine_->handler().world();
+  const fleet::State* fleet = world.FindFleet(FleetName(request.fleet()));
+  if (fleet == nullptr) co_return NotFound(Cat("there is no fleet '", request.fleet(), "'"));
+  const specpb::FleetSpec spec = fleet->spec;
+  const ProviderName name(spec.provider());
+  const auto account = accounts_.find(name);
+  if (account == accounts_.end()) {
+    co_return FailedPrecondition(Cat("provider '", name.str(), "' is not configured"));
+  }
+  // Judged as the policy would see them, without writing what an operator happened to look at.
+  World seen;
+  seen.installation = world.installation;
+  seen.hosts = world.hosts;
+  seen.fleets[fleet->name] = *fleet;
+  account::State& market = seen.accounts[name];
+  if (const account::State* known = world.FindAccount(name)) market = *known;
+  market.offers.clear();
+  for (const OfferQuery& query : MarketQueries(seen, name)) {
+    CO_ASSIGN_OR_RETURN(std::vector<Offer> offers,
+                        co_await account->second.made.provider->SearchOffers(
+                            query, rt_.Now() + kCallTime));
+    std::move(offers.begin(), offers.end(), std::back_inserter(market.offers));
+  }
+  market.offers_found = static_cast<int>(market.offers.size());
+  market.offers_seen.at = rt_.Now();
+  api::v1::ListOffersResponse out;
+  out.set_found(market.offers_found);
+  *out.mutable_seen_at() = grpc_api::ToTimestamp(rt_.Now());
+  const int limit = request.limit() > 0 ? request.limit() : 50;
+  for (const fleet::OfferVerdict& verdict : fleet::JudgeOffers(seen, spec, rt_.Now())) {
+    if (!verdict.verdict.empty() && !request.include_refused()) continue;
+    if (out.offers_size() == limit) break;
+    *out.add_offers() = grpc_api::ToOffer(verdict);
+  }
+  co_return out;
+}
+
+Task<StatusOr<LogTail>> Daemon::FetchLog(WorkerId worker, int lines) {
+  const worker::State* state = engine_->handler().world().FindWorker(worker);
+  if (state == nullptr || state->instance.empty()) {
+    co_return FailedPrecondition(Cat("worker ", worker.str(), " has no instance to read from"));
+  }
+  const InstanceId instance = state->instance;
+  Provider& provider = *accounts_.at(state->identity.provider).made.provider;
+  co_return co_await provider.FetchLog(instance, lines, rt_.Now() + kCallTime);
+}
+
+api::v1::Check Daemon::CheckStore() const {
+  const auto counters = store_->counters();
+  return MakeCheck("store", api::v1::Check::OK,
+                   Cat(config_.store_path, ", ", store_->Head(), " events, ", counters.groups,
+                       " syncs since the start"));
+}
+
+api::v1::Check Daemon::CheckSecrets() const {
+  std::vector<std::string> missing;
+  for (const auto& [name, fleet] : engine_->handler().world().fleets) {
+    if (!fleet.active()) continue;
+    for (const auto& [key, value] : fleet.spec.launch().env()) {
+      if (!IsSecretRef(value)) continue;
+      const StatusOr<std::string> secret = secrets_.Resolve(value);
+      if (!secret.ok()) missing.push_back(Cat(name.str(), ": ", Message(secret.status())));
+    }
+  }
+  if (missing.empty()) {
+    return MakeCheck("secrets", api::v1::Check::OK, "every reference of the fleets resolves");
+  }
+  return MakeCheck("secrets", api::v1::Check::FAILED, std::string(absl::StrJoin(missing, "; ")),
+                   "set it for musterd; it is read anew when a worker is rented");
+}
+
+Task<api::v1::Check> Daemon::CheckAccount(ProviderName name) {
+  const std::string title = Cat("provider ", name.str());
+  Provider& provider = *accounts_.at(name).made.provider;
+  const StatusOr<::muster::Account> account =
+      co_await provider.GetAccount(rt_.Now() + absl::Seconds(20));
+  if (!account.ok()) {
+    const Trouble trouble = TroubleOf(account.status());
+    co_return MakeCheck(title, api::v1::Check::FAILED,
+                        Cat(TroubleName(trouble), ": ", Message(account.status())),
+                        NextFor(trouble));
+  }
+  const Freshness ages = engine_->freshness()[name];
+  const bool listed = ages.list != absl::InfinitePast();
+  co_return MakeCheck(
+      title, listed ? api::v1::Check::OK : api::v1::Check::WARNING,
+      Cat("answers; credit ", FormatUsd(MicroUsd(static_cast<std::int64_t>(
+                                  account->credit_usd * 1e6))),
+          listed ? Cat(", instance list ", FormatSpan(rt_.Now() - ages.list), " old")
+                 : std::string(", no complete instance list yet")),
+      listed ? "" : "wait a minute; nothing is decided before the first complete list");
+}
+
+Task<std::vector<api::v1::Check>> Daemon::Diagnose() {
+  std::vector<api::v1::Check> checks = {CheckStore(), CheckSecrets()};
+  for (const auto& [name, account] : accounts_) {
+    api::v1::Check check = co_await CheckAccount(name);
+    checks.push_back(std::move(check));
+  }
+  if (accounts_.empty()) {
+    checks.push_back(MakeCheck("providers", api::v1::Check::WARNING, "none is configured",
+                               "add providers.vast.api_key to the configuration"));
+  }
+  co_return checks;
+}
+
+std::string Daemon::BackupFolder() const { return Cat(config_.store_path, "-backup"); }
+
+Task<StatusOr<api::v1::BackupStoreResponse>> Daemon::Backup() {
+  if (std::exchange(copying_, true)) {
+    co_return FailedPrecondition("a backup is being made already: wait for it");
+  }
+  if (copier_.joinable()) copier_.join();
+  Promise<StatusOr<Position>> made(rt_);
+  copier_ = std::thread([this, &made, folder = BackupFolder()] {
+    StatusOr<Position> position = store_->Backup(folder);
+    rt_.Post([&made, position = std::move(position)]() mutable { made.Set(std::move(position)); });
+  });
+  const StatusOr<Position> position = co_await made.Take();
+  copying_ = false;
+  if (!position.ok()) co_return position.status();
+  api::v1::BackupStoreResponse out;
+  out.set_folder(BackupFolder());
+  out.set_position(*position);
+  co_return out;
+}
+
+}  // namespace muster

@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+"""A real Prometheus scrapes musterd: every metric is well-formed, every shipped rule evaluates."""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+import urllib.parse
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from harness import SOURCE, Stage  # noqa: E402
+
+PROMETHEUS = shutil.which("prometheus")
+PROMTOOL = shutil.which("promtool")
+if PROMETHEUS is None or PROMTOOL is None:
+    print("skipped: install Debian's prometheus to run this")
+    sys.exit(77)
+
+
+class Prometheus(unittest.TestCase):
+    def test_scrapes_and_evaluates_the_shipped_rules(self):
+        with Stage() as stage:
+            stage.start_sim("--seed", "3", "--speed", "60")
+            daemon = stage.start_daemon()
+            url = next(word.split("=", 1)[1] for word in daemon.said().split()
+                       if word.startswith("metrics=http"))
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                text = answer.read()
+            lint = subprocess.run([PROMTOOL, "check", "metrics"], input=text, capture_output=True,
+                                  timeout=60)
+            self.assertEqual(lint.returncode, 0, lint.stderr.decode())
+            self.assertIn(b"muster_build_info", text)
+            rules = SOURCE / "deploy/prometheus/alerts.yml"
+            target = urllib.parse.urlparse(url).netloc
+            config = stage.write("prometheus.yml", f"""
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: ["{rules}"]
+scrape_configs: [{{job_name: muster, static_configs: [{{targets: ["{target}"]}}]}}]
+""")
+            server = stage.start("prometheus", [
+                PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={stage.folder}/tsdb",
+                "--web.listen-address=127.0.0.1:0"])
+            address = stage.until("prometheus listens", lambda: self.address(server), 30)
+            up = stage.until("a scrape went well",
+                             lambda: self.query(address, 'up{job="muster"} == 1'), 30)
+            self.assertEqual(len(up), 1)
+            self.assertTrue(stage.until("the daemon's metrics are there",
+                                        lambda: self.query(address, "muster_build_info"), 30))
+            groups = self.get(address, "rules")["groups"]
+            stage.until("every rule was evaluated", lambda: all(
+                r["health"] == "ok" for g in self.get(address, "rules")["groups"]
+                for r in g["rules"]), 30)
+            self.assertGreater(sum(len(g["rules"]) for g in groups), 3)
+
+    def address(self, server):
+        for line in server.said().splitlines():
+            if "Listening on" in line and "address=" in line:
+                return line.split("address=")[1].split()[0]
+        return None
+
+    def get(self, address, what):
+        with urllib.request.urlopen(f"http://{address}/api/v1/{what}", timeout=20) as answer:
+            return json.load(answer)["data"]
+
+    def query(self, address, expression):
+        return self.get(address, "query?" + urllib.parse.urlencode({"query": expression}))["result"]
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

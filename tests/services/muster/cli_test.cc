@@ -1,0 +1,112 @@
+#include "services/muster/cli.h"
+
+#include <filesystem>
+#include <map>
+#include <sstream>
+
+#include "muster/spec/v1/fleet.pb.h"
+#include "services/files/daemon_config.h"
+#include "services/files/fleet_file.h"
+#include "tests/support/pch.h"
+
+namespace muster::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// Runs one command in memory, without a terminal and without a daemon.
+struct Ran {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+Ran Muster(const std::vector<std::string>& words, std::map<std::string, std::string> environment = {}) {
+  std::istringstream in;
+  std::ostringstream out, err;
+  CliEnv env{.in = in,
+             .out = out,
+             .err = err,
+             .getenv = [&](const std::string& name) -> std::optional<std::string> {
+               const auto found = environment.find(name);
+               if (found == environment.end()) return std::nullopt;
+               return found->second;
+             },
+             .exec = [](std::vector<std::string>) { return 1; },
+             .pause = [](absl::Duration) { return false; }};
+  const int code = RunCli(words, env);
+  return {code, out.str(), err.str()};
+}
+
+TEST(Cli, HelpNamesEveryVerbOfTheContract) {
+  const Ran ran = Muster({"help"});
+  EXPECT_EQ(ran.code, kOk);
+  for (const char* verb : {"init", "plan", "apply", "status", "get", "describe", "logs", "ssh",
+                           "offers", "scale", "replace", "destroy", "down", "hosts", "stats",
+                           "cost", "events", "explain", "watch", "adopt", "doctor", "completion"}) {
+    EXPECT_THAT(ran.out, HasSubstr(Cat("\n  ", verb, " "))) << verb;
+    EXPECT_EQ(Muster({"help", verb}).code, kOk) << verb;
+  }
+}
+
+TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{}, {"no-such-verb"}, {"scale"}, {"scale", "zeb", "many"},
+        {"status", "--no-such-flag"}, {"status", "-o", "xml"}, {"status", "--at", "yesterday"},
+        {"completion", "tcsh"}, {"--address", "127.0.0.1:1", "help"}}) {
+    const Ran ran = Muster(words);
+    EXPECT_EQ(ran.code, kUsage) << ::testing::PrintToString(words) << ran.err;
+    if (!words.empty()) EXPECT_EQ(ran.out, "") << ::testing::PrintToString(words);
+  }
+}
+
+TEST(Cli, CompletionKnowsTheVerbsInEveryShell) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const Ran ran = Muster({"completion", shell});
+    EXPECT_EQ(ran.code, kOk);
+    EXPECT_THAT(ran.out, HasSubstr("explain"));
+  }
+}
+
+TEST(Cli, WithoutADaemonItSaysWhereItLookedAndWhatToDo) {
+  const Ran ran = Muster({"status", "--timeout", "5s"},
+                      {{"MUSTER_ADDRESS", "unix:///nonexistent/musterd.sock"}});
+  EXPECT_EQ(ran.code, kFailed);
+  EXPECT_THAT(ran.err, HasSubstr("no musterd answers at unix:///nonexistent/musterd.sock"));
+  EXPECT_THAT(ran.err, HasSubstr("MUSTER_ADDRESS"));
+  EXPECT_EQ(ran.out, "");
+}
+
+TEST(Cli, InitWritesFilesThatItsOwnReadersAcceptAndOverwritesNothing) {
+  const std::filesystem::path folder =
+      std::filesystem::path(::testing::TempDir()) / Cat("muster-init-", getpid());
+  const Ran first = Muster({"init", "vast", "--dir", folder.string()});
+  EXPECT_EQ(first.code, kOk) << first.err;
+  EXPECT_THAT(first.err, HasSubstr("VAST_API_KEY"));
+  const auto spec = LoadFleetFile((folder / "fleet.yaml").string());
+  EXPECT_TRUE(spec.ok()) << spec.status();
+  const auto config = LoadDaemonConfig((folder / "musterd.yaml").string());
+  EXPECT_TRUE(config.ok()) << config.status();
+  const Ran second = Muster({"init", "vast", "--dir", folder.string()});
+  EXPECT_EQ(second.code, kOk);
+  EXPECT_EQ(second.out, "");
+  EXPECT_THAT(second.err, HasSubstr("kept"));
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Cli, AFleetFileProblemNamesFileAndLineBeforeAnybodyIsCalled) {
+  const std::filesystem::path file =
+      std::filesystem::path(::testing::TempDir()) / Cat("bad-fleet-", getpid(), ".yaml");
+  FILE* out = fopen(file.c_str(), "w");
+  ASSERT_NE(out, nullptr);
+  fputs("name: zeb\nprovider: vast\nworkers: -3\n", out);
+  fclose(out);
+  const Ran ran = Muster({"plan", "-f", file.string()});
+  EXPECT_EQ(ran.code, kFailed);
+  EXPECT_THAT(ran.err, HasSubstr(Cat(file.filename().string(), ":3")));
+  EXPECT_THAT(ran.err, Not(HasSubstr("no musterd answers")));
+  std::filesystem::remove(file);
+}
+
+}  // namespace
+}  // namespace muster::cli

@@ -1,0 +1,40 @@
+// The program itself: its first line, its signals, its exit codes.
+#include "tests/services/sim/child.h"
+#include "tests/support/pch.h"
+
+namespace muster {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const std::string kProgram = MUSTER_BIN_DIR "/muster-sim";
+
+TEST(MusterSimProgram, SaysItsUrlFirstAndEndsCleanlyOnEitherSignal) {
+  for (const int signal_number : {SIGTERM, SIGINT}) {
+    Child sim({kProgram, "vast", "--listen", "127.0.0.1:0", "--speed", "60"});
+    EXPECT_THAT(sim.ReadLine(), StartsWith("http://127.0.0.1:"));
+    sim.Signal(signal_number);
+    EXPECT_EQ(sim.Wait(), 0);
+  }
+}
+
+TEST(MusterSimProgram, ExplainsItself) {
+  Child sim({kProgram, "--help"});
+  EXPECT_THAT(sim.ReadAll(), HasSubstr("--listen HOST:PORT"));
+  EXPECT_EQ(sim.Wait(), 0);
+}
+
+TEST(MusterSimProgram, TellsUsageErrorsFromAPortThatIsTaken) {
+  EXPECT_EQ(Child({kProgram, "nimbus"}).Wait(), 64);
+  EXPECT_EQ(Child({kProgram, "vast", "--set", "no=such"}).Wait(), 64);
+  EXPECT_EQ(Child({kProgram, "vast", "--listen", "0.0.0.0:0"}).Wait(), 64);
+  Child first({kProgram, "vast"});
+  const std::string url = first.ReadLine();
+  EXPECT_EQ(Child({kProgram, "vast", "--listen", url.substr(7)}).Wait(), 1);
+  first.Signal(SIGTERM);
+  EXPECT_EQ(first.Wait(), 0);
+}
+
+}  // namespace
+}  // namespace muster
