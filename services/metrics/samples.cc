@@ -154,6 +154,7 @@ void Samples::Add(std::string_view name, std::initializer_list<std::string_view>
 
 std::vector<prometheus::MetricFamily> Samples::Take() {
   std::vector<prometheus::MetricFamily> taken;
+  taken.reserve(families_.size());
   for (auto& [name, family] : families_) taken.push_back(std::move(family));
   families_.clear();
   return taken;
