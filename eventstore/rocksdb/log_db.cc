@@ -4,6 +4,7 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
+#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
 #include <limits>
@@ -40,6 +41,7 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env, bool is_new) {
   options.max_bgerror_resume_count = 0;
   options.skip_stats_update_on_db_open = true;
   options.max_background_jobs = 2;
+  options.allow_concurrent_memtable_write = false;  // there is one writer
   options.bytes_per_sync = 1u << 20;
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   options.keep_log_file_num = 4;
@@ -47,14 +49,20 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env, bool is_new) {
   return options;
 }
 
-rocksdb::ColumnFamilyOptions FamilyOptions(bool point_lookups) {
+enum class Access { kInOrder, kByRange, kByKey };
+
+rocksdb::ColumnFamilyOptions FamilyOptions(Access access) {
   rocksdb::ColumnFamilyOptions options;
   options.write_buffer_size = 32u << 20;
   // Uncompressed, a damaged byte costs one event and not its whole block.
   options.compression = rocksdb::kNoCompression;
   rocksdb::BlockBasedTableOptions table;
   table.block_size = 16u << 10;
-  if (point_lookups) {
+  if (access == Access::kInOrder) {
+    // Each key goes right behind the last one.
+    options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
+  }
+  if (access == Access::kByKey) {
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
     options.memtable_prefix_bloom_size_ratio = 0.05;
     options.memtable_whole_key_filtering = true;
@@ -64,10 +72,10 @@ rocksdb::ColumnFamilyOptions FamilyOptions(bool point_lookups) {
 }
 
 std::vector<rocksdb::ColumnFamilyDescriptor> Families() {
-  return {{rocksdb::kDefaultColumnFamilyName, FamilyOptions(false)},
-          {kLogFamily, FamilyOptions(false)},
-          {kStreamFamily, FamilyOptions(false)},
-          {kIdFamily, FamilyOptions(true)}};
+  return {{rocksdb::kDefaultColumnFamilyName, FamilyOptions(Access::kByRange)},
+          {kLogFamily, FamilyOptions(Access::kInOrder)},
+          {kStreamFamily, FamilyOptions(Access::kByRange)},
+          {kIdFamily, FamilyOptions(Access::kByKey)}};
 }
 
 }  // namespace

@@ -142,7 +142,8 @@ class SimHttpServer::Impl {
     Impl* server = nullptr;
     evhttp_request* request = nullptr;
     SimReply reply;
-    event* timer = nullptr;
+    event* timer = nullptr;  // none for an answer that never comes
+    event* watch = nullptr;  // sees the client leave, for which evhttp does not look meanwhile
   };
 
   static int PortOf(evhttp_bound_socket* bound) {
@@ -162,6 +163,16 @@ class SimHttpServer::Impl {
   static void OnClientGone(evhttp_connection*, void* pending) {
     auto* one = static_cast<Pending*>(pending);
     one->server->Forget(one);
+  }
+
+  // Once: bytes of a next request are left for later, an end means that nobody waits any more.
+  static void OnReadable(evutil_socket_t fd, short, void* pending) {
+    auto* one = static_cast<Pending*>(pending);
+    char byte;
+    if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
+    evhttp_connection* const connection = evhttp_request_get_connection(one->request);
+    one->server->Release(one);
+    evhttp_connection_free(connection);
   }
 
   static void OnTimer(evutil_socket_t, short, void* pending) {
@@ -186,7 +197,11 @@ class SimHttpServer::Impl {
     }
     auto* one = new Pending{.server = this, .request = raw, .reply = std::move(reply)};
     pending_.insert(one);
-    evhttp_connection_set_closecb(evhttp_request_get_connection(raw), &OnClientGone, one);
+    evhttp_connection* const connection = evhttp_request_get_connection(raw);
+    evhttp_connection_set_closecb(connection, &OnClientGone, one);
+    const int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+    one->watch = event_new(base_, fd, EV_READ, &OnReadable, one);
+    event_add(one->watch, nullptr);
     if (hangs) return;
     one->timer = evtimer_new(base_, &OnTimer, one);
     const timeval wait = absl::ToTimeval(one->reply.delay / options_.speed);
@@ -201,6 +216,7 @@ class SimHttpServer::Impl {
 
   void Forget(Pending* one) {
     if (one->timer != nullptr) event_free(one->timer);
+    event_free(one->watch);
     pending_.erase(one);
     delete one;
   }

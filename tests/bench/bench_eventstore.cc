@@ -9,6 +9,8 @@
 //
 // The contenders take turns, several rounds each, so that a slow minute of the disk hits all of
 // them; the ratio is that of the medians.
+//
+// Links: muster_eventstore muster_os
 #include <fcntl.h>
 #include <rocksdb/db.h>
 #include <unistd.h>

@@ -46,6 +46,7 @@ Task<StatusOr<HttpResponse>> SimHttpClient::Exchange(HttpRequest request) {
     co_return Unavailable("connection refused");
   }
   const absl::Time sent = rt_.Now();
+  if (sent >= deadline) co_return DeadlineExceeded("the deadline passed before sending");
   SimReply reply = server_.Handle(request, sent);
   const absl::Time arrives = sent + latency_ + std::max(reply.delay, absl::ZeroDuration());
   if (reply.cut == SimReply::Cut::kHang || arrives >= deadline) {

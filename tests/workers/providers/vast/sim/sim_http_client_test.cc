@@ -74,6 +74,12 @@ TEST_F(SimHttp, AHangEndsAtTheDeadlineAndTheServerHasActed) {
   EXPECT_EQ(server.calls, 1);
 }
 
+TEST_F(SimHttp, NothingIsSentAfterTheDeadline) {
+  HttpRequest late{.method = "GET", .url = "http://sim/x", .deadline = rt.Now()};
+  EXPECT_THAT(rt.Run(Finish(late)), StatusIs(StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(server.calls, 0);
+}
+
 TEST_F(SimHttp, CutsAreUnknown) {
   server.reply.cut = SimReply::Cut::kResetBeforeAnswer;
   EXPECT_THAT(Get({.url = "http://sim/x"}), StatusIs(StatusCode::kUnknown));
