@@ -23,8 +23,8 @@ TEST_P(EveryTrap, CostsNeitherAHealthyWorkerNorASecondMachine) {
   s.Apply(ZebFleet(3));
   s.Run(absl::Minutes(40));
   s.sim().ClearFaults();
-  EXPECT_TRUE(s.Until([&] { return s.Healthy("zeb") == 3 && s.Alive().size() == 3; },
-                      absl::Minutes(60)))
+  EXPECT_TRUE(
+      s.Until([&] { return s.Healthy("zeb") == 3 && s.Alive().size() == 3; }, absl::Minutes(60)))
       << "healthy " << s.Healthy("zeb") << ", open " << s.Open("zeb") << ", alive "
       << s.Alive().size();
   if (GetParam().trap != Trap::kCreateTwice) EXPECT_EQ(s.Broken(), "");
