@@ -215,7 +215,7 @@ SimReply HandleControl(VastSim& sim, const std::string& method, const std::strin
     if (parts[1] == "faults" && parts.size() == 3) {
       const std::optional<Trap> trap = TrapFromName(parts[2]);
       if (!trap.has_value()) return ErrorReply(404, "refused", "no such trap");
-      return JsonReply(200, {{"success", true}, {"cleared", sim.ClearFaults(*trap)}});
+      return JsonReply(200, {{"success", true}, {"cleared", sim.ClearFaults(trap)}});
     }
     if (parts[1] == "journal" && parts.size() == 2) {
       sim.ClearJournal();
