@@ -32,8 +32,7 @@ TEST(Preview, OfANewFleetShowsOffersPricesAndTheWorstCase) {
   std::int64_t sum = 0;
   for (const PreviewStep& step : preview.steps) sum += step.price.micros;
   EXPECT_EQ(preview.burn_change.micros, sum);
-  EXPECT_EQ(preview.worst_case,
-            Cost(preview.burn_change, preview.worst_case_until - stage.now));
+  EXPECT_EQ(preview.worst_case, Cost(preview.burn_change, preview.worst_case_until - stage.now));
   EXPECT_EQ(Texts(preview, Action::kChange), "creates fleet zeb\n0 -> 12 workers");
   EXPECT_EQ(preview.steps[2].text,
             "1 x RTX 3070  offer o0  $0.05/h  2.0 games/s expected (fleet table)  "
@@ -162,6 +161,22 @@ TEST(Preview, OfAdoptionTouchesNobody) {
   EXPECT_EQ(preview.adds, 1);  // for the place that is still free
   EXPECT_EQ(Texts(preview, Action::kChange),
             "adopts instance s1 (zeb-worker-vast-1) as it is, place 1");
+}
+
+TEST(Preview, OfAFleetThatAdoptsShowsWhatItWouldTakeIn) {
+  Stage stage;
+  stage.Market(Stage::Plenty(3));
+  eventpb::OrphanFound found;
+  found.set_instance("s1");
+  found.set_label("zeb-worker-vast-1");
+  found.set_fleet("zeb");
+  stage.OnAccount(account::ObserveList{{InstanceId("s1")}, {found}});
+  specpb::FleetSpec spec = Stage::Spec(2);
+  spec.set_orphans(specpb::ADOPT);
+  const Preview preview = Of(stage, ApplyChange{spec});
+  EXPECT_EQ(preview.adds, 1);
+  EXPECT_TRUE(preview.refusals.empty());
+  EXPECT_NE(Texts(preview, Action::kChange).find("adopts instance s1"), std::string::npos);
 }
 
 TEST(Preview, OfWhatIsNotThereIsAnError) {
