@@ -189,7 +189,7 @@ SimReply Act(VastSim& sim, const Call& call, const std::string& kind, const std:
     for (const Json& line : body.value("lines", Json::array())) {
       if (line.is_string()) lines.push_back(line.get<std::string>());
     }
-    return Outcome(sim.ScriptLog(call.id, std::move(lines)));
+    return Outcome(sim.ScriptLog(call.id, lines));
   }
   return ErrorReply(404, "refused", Cat("nothing to do at /control/", kind, "/N/", action));
 }
