@@ -28,8 +28,8 @@ std::optional<WorkerId> WorkerOf(const StreamId& stream) {
 Origin OriginOf(const World& world, const worker::State& worker, std::string_view kind,
                 const EventId& cause) {
   const fleet::State* fleet = world.FindFleet(worker.identity.fleet);
-  return {.actor = Cat("policy:", fleet == nullptr ? worker.identity.fleet.str()
-                                                   : fleet->PolicyVersion()),
+  return {.actor = Cat("policy:",
+                       fleet == nullptr ? worker.identity.fleet.str() : fleet->PolicyVersion()),
           .cause = cause.str(),
           .idempotency_key = Cat(kind, ":", worker.identity.id.str())};
 }
@@ -86,8 +86,8 @@ std::optional<Note> MeasureOf(const World& world, const worker::State& worker,
     measured.set_rate_per_s(seen.rate_samples > 0 ? std::max(0.0, seen.rate_mean_per_s) : 0);
     measured.set_producing_s(
         seen.rate_samples > 0 ? std::max<std::int64_t>(0, absl::ToInt64Seconds(producing)) : 0);
-    measured.set_boot_s(std::max<std::int64_t>(
-        0, absl::ToInt64Seconds(seen.first_progress.at - me.begun.at)));
+    measured.set_boot_s(
+        std::max<std::int64_t>(0, absl::ToInt64Seconds(seen.first_progress.at - me.begun.at)));
   }
   return Note{me.provider, me.offered.machine, host::Measure{std::move(measured)},
               OriginOf(world, worker, "measure", cause)};
@@ -108,9 +108,8 @@ namespace {
 
 Task<void> WriteNote(Handler& handler, Note note) {
   // Refused or failed: TakeUp tries again at the next start, and nothing hangs on it before.
-  const StatusOr<Outcome> outcome =
-      co_await handler.Host(note.provider, note.machine, std::move(note.command),
-                            std::move(note.origin));
+  const StatusOr<Outcome> outcome = co_await handler.Host(
+      note.provider, note.machine, std::move(note.command), std::move(note.origin));
   (void)outcome;
 }
 

@@ -35,8 +35,11 @@ bool IsForWorker(const fleet::Decision& decision) {
 
 struct PolicyDriver::Core {
   Core(Runtime& runtime, Handler& the_handler, Options the_options)
-      : rt(runtime), handler(the_handler), options(std::move(the_options)),
-        signal(rt.MakeSignal()), notes(runtime, the_handler) {}
+      : rt(runtime),
+        handler(the_handler),
+        options(std::move(the_options)),
+        signal(rt.MakeSignal()),
+        notes(runtime, the_handler) {}
 
   Runtime& rt;
   Handler& handler;

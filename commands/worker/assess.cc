@@ -33,8 +33,11 @@ eventpb::Measure SpanMeasure(std::string_view name, absl::Duration value, absl::
 class Judge {
  public:
   Judge(const Live& live, const Surroundings& around, absl::Time now)
-      : live_(live), seen_(live.seen), around_(around),
-        clocks_(ClocksOf(around.spec->timers())), now_(now) {}
+      : live_(live),
+        seen_(live.seen),
+        around_(around),
+        clocks_(ClocksOf(around.spec->timers())),
+        now_(now) {}
 
   Assessment Run() {
     log_good_ = seen_.log.seen() && seen_.log_failures == 0 &&
@@ -156,7 +159,8 @@ class Judge {
                         now_ - live_.last_start.at >= kStartAgain;
     Due(live_.last_start.at + kStartAgain);
     const Stamp& since = known && live_.health_since.at > seen_.status_since.at
-                             ? live_.health_since : seen_.status_since;
+                             ? live_.health_since
+                             : seen_.status_since;
     return Down(live_.health == H::HELD ? Stamp{0, now_} : since, clocks_.offline, specpb::NOBODY);
   }
 
@@ -164,7 +168,8 @@ class Judge {
     switch (seen_.actual) {
       case ActualStatus::kOffline:
       case ActualStatus::kUnknown:
-      case ActualStatus::kFrozen: return Down(seen_.status_since, clocks_.offline, specpb::MACHINE);
+      case ActualStatus::kFrozen:
+        return Down(seen_.status_since, clocks_.offline, specpb::MACHINE);
       case ActualStatus::kExited:
         return Down(seen_.status_since, clocks_.offline, specpb::FAULT_UNSPECIFIED);
       case ActualStatus::kNone:
@@ -176,7 +181,8 @@ class Judge {
       case ActualStatus::kRunning:
       case ActualStatus::kStopped:
       case ActualStatus::kTransient:
-      case ActualStatus::kOther: return false;
+      case ActualStatus::kOther:
+        return false;
     }
     return false;
   }
@@ -190,13 +196,14 @@ class Judge {
       return true;
     }
     const absl::Duration span = now_ - since.at;
-    Say(H::OFFLINE, Cat("OFFLINE (", ActualStatusName(seen_.actual), ") ", FormatSpan(span), " of ",
-                        FormatSpan(limit)), {&since, &seen_.instance});
+    Say(H::OFFLINE,
+        Cat("OFFLINE (", ActualStatusName(seen_.actual), ") ", FormatSpan(span), " of ",
+            FormatSpan(limit)),
+        {&since, &seen_.instance});
     Running("offline", span, limit);
     Due(since.at + limit);
     if (span < limit) return true;
-    Condemn("offline", fault,
-            Cat(ActualStatusName(seen_.actual), " for ", Compared(span, limit)),
+    Condemn("offline", fault, Cat(ActualStatusName(seen_.actual), " for ", Compared(span, limit)),
             SpanMeasure("offline", span, limit), {&since, &seen_.instance});
     return true;
   }
@@ -211,8 +218,9 @@ class Judge {
       return true;
     }
     const bool failing = seen_.log_failures > 0;
-    Say(H::UNKNOWN, failing ? Cat("log unreadable, ", seen_.log_failures, " polls in a row")
-                            : std::string("no observation lately"),
+    Say(H::UNKNOWN,
+        failing ? Cat("log unreadable, ", seen_.log_failures, " polls in a row")
+                : std::string("no observation lately"),
         {failing ? &seen_.log_failing_since : &seen_.log});
     return true;
   }
@@ -224,8 +232,10 @@ class Judge {
     if (!list_good_ || !coming) return false;
     const Stamp& since = seen_.phase_since.seen() ? seen_.phase_since : live_.accepted;
     const absl::Duration span = now_ - since.at;
-    Say(H::BOOT, Cat("BOOT (", ActualStatusName(seen_.actual), ") ", FormatSpan(span), " of ",
-                     FormatSpan(clocks_.boot)), {&since, &seen_.instance});
+    Say(H::BOOT,
+        Cat("BOOT (", ActualStatusName(seen_.actual), ") ", FormatSpan(span), " of ",
+            FormatSpan(clocks_.boot)),
+        {&since, &seen_.instance});
     Running("boot", span, clocks_.boot);
     Due(since.at + clocks_.boot);
     if (span < clocks_.boot) return true;
@@ -253,8 +263,9 @@ class Judge {
   }
   bool Failing(std::string_view rule, const Stamp& since, specpb::Fault fault, std::string what) {
     const absl::Duration span = Shown(since);
-    Say(H::FAILING, Cat(what, "; ", FormatSpan(now_ - since.at), " of ",
-                        FormatSpan(clocks_.error_grace)), {&since, &seen_.log});
+    Say(H::FAILING,
+        Cat(what, "; ", FormatSpan(now_ - since.at), " of ", FormatSpan(clocks_.error_grace)),
+        {&since, &seen_.log});
     Running("since_error", now_ - since.at, clocks_.error_grace);
     if (span < clocks_.error_grace || !Agreed()) return true;
     Condemn(rule, fault, Cat(what, ", ", Compared(span, clocks_.error_grace)),
@@ -273,7 +284,8 @@ class Judge {
       case Phase::kStarted:
         return Clock("stuck-warmup", H::WARMUP, "WARMUP", seen_.phase_since,
                      clocks_.warmup * (seen_.busy ? kBusyFactor : 1), specpb::FAULT_UNSPECIFIED);
-      case Phase::kProducing: return NoProgress();
+      case Phase::kProducing:
+        return NoProgress();
     }
     return false;
   }
@@ -284,8 +296,8 @@ class Judge {
         {&since, &seen_.log});
     Running(name, now_ - since.at, limit);
     if (span < limit || !Agreed()) return true;
-    Condemn(rule, fault, Cat(name, " for ", Compared(span, limit)),
-            SpanMeasure(name, span, limit), {&since, &seen_.log});
+    Condemn(rule, fault, Cat(name, " for ", Compared(span, limit)), SpanMeasure(name, span, limit),
+            {&since, &seen_.log});
     return true;
   }
   bool NoProgress() {
@@ -342,19 +354,19 @@ Clocks ClocksOf(const specpb::Timers& timers) {
 
 Assessment Assess(const State& state, const Surroundings& around, absl::Time now) {
   MUSTER_CHECK(around.spec != nullptr);
-  return std::visit(
-      Overloaded{[](const NonExistent&) { return Plain(H::HEALTH_UNSPECIFIED, ""); },
-                 [](const Launching& launching) {
-                   return Plain(H::LAUNCHING, launching.unclear > 0
+  return std::visit(Overloaded{[](const NonExistent&) { return Plain(H::HEALTH_UNSPECIFIED, ""); },
+                               [](const Launching& launching) {
+                                 return Plain(H::LAUNCHING,
+                                              launching.unclear > 0
                                                   ? "the launch ended unclearly; looking it up"
                                                   : "asked for");
-                 },
-                 [&](const Live& live) { return Judge(live, around, now).Run(); },
-                 [](const Destroying& destroying) {
-                   return Plain(H::DESTROYING, Cat("condemned: ", destroying.rule));
-                 },
-                 [](const Ended& ended) { return Plain(H::GONE, ended.rule); }},
-      state.phase);
+                               },
+                               [&](const Live& live) { return Judge(live, around, now).Run(); },
+                               [](const Destroying& destroying) {
+                                 return Plain(H::DESTROYING, Cat("condemned: ", destroying.rule));
+                               },
+                               [](const Ended& ended) { return Plain(H::GONE, ended.rule); }},
+                    state.phase);
 }
 
 std::string_view HealthName(Health health) {

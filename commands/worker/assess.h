@@ -29,9 +29,9 @@ inline constexpr int kBusyFactor = 2;
 struct Surroundings {
   const specpb::FleetSpec* spec = nullptr;  // REQUIRED
   std::string policy_version;               // "zeb@v12", copied into the evidence
-  bool credit_wait = false;    // the account lacks credit: nothing is condemned
-  bool account_trouble = false;  // key refused or provider down: lists prove nothing
-  std::uint64_t account_position = 0;  // of the event that says so
+  bool credit_wait = false;                 // the account lacks credit: nothing is condemned
+  bool account_trouble = false;             // key refused or provider down: lists prove nothing
+  std::uint64_t account_position = 0;       // of the event that says so
   // Some worker of this fleet version has produced, so the program itself works: an error that
   // nobody explains is then the machine's.
   bool program_proven = false;
@@ -51,7 +51,7 @@ struct Assessment {
   std::string detail;          // "SETUP 4m12s of 10m"
   eventpb::Evidence evidence;  // of the health; rule, measures and positions
   std::optional<Verdict> verdict;
-  bool ask_to_start = false;   // stopped by the provider although credit is there again
+  bool ask_to_start = false;  // stopped by the provider although credit is there again
   // The judgement may change by time alone from then on; infinite when only an event changes it.
   absl::Time next_due = absl::InfiniteFuture();
 };

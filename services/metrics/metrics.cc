@@ -27,8 +27,7 @@ using prometheus::Histogram;
 using Buckets = Histogram::BucketBoundaries;
 
 const Buckets kCallSeconds = {0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
-const Buckets kSyncSeconds = {0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2};
-const Buckets kLagSeconds = {0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5};
+const Buckets kAppendSeconds = {0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2};
 
 template <class Builder>
 auto& Register(Builder builder, std::string_view name, prometheus::Registry& registry) {
@@ -110,16 +109,7 @@ struct Metrics::Impl {
       Register(prometheus::BuildCounter(), "muster_store_events_appended_total", *registry).Add({});
   Histogram& append_seconds =
       Register(prometheus::BuildHistogram(), "muster_store_append_duration_seconds", *registry)
-          .Add({}, kSyncSeconds);
-  Histogram& sync_seconds =
-      Register(prometheus::BuildHistogram(), "muster_store_sync_duration_seconds", *registry)
-          .Add({}, kSyncSeconds);
-  Histogram& reactor_lag =
-      Register(prometheus::BuildHistogram(), "muster_reactor_lag_seconds", *registry)
-          .Add({}, kLagSeconds);
-  Histogram& policy_pass =
-      Register(prometheus::BuildHistogram(), "muster_policy_pass_duration_seconds", *registry)
-          .Add({}, kLagSeconds);
+          .Add({}, kAppendSeconds);
 
   void Update(const MetricsSources& sources, absl::Time now) {
     Moment moment;
@@ -132,6 +122,11 @@ struct Metrics::Impl {
       moment.snapshots[sources.snapshot_name] = sources.projector->snapshot_position();
     }
     if (sources.store != nullptr) moment.head = sources.store->Head();
+    Probe probe;
+    if (sources.probe) {
+      probe = sources.probe();
+      moment.probe = &probe;
+    }
     for (const auto& [provider, limiter] : sources.limiters) {
       moment.budgets[provider] = limiter->Budgets();
     }
@@ -141,11 +136,7 @@ struct Metrics::Impl {
   static Task<void> Run(std::shared_ptr<Impl> impl, Runtime& rt, MetricsSources sources) {
     while (!impl->stopped) {
       impl->Update(sources, rt.Now());
-      const absl::Time wake = rt.Now() + sources.interval;
-      co_await rt.SleepUntil(wake);
-      const absl::Duration late = rt.Now() - wake;
-      // More than an interval late is a clock that stepped, not a reactor that was held up.
-      if (late < sources.interval) impl->reactor_lag.Observe(Seconds(late));
+      co_await rt.SleepFor(sources.interval);
     }
   }
 };
@@ -198,12 +189,6 @@ void Metrics::ObserveAppend(const Status& status, std::size_t events, absl::Dura
   } else {
     impl_->append_errors.Add({{"code", absl::StatusCodeToString(status.code())}}).Increment();
   }
-}
-
-void Metrics::ObserveSync(absl::Duration elapsed) { impl_->sync_seconds.Observe(Seconds(elapsed)); }
-void Metrics::ObserveReactorLag(absl::Duration late) { impl_->reactor_lag.Observe(Seconds(late)); }
-void Metrics::ObservePolicyPass(absl::Duration elapsed) {
-  impl_->policy_pass.Observe(Seconds(elapsed));
 }
 
 void Metrics::Update(const Moment& moment, absl::Time now) {

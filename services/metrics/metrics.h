@@ -9,10 +9,13 @@
 // may be called from any thread; Update and Run are for the reactor thread.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "eventstore/base/runtime.h"
@@ -35,6 +38,19 @@ struct MetricsOptions {
   int worker_series_max = 1000;
 };
 
+// What parts of the daemon count themselves, since the start.
+struct Probe {
+  std::int64_t policy_passes = 0;
+  absl::Duration policy_last_pass;
+  std::uint64_t store_syncs = 0;
+  absl::Duration store_syncing;
+  struct {
+    std::vector<double> bounds_seconds;  // ascending
+    std::vector<std::uint64_t> counts;   // not cumulative; one more than bounds
+    absl::Duration sum;
+  } reactor_lag;
+};
+
 // Where Run looks. All must outlive it; what is nullptr or empty is not shown.
 struct MetricsSources {
   const queries::Projector* projector = nullptr;
@@ -42,6 +58,7 @@ struct MetricsSources {
   std::string snapshot_name = "read-models";
   // provider -> its limiter.
   std::map<std::string, const RateLimiter*> limiters;
+  std::function<Probe()> probe;  // called on the reactor
   absl::Duration interval = absl::Seconds(5);
 };
 
@@ -69,9 +86,6 @@ class Metrics {
                            std::string_view trouble, absl::Duration elapsed);
   // One append of `events`, until it was durable or failed.
   void ObserveAppend(const Status& status, std::size_t events, absl::Duration elapsed);
-  void ObserveSync(absl::Duration elapsed);
-  void ObserveReactorLag(absl::Duration late);
-  void ObservePolicyPass(absl::Duration elapsed);
 
   // ---- values ----------------------------------------------------------------------------------
 
@@ -79,14 +93,15 @@ class Metrics {
     const queries::ReadModels* models = nullptr;
     const queries::Lag* lag = nullptr;
     bool projection_failed = false;
+    const Probe* probe = nullptr;
     Position head = 0;
     std::map<std::string, Position> snapshots;
     std::map<std::string, std::map<std::string, RateLimiter::Budget>> budgets;  // by provider
   };
   void Update(const Moment& moment, absl::Time now);
 
-  // Updates at once and then at each interval, for ever; measures the reactor's lag by its own
-  // timer. To be spawned; ends when the runtime does, or once this was asked to Stop.
+  // Updates at once and then at each interval, for ever. To be spawned; ends when the runtime does,
+  // or once this was asked to Stop.
   Task<void> Run(Runtime& rt, MetricsSources sources);
   void Stop();
 

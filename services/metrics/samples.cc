@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "eventstore/base/check.h"
 #include "eventstore/base/strings.h"
@@ -131,25 +132,61 @@ void AddModels(Samples& to, const queries::ReadModels& models, absl::Time now,
   to.Add("muster_projection_position", {}, static_cast<double>(models.position()));
 }
 
+void AddProbe(Samples& to, const Probe& probe) {
+  to.Add("muster_policy_passes_total", {}, static_cast<double>(probe.policy_passes));
+  to.Add("muster_policy_last_pass_seconds", {}, absl::ToDoubleSeconds(probe.policy_last_pass));
+  to.Add("muster_store_syncs_total", {}, static_cast<double>(probe.store_syncs));
+  to.Add("muster_store_sync_seconds_total", {}, absl::ToDoubleSeconds(probe.store_syncing));
+  const auto& lag = probe.reactor_lag;
+  if (lag.counts.empty()) return;
+  to.AddHistogram("muster_reactor_lag_seconds", lag.bounds_seconds, lag.counts,
+                  absl::ToDoubleSeconds(lag.sum));
+}
+
 }  // namespace
+
+prometheus::MetricFamily& Samples::Family(std::string_view name) {
+  const MetricInfo& info = Info(name);
+  prometheus::MetricFamily& family = families_[info.name];
+  if (!family.name.empty()) return family;
+  family.name = info.name;
+  family.help = info.help;
+  switch (info.type) {
+    case Type::kCounter:
+      family.type = prometheus::MetricType::Counter;
+      break;
+    case Type::kGauge:
+      family.type = prometheus::MetricType::Gauge;
+      break;
+    case Type::kHistogram:
+      family.type = prometheus::MetricType::Histogram;
+      break;
+  }
+  return family;
+}
 
 void Samples::Add(std::string_view name, std::initializer_list<std::string_view> labels,
                   double value) {
   const MetricInfo& info = Info(name);
   MUSTER_CHECK(labels.size() == info.labels.size());
-  prometheus::MetricFamily& family = families_[info.name];
-  if (family.name.empty()) {
-    family.name = info.name;
-    family.help = info.help;
-    family.type = info.type == Type::kCounter ? prometheus::MetricType::Counter
-                                              : prometheus::MetricType::Gauge;
-  }
-  prometheus::ClientMetric& metric = family.metric.emplace_back();
+  prometheus::ClientMetric& metric = Family(name).metric.emplace_back();
   std::size_t i = 0;
   for (const std::string_view label : labels) {
     metric.label.push_back({std::string(info.labels[i++]), ToValidUtf8(label)});
   }
   (info.type == Type::kCounter ? metric.counter.value : metric.gauge.value) = value;
+}
+
+void Samples::AddHistogram(std::string_view name, const std::vector<double>& bounds,
+                           const std::vector<std::uint64_t>& counts, double sum) {
+  MUSTER_CHECK(counts.size() == bounds.size() + 1);
+  auto& histogram = Family(name).metric.emplace_back().histogram;
+  histogram.sample_sum = sum;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    histogram.sample_count += counts[i];
+    const double bound = i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
+    histogram.bucket.push_back({histogram.sample_count, bound});
+  }
 }
 
 std::vector<prometheus::MetricFamily> Samples::Take() {
@@ -173,6 +210,7 @@ std::vector<prometheus::MetricFamily> Collect(const Metrics::Moment& moment, abs
   for (const auto& [name, position] : moment.snapshots) {
     to.Add("muster_store_snapshot_position", {name}, static_cast<double>(position));
   }
+  if (moment.probe != nullptr) AddProbe(to, *moment.probe);
   for (const auto& [provider, budgets] : moment.budgets) {
     for (const auto& [endpoint, budget] : budgets) {
       to.Add("muster_provider_throttle_wait_seconds", {provider, endpoint},

@@ -18,9 +18,14 @@ class Samples {
  public:
   // `labels` are the values, in the order of the table. Foreign text becomes valid UTF-8.
   void Add(std::string_view name, std::initializer_list<std::string_view> labels, double value);
+  // A histogram without labels. REQUIRES: counts.size() == bounds.size() + 1
+  void AddHistogram(std::string_view name, const std::vector<double>& bounds,
+                    const std::vector<std::uint64_t>& counts, double sum);
   std::vector<prometheus::MetricFamily> Take();
 
  private:
+  prometheus::MetricFamily& Family(std::string_view name);
+
   std::map<std::string_view, prometheus::MetricFamily> families_;
 };
 

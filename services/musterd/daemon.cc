@@ -59,11 +59,27 @@ Status Daemon::BeginMetrics() {
   metrics::MetricsSources sources;
   sources.projector = projector_.get();
   sources.store = store_.get();
+  sources.probe = [this] { return Counted(); };
   for (const auto& [name, account] : accounts_) {
     sources.limiters[name.str()] = account.made.limiter.get();
   }
   rt_.Spawn("metrics", metrics_->Run(rt_, std::move(sources)));
   return absl::OkStatus();
+}
+
+metrics::Probe Daemon::Counted() const {
+  const RocksDbEventStore::Counters store = store_->counters();
+  const ReactorLag::Numbers lag = rt_.lag().Read();
+  metrics::Probe probe{.policy_passes = engine_->policy().passes(),
+                       .policy_last_pass = engine_->policy().last_pass(),
+                       .store_syncs = store.groups,
+                       .store_syncing = store.syncing};
+  for (const int ms : ReactorLag::kBoundsMs) {
+    probe.reactor_lag.bounds_seconds.push_back(ms / 1e3);
+  }
+  probe.reactor_lag.counts.assign(lag.buckets.begin(), lag.buckets.end());
+  probe.reactor_lag.sum = lag.sum;
+  return probe;
 }
 
 std::string Daemon::metrics_url() const {

@@ -66,6 +66,7 @@ class Daemon {
   Status OpenStore();
   Status MakeAccounts();
   Status BeginMetrics();
+  metrics::Probe Counted() const;
   void MakeApis();
   std::vector<grpc_api::ListenerSpec> Listeners() const;
   Task<void> StopWorking(absl::Duration patience, std::function<void()> done);

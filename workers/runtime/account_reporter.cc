@@ -15,6 +15,10 @@ constexpr int kUnansweredMin = 3;
 
 using Began = eventpb::AccountTroubleBegan;
 
+// Calls that are made again and again whatever happens. Others may never come again while the
+// trouble lasts, so their refusal must not be what it ends by.
+bool IsPolled(std::string_view what) { return what == "list" || what == "account"; }
+
 Task<void> Tell(Handler& handler, ProviderName provider, account::Command command) {
   const StatusOr<Outcome> outcome = co_await handler.Account(
       std::move(provider), std::move(command), {.actor = "poller:account"});
@@ -38,6 +42,7 @@ void AccountReporter::Report(std::string_view what, const Status& outcome) {
   int& throttled = throttled_[std::string(what)];
   switch (trouble) {
     case Trouble::kAuth:
+      if (IsPolled(what)) refused_.emplace(what);
       return Begin(Kind::kAuth, what, Message(outcome));
     case Trouble::kForbidden:
       return Begin(Kind::kForbidden, what, Message(outcome));
@@ -59,7 +64,8 @@ void AccountReporter::Report(std::string_view what, const Status& outcome) {
   // The provider answered and knew the key.
   unanswered_ = 0;
   throttled = 0;
-  End(Kind::kAuth, what);
+  refused_.erase(std::string(what));
+  if (refused_.empty()) End(Kind::kAuth, what);
   End(Kind::kOutage, what);
   End(Kind::kForbidden, what);
   End(Kind::kThrottled, what);

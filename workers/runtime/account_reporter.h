@@ -9,6 +9,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -37,7 +38,10 @@ class AccountReporter {
   TaskGroup& group_;
   ProviderName provider_;
   std::map<std::string, int, std::less<>> throttled_;  // in a row, by kind of call
-  int unanswered_ = 0;                                 // in a row, over all kinds
+  // Polled kinds of calls whose newest outcome was a refused key: while there are any, the good
+  // answers of others do not end the trouble, lest it should begin anew at every turn.
+  std::set<std::string, std::less<>> refused_;
+  int unanswered_ = 0;  // in a row, over all kinds
 };
 
 }  // namespace muster

@@ -18,38 +18,38 @@ bool Accepted(const worker::Destroying& destroying) {
 
 double ObservedRate(const worker::Observed& seen, const worker::Identity& me) {
   return seen.rate_samples >= kRateSamplesMin && seen.rate_mean_per_s > 0
-             ? seen.rate_mean_per_s : me.offered.expected_rate_per_s;
+             ? seen.rate_mean_per_s
+             : me.offered.expected_rate_per_s;
 }
 
 void FillPart(Card& card, const worker::State& state) {
   const worker::Identity& me = state.identity;
   card.rate_per_s = me.offered.expected_rate_per_s;
-  std::visit(
-      Overloaded{
-          [](const worker::NonExistent&) {},
-          [&](const worker::Launching& launching) {
-            card.part = Card::Part::kLaunching;
-            card.occupies = true;
-            card.unclear = launching.unclear > 0;
-            card.burn = me.offered.price;
-          },
-          [&](const worker::Live& live) {
-            card.part = Card::Part::kLive;
-            card.occupies = true;
-            card.produced = live.seen.first_progress.seen();
-            card.rate_per_s = ObservedRate(live.seen, me);
-            card.burn = state.price;
-          },
-          [&](const worker::Destroying& destroying) {
-            card.part = Card::Part::kLeaving;
-            // Until the provider has taken the order it may run on, and its place is not free.
-            card.occupies = !Accepted(destroying);
-            card.produced = destroying.seen.first_progress.seen();
-            card.rate_per_s = ObservedRate(destroying.seen, me);
-            card.burn = state.price;
-          },
-          [&](const worker::Ended& ended) { card.ended_at = ended.at.at; }},
-      state.phase);
+  std::visit(Overloaded{[](const worker::NonExistent&) {},
+                        [&](const worker::Launching& launching) {
+                          card.part = Card::Part::kLaunching;
+                          card.occupies = true;
+                          card.unclear = launching.unclear > 0;
+                          card.burn = me.offered.price;
+                        },
+                        [&](const worker::Live& live) {
+                          card.part = Card::Part::kLive;
+                          card.occupies = true;
+                          card.produced = live.seen.first_progress.seen();
+                          card.rate_per_s = ObservedRate(live.seen, me);
+                          card.burn = state.price;
+                        },
+                        [&](const worker::Destroying& destroying) {
+                          card.part = Card::Part::kLeaving;
+                          // Until the provider has taken the order it may run on, and its place is
+                          // not free.
+                          card.occupies = !Accepted(destroying);
+                          card.produced = destroying.seen.first_progress.seen();
+                          card.rate_per_s = ObservedRate(destroying.seen, me);
+                          card.burn = state.price;
+                        },
+                        [&](const worker::Ended& ended) { card.ended_at = ended.at.at; }},
+             state.phase);
 }
 
 Card CardOf(const worker::State& state, absl::Time now) {

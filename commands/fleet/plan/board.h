@@ -71,17 +71,17 @@ struct FleetBoard {
   std::set<WorkerId> health_news;  // judged otherwise than last written
   std::set<WorkerId> trials;       // open ones
   std::map<WorkerId, Departure> departures;
-  std::map<std::int64_t, int> producers;   // by fleet version: workers that ever produced
-  std::map<std::int64_t, int> by_interval; // occupying workers by upload interval
+  std::map<std::int64_t, int> producers;    // by fleet version: workers that ever produced
+  std::map<std::int64_t, int> by_interval;  // occupying workers by upload interval
   std::set<std::pair<absl::Time, WorkerId>> due;
   int occupying = 0;
-  int leaving = 0;       // of those: condemned, the order not yet taken
+  int leaving = 0;  // of those: condemned, the order not yet taken
   int open = 0;
   int launching = 0;
   int unclear = 0;
   int healthy = 0;
-  Stamp last_accepted;   // newest launch that was accepted
-  Stamp last_trial;      // newest begun upgrade trial
+  Stamp last_accepted;  // newest launch that was accepted
+  Stamp last_trial;     // newest begun upgrade trial
   MicroUsdPerHour burn;
   MicroUsdPerHour leaving_burn;  // the part of it that is on its way out
   double spent = 0, spent_today = 0, paid_per_s = 0;

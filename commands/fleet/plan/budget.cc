@@ -23,16 +23,14 @@ std::string BudgetRefusal(const specpb::Budget& budget, const Money& money, Micr
                 MicroUsd(budget.per_hour_micro_usd()), "/h");
   }
   const MicroUsd rest = Cost(burn, NextMidnight(now) - now);
-  if (budget.per_day_micro_usd() > 0 &&
-      (money.today + rest).micros > budget.per_day_micro_usd()) {
+  if (budget.per_day_micro_usd() > 0 && (money.today + rest).micros > budget.per_day_micro_usd()) {
     return Over(whose, "per day",
                 Cat(FormatUsd(money.today), " + ", FormatUsd(rest), " until midnight UTC"),
                 MicroUsd(budget.per_day_micro_usd()), "");
   }
   const MicroUsd hour = Cost(burn, absl::Hours(1));
   if (budget.total_micro_usd() > 0 && (money.total + hour).micros > budget.total_micro_usd()) {
-    return Over(whose, "total",
-                Cat(FormatUsd(money.total), " + ", FormatUsd(hour), " for an hour"),
+    return Over(whose, "total", Cat(FormatUsd(money.total), " + ", FormatUsd(hour), " for an hour"),
                 MicroUsd(budget.total_micro_usd()), "");
   }
   return "";
@@ -48,17 +46,17 @@ std::string BudgetBreach(const specpb::Budget& budget, const Money& money, std::
   const MicroUsd day_rest = Cost(money.burn, std::min(kBudgetMargin, NextMidnight(now) - now));
   if (budget.per_day_micro_usd() > 0 &&
       (money.today + day_rest).micros > budget.per_day_micro_usd()) {
-    return Over(whose, "per day",
-                Cat(FormatUsd(money.today), " + ", FormatUsd(day_rest), " for ",
-                    FormatSpan(kBudgetMargin)),
-                MicroUsd(budget.per_day_micro_usd()), "");
+    return Over(
+        whose, "per day",
+        Cat(FormatUsd(money.today), " + ", FormatUsd(day_rest), " for ", FormatSpan(kBudgetMargin)),
+        MicroUsd(budget.per_day_micro_usd()), "");
   }
   const MicroUsd rest = Cost(money.burn, kBudgetMargin);
   if (budget.total_micro_usd() > 0 && (money.total + rest).micros > budget.total_micro_usd()) {
-    return Over(whose, "total",
-                Cat(FormatUsd(money.total), " + ", FormatUsd(rest), " for ",
-                    FormatSpan(kBudgetMargin)),
-                MicroUsd(budget.total_micro_usd()), "");
+    return Over(
+        whose, "total",
+        Cat(FormatUsd(money.total), " + ", FormatUsd(rest), " for ", FormatSpan(kBudgetMargin)),
+        MicroUsd(budget.total_micro_usd()), "");
   }
   return "";
 }

@@ -40,25 +40,24 @@ void MayBegin(Pass& pass, const account::State& account) {
                 positive ? account.credit_seen.position : std::uint64_t{0}});
   if (refusal.position > settled) {
     Add(pass, account.provider, "credit-wait",
-           account::BeginCreditWait{
-               "a launch was refused for lack of credit",
-               EvidenceOf("credit-wait", "a launch was refused for lack of credit",
-                          account.provider.str(), {}, {refusal.position})});
+        account::BeginCreditWait{
+            "a launch was refused for lack of credit",
+            EvidenceOf("credit-wait", "a launch was refused for lack of credit",
+                       account.provider.str(), {}, {refusal.position})});
   } else if (account.credit && !positive) {
     const std::string detail = Cat("credit ", FormatUsd(*account.credit));
     Add(pass, account.provider, "credit-wait",
-           account::BeginCreditWait{
-               detail, EvidenceOf("credit-wait", detail, account.provider.str(),
-                                  {{"credit", account.credit->usd(), 0, "usd"}},
-                                  {account.credit_seen.position})});
+        account::BeginCreditWait{detail, EvidenceOf("credit-wait", detail, account.provider.str(),
+                                                    {{"credit", account.credit->usd(), 0, "usd"}},
+                                                    {account.credit_seen.position})});
   }
 }
 
 void FinishWait(Pass& pass, const account::State& account, std::string why,
-         const std::vector<Compared>& compared, std::uint64_t position) {
+                const std::vector<Compared>& compared, std::uint64_t position) {
   Add(pass, account.provider, "credit-back",
-         account::EndCreditWait{EvidenceOf("credit-back", std::move(why), account.provider.str(),
-                                           compared, {position})});
+      account::EndCreditWait{
+          EvidenceOf("credit-back", std::move(why), account.provider.str(), compared, {position})});
 }
 
 // What came of the newest probe, if it is settled and not yet written down. True when it brought
@@ -77,14 +76,14 @@ bool NoteProbe(Pass& pass, const account::State& account) {
                            departed->second.kind != Departure::Kind::kVanished;
       if (!refused) {
         Add(pass, account.provider, "credit-probe",
-               account::RecordProbe{true, "the probe was accepted"});
+            account::RecordProbe{true, "the probe was accepted"});
         FinishWait(pass, account, "the probe was accepted", {}, card.begun.position);
         return true;
       }
       const bool lacking = departed->second.reason == eventpb::LaunchRejected::NO_CREDIT;
       Add(pass, account.provider, "credit-probe",
-             account::RecordProbe{false, lacking ? "still no credit"
-                                                 : "ended without a word about credit"});
+          account::RecordProbe{false,
+                               lacking ? "still no credit" : "ended without a word about credit"});
     }
   }
   return false;
@@ -121,10 +120,9 @@ void StepCredit(Pass& pass, const ProviderName& provider) {
   pass.Due(look);
   if (account->credit && *account->credit >= least && pass.now >= look &&
       account->credit_seen.position > account->credit_wait_since.position) {
-    const std::string why =
-        Cat("credit ", FormatUsd(*account->credit), " >= ", FormatUsd(least));
+    const std::string why = Cat("credit ", FormatUsd(*account->credit), " >= ", FormatUsd(least));
     FinishWait(pass, *account, why, {{"credit", account->credit->usd(), least.usd(), "usd"}},
-        account->credit_seen.position);
+               account->credit_seen.position);
   }
 }
 

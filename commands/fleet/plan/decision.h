@@ -13,16 +13,27 @@
 namespace muster::fleet {
 
 // `intent` is complete but for token and label: fresh ids are not the policy's to make.
-struct Launch { eventpb::LaunchRequested intent; };
+struct Launch {
+  eventpb::LaunchRequested intent;
+};
 
 // Takes a stray in as a worker of a fresh id; with `condemn`, to destroy it at once.
 struct TakeIn {
   eventpb::WorkerAdopted adoption;
   std::optional<eventpb::WorkerCondemned> condemn;
 };
-struct ForWorker { WorkerId worker; worker::Command command; };
-struct ForFleet { FleetName fleet; Command command; };
-struct ForAccount { ProviderName provider; account::Command command; };
+struct ForWorker {
+  WorkerId worker;
+  worker::Command command;
+};
+struct ForFleet {
+  FleetName fleet;
+  Command command;
+};
+struct ForAccount {
+  ProviderName provider;
+  account::Command command;
+};
 
 struct Decision {
   std::string rule;   // for counting: "no-progress", "replenish", "health"

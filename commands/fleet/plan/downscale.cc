@@ -17,8 +17,10 @@ int Tier(const Card& card, absl::Time now) {
   switch (card.assessment.health) {
     case H::OFFLINE:
     case H::FAILING:
-    case H::HELD: return 0;
-    default: break;
+    case H::HELD:
+      return 0;
+    default:
+      break;
   }
   if (now - card.begun.at < kYoung || !card.produced) return 1;
   return 2;
@@ -57,18 +59,18 @@ void StepDownscale(Pass& pass, Scope& scope) {
     if (!down && running.count(id) > 0) continue;  // a trial is no part of the count
     const Card& card = scope.board.cards.at(id);
     Condemnation condemnation;
-    const std::string summary =
-        down ? Cat("the fleet is to be no more")
-             : Cat(scope.have(), " workers, ", scope.fleet.wanted(), " wanted; ",
-                   FormatUsdPerHour(card.burn), " for ", card.rate_per_s, " ",
-                   scope.fleet.spec.work_unit(), "/s");
-    condemnation.evidence = EvidenceOf(
-        down ? "down" : "downscale", summary, scope.fleet.PolicyVersion(),
-        {{"have", static_cast<double>(scope.have()), static_cast<double>(scope.fleet.wanted()),
-          "count"},
-         {"usd_per_hour_per_rate", UsdPerWork(card), 0, "usd"}},
-        {down ? scope.fleet.down.position : scope.fleet.scaled.position,
-         scope.fleet.applied.position, card.begun.position});
+    const std::string summary = down
+                                    ? Cat("the fleet is to be no more")
+                                    : Cat(scope.have(), " workers, ", scope.fleet.wanted(),
+                                          " wanted; ", FormatUsdPerHour(card.burn), " for ",
+                                          card.rate_per_s, " ", scope.fleet.spec.work_unit(), "/s");
+    condemnation.evidence =
+        EvidenceOf(down ? "down" : "downscale", summary, scope.fleet.PolicyVersion(),
+                   {{"have", static_cast<double>(scope.have()),
+                     static_cast<double>(scope.fleet.wanted()), "count"},
+                    {"usd_per_hour_per_rate", UsdPerWork(card), 0, "usd"}},
+                   {down ? scope.fleet.down.position : scope.fleet.scaled.position,
+                    scope.fleet.applied.position, card.begun.position});
     Condemn(pass, scope, id, std::move(condemnation));
     --excess;
   }

@@ -16,8 +16,8 @@ void WriteHealth(Pass& pass, Scope& scope) {
     change.set_health(judged.health);
     change.set_detail(judged.detail);
     *change.mutable_evidence() = judged.evidence;
-    pass.decisions.push_back({kRuleHealth, scope.actor(),
-                              ForWorker{id, worker::ReportHealth{std::move(change)}}});
+    pass.decisions.push_back(
+        {kRuleHealth, scope.actor(), ForWorker{id, worker::ReportHealth{std::move(change)}}});
   }
 }
 
@@ -27,8 +27,8 @@ void AskToStart(Pass& pass, Scope& scope) {
     if (scope.going.count(id) > 0) continue;
     eventpb::Evidence evidence = scope.board.cards.at(id).assessment.evidence;
     evidence.set_rule("start");
-    pass.decisions.push_back({"start", scope.actor(),
-                              ForWorker{id, worker::RequestStart{std::move(evidence)}}});
+    pass.decisions.push_back(
+        {"start", scope.actor(), ForWorker{id, worker::RequestStart{std::move(evidence)}}});
   }
 }
 
@@ -47,16 +47,26 @@ void CarryOutVerdicts(Pass& pass, Scope& scope) {
 int HealthRank(worker::Health health) {
   using H = eventpb::WorkerHealthChanged;
   switch (health) {
-    case H::HEALTHY: return 0;
-    case H::STALLED: return 1;
-    case H::WARMUP: return 2;
-    case H::SETUP: return 3;
-    case H::BOOT: return 4;
-    case H::UNKNOWN: return 5;
-    case H::HELD: return 6;
-    case H::FAILING: return 7;
-    case H::OFFLINE: return 8;
-    default: return 9;
+    case H::HEALTHY:
+      return 0;
+    case H::STALLED:
+      return 1;
+    case H::WARMUP:
+      return 2;
+    case H::SETUP:
+      return 3;
+    case H::BOOT:
+      return 4;
+    case H::UNKNOWN:
+      return 5;
+    case H::HELD:
+      return 6;
+    case H::FAILING:
+      return 7;
+    case H::OFFLINE:
+      return 8;
+    default:
+      return 9;
   }
 }
 
@@ -81,13 +91,13 @@ void ResolveDuplicates(Pass& pass, Scope& scope) {
     for (std::size_t i = 1; i < live.size(); ++i) {
       const Card& card = scope.board.cards.at(live[i]);
       Condemnation condemnation;
-      condemnation.evidence = EvidenceOf(
-          "duplicate",
-          Cat("place ", index, " is held by ", live.front().str(), " (",
-              worker::HealthName(kept.assessment.health), ") too"),
-          scope.fleet.PolicyVersion(),
-          {{"workers_in_place", static_cast<double>(live.size()), 1, "count"}},
-          {kept.begun.position, card.begun.position});
+      condemnation.evidence =
+          EvidenceOf("duplicate",
+                     Cat("place ", index, " is held by ", live.front().str(), " (",
+                         worker::HealthName(kept.assessment.health), ") too"),
+                     scope.fleet.PolicyVersion(),
+                     {{"workers_in_place", static_cast<double>(live.size()), 1, "count"}},
+                     {kept.begun.position, card.begun.position});
       Condemn(pass, scope, live[i], std::move(condemnation));
     }
   }
@@ -124,14 +134,12 @@ void TrimToBudget(Pass& pass, Scope& scope) {
     if (breach.empty()) return;
     const Card& card = scope.board.cards.at(id);
     Condemnation condemnation;
-    condemnation.evidence =
-        EvidenceOf("over-budget", breach, scope.fleet.PolicyVersion(),
-                   {{"burn", MicroUsd(money.burn.micros).usd(), 0, "usd_per_hour"},
-                    {"spent_today", money.today.usd(), MicroUsd(budget.per_day_micro_usd()).usd(),
-                     "usd"},
-                    {"spent_total", money.total.usd(), MicroUsd(budget.total_micro_usd()).usd(),
-                     "usd"}},
-                   {card.begun.position, scope.fleet.applied.position});
+    condemnation.evidence = EvidenceOf(
+        "over-budget", breach, scope.fleet.PolicyVersion(),
+        {{"burn", MicroUsd(money.burn.micros).usd(), 0, "usd_per_hour"},
+         {"spent_today", money.today.usd(), MicroUsd(budget.per_day_micro_usd()).usd(), "usd"},
+         {"spent_total", money.total.usd(), MicroUsd(budget.total_micro_usd()).usd(), "usd"}},
+        {card.begun.position, scope.fleet.applied.position});
     Condemn(pass, scope, id, std::move(condemnation));
     money.burn -= card.burn;
   }
@@ -144,8 +152,8 @@ void BudgetDue(Pass& pass, Scope& scope) {
   if (money.burn.micros <= 0) return;
   const auto look = [&](std::int64_t limit, MicroUsd spent) {
     if (limit <= 0 || limit <= spent.micros) return;
-    const double hours = static_cast<double>(limit - spent.micros) /
-                         static_cast<double>(money.burn.micros);
+    const double hours =
+        static_cast<double>(limit - spent.micros) / static_cast<double>(money.burn.micros);
     if (hours < 1e6) pass.Due(pass.now + absl::Hours(1) * hours - kBudgetMargin);
   };
   look(budget.per_day_micro_usd(), money.today);
@@ -163,7 +171,8 @@ void Condemn(Pass& pass, Scope& scope, const WorkerId& id, Condemnation condemna
   verdict.set_strike_weight(condemnation.strike_weight);
   const std::string rule = condemnation.evidence.rule();
   *verdict.mutable_evidence() = std::move(condemnation.evidence);
-  pass.decisions.push_back({rule, scope.actor(), ForWorker{id, worker::Condemn{std::move(verdict)}}});
+  pass.decisions.push_back(
+      {rule, scope.actor(), ForWorker{id, worker::Condemn{std::move(verdict)}}});
 }
 
 void StepFailures(Pass& pass, Scope& scope) {

@@ -41,28 +41,29 @@ void ApplyTrouble(Gate& gate, const account::Ongoing& trouble, absl::Time now) {
         gate.may_destroy = false;
       }
       gate.waits.push_back(MakeWait(
-          eventpb::Wait::AUTH, Cat("the provider refuses the key", Where(trouble), ": ",
-                                   trouble.detail), "operator"));
+          eventpb::Wait::AUTH,
+          Cat("the provider refuses the key", Where(trouble), ": ", trouble.detail), "operator"));
       return;
     case Trouble::OUTAGE:
       if (scope == Scope::kOther) return;
       gate.may_launch = false;
       gate.waits.push_back(MakeWait(
-          eventpb::Wait::OUTAGE, Cat("the provider does not answer", Where(trouble), ": ",
-                                     trouble.detail), "provider"));
+          eventpb::Wait::OUTAGE,
+          Cat("the provider does not answer", Where(trouble), ": ", trouble.detail), "provider"));
       return;
     case Trouble::THROTTLED: {
       const absl::Time until = trouble.since.at + kThrottlePause;
       if (scope == Scope::kOther || scope == Scope::kList || now >= until) return;
       gate.may_launch = false;
-      gate.reopens = std::max(until, gate.reopens == absl::InfiniteFuture() ? until
-                                                                            : gate.reopens);
+      gate.reopens = std::max(until, gate.reopens == absl::InfiniteFuture() ? until : gate.reopens);
       gate.waits.push_back(MakeWait(eventpb::Wait::THROTTLE,
                                     Cat("too many requests", Where(trouble)), "provider", until));
       return;
     }
-    case Trouble::KIND_UNSPECIFIED: return;
-    default: return;  // open enum: a kind of a newer writer gates nothing
+    case Trouble::KIND_UNSPECIFIED:
+      return;
+    default:
+      return;  // open enum: a kind of a newer writer gates nothing
   }
 }
 
@@ -85,8 +86,8 @@ Gate GateOf(const account::State* account, absl::Duration probe_interval, absl::
   if (account == nullptr || !account->list_seen.seen()) {
     // Before the first complete list nobody knows what runs under our labels already.
     gate.may_launch = false;
-    gate.waits.push_back(MakeWait(eventpb::Wait::LIST,
-                                  "no complete list of instances was seen yet", "muster"));
+    gate.waits.push_back(
+        MakeWait(eventpb::Wait::LIST, "no complete list of instances was seen yet", "muster"));
   }
   if (account == nullptr) return gate;
   for (const account::Ongoing& trouble : account->troubles) ApplyTrouble(gate, trouble, now);
@@ -96,8 +97,8 @@ Gate GateOf(const account::State* account, absl::Duration probe_interval, absl::
         std::max(account->credit_wait_since.at, account->last_probe.at) + probe_interval;
     gate.may_probe = gate.may_launch && now >= gate.next_probe;
     gate.may_launch = false;
-    gate.waits.push_back(MakeWait(eventpb::Wait::CREDIT, account->credit_wait_detail, "operator",
-                                  gate.next_probe));
+    gate.waits.push_back(
+        MakeWait(eventpb::Wait::CREDIT, account->credit_wait_detail, "operator", gate.next_probe));
   }
   return gate;
 }

@@ -11,13 +11,13 @@
 namespace muster::fleet {
 
 struct Gate {
-  bool may_destroy = true;   // false: the key is refused, nothing can be done
+  bool may_destroy = true;  // false: the key is refused, nothing can be done
   bool may_launch = true;
   bool credit_wait = false;  // only a probe may be launched, when one is due
   bool may_probe = false;
   absl::Time next_probe = absl::InfiniteFuture();
   absl::Time reopens = absl::InfiniteFuture();  // when time alone may allow launches again
-  std::vector<eventpb::Wait> waits;  // what stands in the way, with owner and deadline
+  std::vector<eventpb::Wait> waits;             // what stands in the way, with owner and deadline
 };
 
 // `account` may be null: nothing was ever seen of it.

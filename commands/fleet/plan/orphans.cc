@@ -57,11 +57,15 @@ Judged FateOf(const World& world, const State& fleet, const account::Orphan& str
   }
   if (ended != nullptr) return {Fate::kAdopt, "orphan", "it was lost and is back"};
   switch (fleet.spec.orphans()) {
-    case specpb::ADOPT: return {Fate::kAdopt, "orphan", "the fleet adopts strays"};
-    case specpb::DESTROY: return {Fate::kDestroy, "orphan", "the fleet destroys strays"};
+    case specpb::ADOPT:
+      return {Fate::kAdopt, "orphan", "the fleet adopts strays"};
+    case specpb::DESTROY:
+      return {Fate::kDestroy, "orphan", "the fleet destroys strays"};
     case specpb::REPORT:
-    case specpb::ORPHAN_POLICY_UNSPECIFIED: return {};
-    default: return {};  // open enum: a policy of a newer writer is a report
+    case specpb::ORPHAN_POLICY_UNSPECIFIED:
+      return {};
+    default:
+      return {};  // open enum: a policy of a newer writer is a report
   }
 }
 
@@ -72,9 +76,8 @@ void Take(Pass& pass, Scope& scope, const account::Orphan& stray, const Judged& 
     take.adoption.set_index(-1);
     take.condemn.emplace();
     take.condemn->set_fault(specpb::NOBODY);
-    *take.condemn->mutable_evidence() =
-        EvidenceOf(judged.rule, judged.summary, scope.fleet.PolicyVersion(), {},
-                   {stray.found.position});
+    *take.condemn->mutable_evidence() = EvidenceOf(
+        judged.rule, judged.summary, scope.fleet.PolicyVersion(), {}, {stray.found.position});
   } else {
     if (scope.board.places.count(take.adoption.index()) > 0 ||
         scope.taken.count(take.adoption.index()) > 0) {
@@ -97,8 +100,8 @@ void StepOrphans(Pass& pass, const ProviderName& provider, std::map<FleetName, S
     if (known != pass.world.by_instance.end()) {
       pass.decisions.push_back(
           {"orphan", Cat("policy:", provider.str()),
-           ForAccount{provider, account::ResolveOrphan{
-                                    instance, eventpb::OrphanResolved::ADOPTED, known->second}}});
+           ForAccount{provider, account::ResolveOrphan{instance, eventpb::OrphanResolved::ADOPTED,
+                                                       known->second}}});
       continue;
     }
     const auto scope = scopes.find(stray.fleet);

@@ -48,9 +48,9 @@ struct Scope {
   Gate gate;
   worker::Clocks clocks;
 
-  std::set<WorkerId> going;     // condemned in this pass
-  std::set<int> taken;          // indexes given away in this pass
-  int coming = 0;               // launches and adoptions decided in this pass
+  std::set<WorkerId> going;  // condemned in this pass
+  std::set<int> taken;       // indexes given away in this pass
+  int coming = 0;            // launches and adoptions decided in this pass
   MicroUsdPerHour coming_burn;
   bool strikes_suspended = false;
   std::vector<eventpb::Wait> waits;

@@ -11,8 +11,12 @@ Scope ScopeOf(Pass& pass, const State& fleet, FleetBoard& board) {
   const ProviderName provider(fleet.spec.provider());
   const account::State* account = pass.world.FindAccount(provider);
   const worker::Clocks clocks = worker::ClocksOf(fleet.spec.timers());
-  Scope scope{.fleet = fleet, .board = board, .provider = provider, .account = account,
-              .gate = GateOf(account, clocks.credit_probe, pass.now), .clocks = clocks};
+  Scope scope{.fleet = fleet,
+              .board = board,
+              .provider = provider,
+              .account = account,
+              .gate = GateOf(account, clocks.credit_probe, pass.now),
+              .clocks = clocks};
   return scope;
 }
 

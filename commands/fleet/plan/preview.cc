@@ -102,10 +102,10 @@ void Rehearsal::Show(const eventpb::LaunchRequested& intent) {
   const MicroUsdPerHour price(offer.price_micro_usd_per_hour());
   const State* fleet = world_.FindFleet(preview_.fleet);
   const std::string unit = fleet->spec.work_unit();
-  std::string text = Cat("1 x ", offer.gpu(), "  offer ", offer.offer(), "  ",
-                         FormatUsdPerHour(price), "  ",
-                         absl::StrFormat("%.1f", offer.expected_rate_per_s()), " ", unit,
-                         "/s expected (", offer.expected_from(), ")");
+  std::string text =
+      Cat("1 x ", offer.gpu(), "  offer ", offer.offer(), "  ", FormatUsdPerHour(price), "  ",
+          absl::StrFormat("%.1f", offer.expected_rate_per_s()), " ", unit, "/s expected (",
+          offer.expected_from(), ")");
   if (offer.expected_rate_per_s() > 0) {
     text = Cat(text, "  ", Money4(MicroUsd(price.micros).usd() / offer.expected_rate_per_s()),
                " per ", unit, "/s");
@@ -123,9 +123,9 @@ void Rehearsal::Show(const eventpb::LaunchRequested& intent) {
 void Rehearsal::ShowDestroy(const worker::State& worker, const eventpb::WorkerCondemned& verdict) {
   const worker::Identity& me = worker.identity;
   if (me.fleet != preview_.fleet) return;
-  PreviewStep& step = Add(Action::kDestroy,
-                          Cat("worker ", me.id.str(), " ", me.offered.gpu.str(), "  ",
-                              verdict.evidence().rule(), ": ", verdict.evidence().summary()));
+  PreviewStep& step =
+      Add(Action::kDestroy, Cat("worker ", me.id.str(), " ", me.offered.gpu.str(), "  ",
+                                verdict.evidence().rule(), ": ", verdict.evidence().summary()));
   if (verdict.strike_weight() > 0) {
     const host::State* host = world_.FindHost(me.provider, me.offered.machine);
     const double live = host == nullptr ? 0 : host->LiveStrikes(now_);
@@ -254,38 +254,38 @@ Status Rehearsal::Begin(const AdoptChange& change) {
 // Folds one decision into the copy. True when it changed what is rented.
 bool Rehearsal::Carry(const Decision& decision) {
   return std::visit(
-      Overloaded{
-          [&](const Launch& launch) {
-            eventpb::LaunchRequested intent = launch.intent;
-            const WorkerId id = NextId();
-            intent.set_token(id.str());
-            intent.set_label(id.str());
-            const bool done = DoWorker(id, worker::RequestLaunch{intent}).ok();
-            if (done) Show(intent);
-            return done;
-          },
-          [](const TakeIn&) { return false; },
-          [&](const ForWorker& act) {
-            const auto* condemn = std::get_if<worker::Condemn>(&act.command);
-            if (condemn == nullptr) return false;
-            return CondemnOne(act.worker, condemn->verdict).ok();
-          },
-          [&](const ForFleet& act) {
-            if (act.fleet != preview_.fleet) return false;
-            if (const auto* changed = std::get_if<ChangeWaits>(&act.command)) {
-              waits_.clear();
-              for (const eventpb::Wait& wait : changed->waits) waits_.push_back(wait.detail());
-            } else if (const auto* quota = std::get_if<ChangeQuotaInterval>(&act.command)) {
-              const eventpb::QuotaIntervalChanged& change = quota->change;
-              Add(Action::kChange,
-                  Cat("upload interval ", change.interval_before_s(), "s -> ",
-                      change.interval_s(), "s for ", change.workers_sharing(),
-                      " workers that share ", change.quota(), "; ", change.workers_on_old(),
-                      " run with a shorter one"));
-            }
-            return DoFleet(act.fleet, act.command).ok() && false;
-          },
-          [&](const ForAccount&) { return false; }},
+      Overloaded{[&](const Launch& launch) {
+                   eventpb::LaunchRequested intent = launch.intent;
+                   const WorkerId id = NextId();
+                   intent.set_token(id.str());
+                   intent.set_label(id.str());
+                   const bool done = DoWorker(id, worker::RequestLaunch{intent}).ok();
+                   if (done) Show(intent);
+                   return done;
+                 },
+                 [](const TakeIn&) { return false; },
+                 [&](const ForWorker& act) {
+                   const auto* condemn = std::get_if<worker::Condemn>(&act.command);
+                   if (condemn == nullptr) return false;
+                   return CondemnOne(act.worker, condemn->verdict).ok();
+                 },
+                 [&](const ForFleet& act) {
+                   if (act.fleet != preview_.fleet) return false;
+                   if (const auto* changed = std::get_if<ChangeWaits>(&act.command)) {
+                     waits_.clear();
+                     for (const eventpb::Wait& wait : changed->waits)
+                       waits_.push_back(wait.detail());
+                   } else if (const auto* quota = std::get_if<ChangeQuotaInterval>(&act.command)) {
+                     const eventpb::QuotaIntervalChanged& change = quota->change;
+                     Add(Action::kChange,
+                         Cat("upload interval ", change.interval_before_s(), "s -> ",
+                             change.interval_s(), "s for ", change.workers_sharing(),
+                             " workers that share ", change.quota(), "; ", change.workers_on_old(),
+                             " run with a shorter one"));
+                   }
+                   return DoFleet(act.fleet, act.command).ok() && false;
+                 },
+                 [&](const ForAccount&) { return false; }},
       decision.act);
 }
 
@@ -335,10 +335,10 @@ Preview Rehearsal::Finish() {
   const account::State* account =
       fleet == nullptr ? nullptr : world_.FindAccount(ProviderName(fleet->spec.provider()));
   preview_.offers_age = account != nullptr && account->offers_seen.seen()
-                            ? now_ - account->offers_seen.at : absl::InfiniteDuration();
+                            ? now_ - account->offers_seen.at
+                            : absl::InfiniteDuration();
   const bool known_waits = !waits_.empty();
-  if (!known_waits && fleet != nullptr && cards != nullptr &&
-      cards->occupying < fleet->wanted()) {
+  if (!known_waits && fleet != nullptr && cards != nullptr && cards->occupying < fleet->wanted()) {
     for (const eventpb::Wait& wait : fleet->waits) waits_.push_back(wait.detail());
   }
   for (std::string& wait : waits_) {
@@ -354,8 +354,7 @@ Preview Rehearsal::Finish() {
 StatusOr<Preview> PlanPreview(const World& world, const Change& change, const PlanOptions& options,
                               absl::Time now) {
   Rehearsal rehearsal(world, options, now);
-  MUSTER_RETURN_IF_ERROR(
-      std::visit([&](const auto& one) { return rehearsal.Begin(one); }, change));
+  MUSTER_RETURN_IF_ERROR(std::visit([&](const auto& one) { return rehearsal.Begin(one); }, change));
   rehearsal.Play();
   return rehearsal.Finish();
 }

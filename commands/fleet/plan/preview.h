@@ -17,16 +17,35 @@
 
 namespace muster::fleet {
 
-struct ApplyChange { specpb::FleetSpec spec; };
-struct ScaleChange { FleetName fleet; int workers = 0; };
-struct DownChange { FleetName fleet; std::string reason; };
-struct ReplaceChange { WorkerId worker; std::string reason; bool strike = false; };
-struct DestroyChange { WorkerId worker; std::string reason; bool keep_size = false; };
+struct ApplyChange {
+  specpb::FleetSpec spec;
+};
+struct ScaleChange {
+  FleetName fleet;
+  int workers = 0;
+};
+struct DownChange {
+  FleetName fleet;
+  std::string reason;
+};
+struct ReplaceChange {
+  WorkerId worker;
+  std::string reason;
+  bool strike = false;
+};
+struct DestroyChange {
+  WorkerId worker;
+  std::string reason;
+  bool keep_size = false;
+};
 // Strays of the fleet's account (see AdoptableByPrefix), taken into the fleet as they are.
-struct AdoptChange { FleetName fleet; std::vector<account::Orphan> strays; };
+struct AdoptChange {
+  FleetName fleet;
+  std::vector<account::Orphan> strays;
+};
 
-using Change = std::variant<ApplyChange, ScaleChange, DownChange, ReplaceChange, DestroyChange,
-                            AdoptChange>;
+using Change =
+    std::variant<ApplyChange, ScaleChange, DownChange, ReplaceChange, DestroyChange, AdoptChange>;
 
 struct PreviewStep {
   enum class Action { kAdd, kDestroy, kChange, kKeep, kRefused };
@@ -49,8 +68,8 @@ struct Preview {
   int adds = 0;
   int destroys = 0;
   MicroUsdPerHour burn_change;
-  MicroUsd worst_case;           // if muster stops now, until `worst_case_until`
-  absl::Time worst_case_until;   // the next midnight UTC
+  MicroUsd worst_case;                // if muster stops now, until `worst_case_until`
+  absl::Time worst_case_until;        // the next midnight UTC
   std::vector<std::string> refusals;  // guards that stop parts of it, with the numbers
 };
 
@@ -64,9 +83,9 @@ StatusOr<Preview> PlanPreview(const World& world, const Change& change, const Pl
 struct OfferVerdict {
   Offer offer;
   double expected_rate_per_s = 0;
-  std::string expected_from;  // "measured n=37", "fleet table", "gpu default"
+  std::string expected_from;    // "measured n=37", "fleet table", "gpu default"
   MicroUsd cost_per_unit_rate;  // $/h per (unit/s); 0 = unknown
-  std::string verdict;        // "" = would be taken; else why not: "price over $0.09/h"
+  std::string verdict;          // "" = would be taken; else why not: "price over $0.09/h"
 };
 // All offers last seen for the fleet's account: the acceptable ones first, best first.
 std::vector<OfferVerdict> JudgeOffers(const World& world, const specpb::FleetSpec& spec,

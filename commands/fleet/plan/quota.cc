@@ -30,8 +30,8 @@ int WorkersSharing(const World& world, const std::string& quota) {
 }
 
 struct InUse {
-  double per_hour = 0;      // of all sharing workers, with the intervals they run with
-  int on_old = 0;           // of this fleet, on a shorter interval than allowed
+  double per_hour = 0;  // of all sharing workers, with the intervals they run with
+  int on_old = 0;       // of this fleet, on a shorter interval than allowed
   std::int64_t shortest = std::numeric_limits<std::int64_t>::max();
 };
 InUse Measure(const Pass& pass, const Scope& scope, std::int64_t interval) {

@@ -30,19 +30,26 @@ struct Backoff {
 
 eventpb::Wait::Kind WaitKindOf(eventpb::LaunchRejected::Reason reason) {
   switch (reason) {
-    case eventpb::LaunchRejected::SECRET_MISSING: return eventpb::Wait::SECRETS;
-    case eventpb::LaunchRejected::AUTH: return eventpb::Wait::AUTH;
-    case eventpb::LaunchRejected::THROTTLED: return eventpb::Wait::THROTTLE;
-    case eventpb::LaunchRejected::UNAVAILABLE: return eventpb::Wait::OUTAGE;
-    default: return eventpb::Wait::OFFERS;
+    case eventpb::LaunchRejected::SECRET_MISSING:
+      return eventpb::Wait::SECRETS;
+    case eventpb::LaunchRejected::AUTH:
+      return eventpb::Wait::AUTH;
+    case eventpb::LaunchRejected::THROTTLED:
+      return eventpb::Wait::THROTTLE;
+    case eventpb::LaunchRejected::UNAVAILABLE:
+      return eventpb::Wait::OUTAGE;
+    default:
+      return eventpb::Wait::OFFERS;
   }
 }
 std::string OwnerOf(eventpb::Wait::Kind kind) {
   switch (kind) {
     case eventpb::Wait::SECRETS:
     case eventpb::Wait::AUTH:
-    case eventpb::Wait::BUDGET: return "operator";
-    default: return "provider";
+    case eventpb::Wait::BUDGET:
+      return "operator";
+    default:
+      return "provider";
   }
 }
 
@@ -161,8 +168,8 @@ bool LooksAroundFirst(Pass& pass, Scope& scope) {
     return false;
   }
   pass.Due(until);
-  scope.waits.push_back(MakeWait(eventpb::Wait::LIST,
-                                 "looks for running workers to adopt first", "muster", until));
+  scope.waits.push_back(
+      MakeWait(eventpb::Wait::LIST, "looks for running workers to adopt first", "muster", until));
   return true;
 }
 
@@ -173,8 +180,8 @@ int MayLaunch(Pass& pass, Scope& scope, int need) {
     if (backoff.careful) need = scope.board.launching > 0 ? 0 : 1;
     if (backoff.until <= pass.now) continue;
     pass.Due(backoff.until);
-    scope.waits.push_back(MakeWait(backoff.kind, backoff.detail, OwnerOf(backoff.kind),
-                                   backoff.until));
+    scope.waits.push_back(
+        MakeWait(backoff.kind, backoff.detail, OwnerOf(backoff.kind), backoff.until));
     return 0;
   }
   const std::string preflight = PreflightSays(scope.fleet);
@@ -185,8 +192,8 @@ int MayLaunch(Pass& pass, Scope& scope, int need) {
   if (pass.credit_moved.count(scope.provider) > 0) return 0;
   if (scope.gate.credit_wait) {
     // Over all fleets of the account only one, and none while the last is under way.
-    const bool under_way = pass.board.LaunchesInFlight(scope.provider) > 0 ||
-                           pass.launches[scope.provider] > 0;
+    const bool under_way =
+        pass.board.LaunchesInFlight(scope.provider) > 0 || pass.launches[scope.provider] > 0;
     return scope.gate.may_probe && !under_way ? 1 : 0;
   }
   if (!scope.gate.may_launch) return 0;
@@ -215,10 +222,12 @@ std::string PreflightSays(const State& fleet) {
     const auto known = fleet.preflight.find(check.name());
     if (known == fleet.preflight.end()) return Cat(check.name(), ": not checked yet");
     switch (known->second.result) {
-      case eventpb::PreflightChecked::PASSED: continue;
+      case eventpb::PreflightChecked::PASSED:
+        continue;
       case eventpb::PreflightChecked::MISSING:
         return Cat(check.name(), ": missing; ", check.missing_help());
-      default: return Cat(check.name(), ": ", known->second.detail);
+      default:
+        return Cat(check.name(), ": ", known->second.detail);
     }
   }
   return "";
@@ -323,21 +332,21 @@ void StepReplenish(Pass& pass, Scope& scope) {
   pass.Due(scope.gate.reopens);
   if (launches <= 0) return;
   if (!OffersFresh(scope.account, scope.clocks, pass.now)) {
-    scope.waits.push_back(MakeWait(eventpb::Wait::OFFERS, "no search of the market lately",
-                                   "muster"));
+    scope.waits.push_back(
+        MakeWait(eventpb::Wait::OFFERS, "no search of the market lately", "muster"));
     return;
   }
   const TakenFn taken = TakenBy(pass, pass.board, scope.provider);
-  const auto ranked = RankOffers(pass.world, scope.fleet.spec, scope.account->offers, taken,
-                                 pass.now);
+  const auto ranked =
+      RankOffers(pass.world, scope.fleet.spec, scope.account->offers, taken, pass.now);
   for (const Ranked& choice : ranked) {
     if (launches <= 0) return;
     if (!choice.verdict.empty()) break;
     if (!taken(choice.offer).empty()) continue;  // a sibling on the same machine was just chosen
     const std::string refusal = BudgetSays(pass, scope, choice.offer.price);
     if (!refusal.empty()) {
-      scope.waits.push_back(MakeWait(eventpb::Wait::BUDGET, refusal, "operator",
-                                     NextMidnight(pass.now)));
+      scope.waits.push_back(
+          MakeWait(eventpb::Wait::BUDGET, refusal, "operator", NextMidnight(pass.now)));
       pass.Due(NextMidnight(pass.now));
       return;
     }

@@ -47,8 +47,8 @@ std::map<std::string, Alike> ByRule(const Pass& pass, const Scope& scope, absl::
 
 void StepStrikes(Pass& pass, Scope& scope) {
   const specpb::StrikePolicy& policy = scope.fleet.spec.strikes();
-  const int least = policy.common_cause_min() > 0 ? policy.common_cause_min()
-                                                  : kCommonCauseMinDefault;
+  const int least =
+      policy.common_cause_min() > 0 ? policy.common_cause_min() : kCommonCauseMinDefault;
   const absl::Duration window = policy.common_cause_window_s() > 0
                                     ? absl::Seconds(policy.common_cause_window_s())
                                     : kWindowDefault;
@@ -56,9 +56,9 @@ void StepStrikes(Pass& pass, Scope& scope) {
   const auto alike = ByRule(pass, scope, window);
   if (scope.fleet.strikes_suspended) {
     const auto still = alike.find(scope.fleet.suspended_cause);
-    const absl::Time newest = still == alike.end() ? scope.fleet.suspended.at
-                                                   : std::max(still->second.newest,
-                                                              scope.fleet.suspended.at);
+    const absl::Time newest = still == alike.end()
+                                  ? scope.fleet.suspended.at
+                                  : std::max(still->second.newest, scope.fleet.suspended.at);
     pass.Due(newest + window);
     if (newest + window > pass.now) return;
     scope.strikes_suspended = false;

@@ -27,9 +27,8 @@ void SettleTrials(Pass& pass, Scope& scope) {
     const absl::Duration age = pass.now - trial.begun.at;
     Condemnation condemnation;
     if (trial.assessment.health == eventpb::WorkerHealthChanged::HEALTHY && trial.produced) {
-      condemnation.evidence =
-          EvidenceOf("upgrade", Cat(id.str(), " works and takes its place"),
-                     scope.fleet.PolicyVersion(), {}, {trial.begun.position});
+      condemnation.evidence = EvidenceOf("upgrade", Cat(id.str(), " works and takes its place"),
+                                         scope.fleet.PolicyVersion(), {}, {trial.begun.position});
       Condemn(pass, scope, trial.replaces, std::move(condemnation));
     } else if (age >= limit) {
       condemnation.evidence = EvidenceOf(
@@ -101,8 +100,8 @@ void StepUpgrades(Pass& pass, Scope& scope) {
   if (gain < gain_min - 1e-9) return;  // at the threshold counts, whatever the rounding
   // Both run until the new one works: that is the price; what the same work costs less, the gain.
   const absl::Duration boot = scope.clocks.boot;
-  const double saved_per_hour = (worst.value - best.usd_per_hour_per_rate) *
-                                best.expected.rate_per_s;
+  const double saved_per_hour =
+      (worst.value - best.usd_per_hour_per_rate) * best.expected.rate_per_s;
   const double boot_cost = MicroUsd(Cost(best.offer.price, boot)).usd();
   const absl::Duration payback = absl::Hours(1) * (boot_cost / saved_per_hour);
   const absl::Duration payback_max = Or(upgrades.payback_s_max(), kPaybackDefault);
@@ -114,9 +113,9 @@ void StepUpgrades(Pass& pass, Scope& scope) {
   ask.index = scope.FreeIndex();
   ask.replaces = worst.id;
   ask.trial = true;
-  ask.compared = {{"gain", gain, gain_min, "ratio"},
-                  {"payback", absl::ToDoubleSeconds(payback),
-                   absl::ToDoubleSeconds(payback_max), "s"}};
+  ask.compared = {
+      {"gain", gain, gain_min, "ratio"},
+      {"payback", absl::ToDoubleSeconds(payback), absl::ToDoubleSeconds(payback_max), "s"}};
   ask.positions = {scope.board.cards.at(worst.id).begun.position};
   DecideLaunch(pass, scope, best, std::move(ask));
 }

@@ -78,10 +78,12 @@ class PolicyDriverTest : public testing::Test {
   }
   std::vector<RecordedEvent> Log(std::string_view type) const {
     std::vector<RecordedEvent> all;
-    EXPECT_THAT(store_->ReadAll(0, 100'000, [&](const RecordedEvent& e) {
-      if (e.event.type == type) all.push_back(e);
-      return true;
-    }), IsOk());
+    EXPECT_THAT(store_->ReadAll(0, 100'000,
+                                [&](const RecordedEvent& e) {
+                                  if (e.event.type == type) all.push_back(e);
+                                  return true;
+                                }),
+                IsOk());
     return all;
   }
 
@@ -146,8 +148,7 @@ TEST_F(PolicyDriverTest, ReplacesAndStrikesAStuckWorkerOnce) {
   EXPECT_EQ(host->measured[0].launches, 1);
   EXPECT_EQ(host->measured[0].boots, 0);
   // The event of the condemnation is the cause of the strike.
-  EXPECT_EQ(Log("host.struck").at(0).event.cause,
-            Log("worker.condemned").at(0).event.id.str());
+  EXPECT_EQ(Log("host.struck").at(0).event.cause, Log("worker.condemned").at(0).event.id.str());
   Restart();
   EXPECT_EQ(handler_->world().FindHost(kVast, machine)->LiveStrikes(rt_.Now()), 1);
   EXPECT_EQ(Log("host.struck").size(), 1u);

@@ -156,11 +156,10 @@ TEST(Assess, CondemnsAHostThatIsDownForLongEnough) {
     ActualStatus actual;
     specpb::Fault fault;
   };
-  for (const Case& one : {Case{ActualStatus::kOffline, specpb::MACHINE},
-                          Case{ActualStatus::kUnknown, specpb::MACHINE},
-                          Case{ActualStatus::kFrozen, specpb::MACHINE},
-                          Case{ActualStatus::kExited, specpb::OURS},
-                          Case{ActualStatus::kStopped, specpb::NOBODY}}) {
+  for (const Case& one :
+       {Case{ActualStatus::kOffline, specpb::MACHINE},
+        Case{ActualStatus::kUnknown, specpb::MACHINE}, Case{ActualStatus::kFrozen, specpb::MACHINE},
+        Case{ActualStatus::kExited, specpb::OURS}, Case{ActualStatus::kStopped, specpb::NOBODY}}) {
     for (const double off : {-1.0, 0.0, 1.0}) {
       Patient patient;
       patient.See(50, ActualStatus::kRunning);
@@ -363,16 +362,13 @@ TEST(Assess, HealthNamesThePhase) {
     const char* phase;
     H::Health health;
   };
-  for (const Case& one :
-       {Case{"boot", H::BOOT}, {"setup", H::SETUP}, {"started", H::WARMUP}}) {
+  for (const Case& one : {Case{"boot", H::BOOT}, {"setup", H::SETUP}, {"started", H::WARMUP}}) {
     Patient patient;
     patient.Log(100, LogFacts(one.phase));
     EXPECT_EQ(patient.Ask(110).health, one.health) << one.phase;
   }
-  EXPECT_EQ(Assess(LaunchingWorker(), Bare(), At(1)).health,
-            H::LAUNCHING);
-  EXPECT_EQ(Assess(DestroyingWorker(), Bare(), At(1)).health,
-            H::DESTROYING);
+  EXPECT_EQ(Assess(LaunchingWorker(), Bare(), At(1)).health, H::LAUNCHING);
+  EXPECT_EQ(Assess(DestroyingWorker(), Bare(), At(1)).health, H::DESTROYING);
   EXPECT_EQ(Assess(EndedWorker(), Bare(), At(1)).health, H::GONE);
 }
 

@@ -93,6 +93,11 @@ struct Scene {
   FixedLimiter limiter;
   Metrics metrics{{.version = "0.1.0", .started_at = log.now()}};
   queries::Lag lag;
+  Probe probe{.policy_passes = 12,
+              .policy_last_pass = absl::Milliseconds(3),
+              .store_syncs = 4,
+              .store_syncing = absl::Milliseconds(8),
+              .reactor_lag = {{0.001, 0.01}, {5, 2, 1}, absl::Milliseconds(30)}};
 
   explicit Scene(bool fill = true) {
     if (fill) FillLog(log);
@@ -101,6 +106,7 @@ struct Scene {
   void Update() {
     metrics.Update({.models = &projector.models(),
                     .lag = &lag,
+                    .probe = &probe,
                     .head = log.store().Head(),
                     .snapshots = {{"read-models", 3}},
                     .budgets = {{"vast", limiter.Budgets()}}},
@@ -111,9 +117,6 @@ struct Scene {
     metrics.ObserveProviderCall("vast", "GET instances", "throttled", absl::Milliseconds(80));
     metrics.ObserveAppend(Status(), 3, absl::Milliseconds(2));
     metrics.ObserveAppend(Unavailable("sync failed"), 1, absl::Milliseconds(2));
-    metrics.ObserveSync(absl::Milliseconds(1));
-    metrics.ObserveReactorLag(absl::Microseconds(300));
-    metrics.ObservePolicyPass(absl::Microseconds(300));
     Update();
   }
 };
@@ -158,6 +161,11 @@ TEST(Metrics, ShowMoneyAndWorkToTheDigit) {
            "muster_decisions_total{fleet=\"zeb\",rule=\"replenish\",action=\"launch\"} 2",
            "muster_provider_throttle_wait_seconds{provider=\"vast\",endpoint=\"GET instances\"} 3",
            "muster_store_events_appended_total 3",
+           "muster_store_sync_seconds_total 0.008",
+           "muster_policy_passes_total 12",
+           "muster_reactor_lag_seconds_bucket{le=\"0.01\"} 7",
+           "muster_reactor_lag_seconds_bucket{le=\"+Inf\"} 8",
+           "muster_reactor_lag_seconds_count 8",
            "muster_store_append_errors_total{code=\"UNAVAILABLE\"} 1",
        }) {
     EXPECT_THAT(text, testing::HasSubstr(line + "\n"));

@@ -15,9 +15,9 @@ TEST(Ranking, ByExpectedPricePerUnitOfWork) {
   Stage stage;
   const specpb::FleetSpec spec = Stage::Spec(1);
   const auto ranked = RankOffers(stage.world, spec,
-                                 {Stage::MakeOffer("a", "RTX 3070", 60'000),    // 0.030
-                                  Stage::MakeOffer("b", "RTX 4070", 75'000),    // 0.025
-                                  Stage::MakeOffer("c", "RTX 3060", 42'000)},   // 0.028
+                                 {Stage::MakeOffer("a", "RTX 3070", 60'000),   // 0.030
+                                  Stage::MakeOffer("b", "RTX 4070", 75'000),   // 0.025
+                                  Stage::MakeOffer("c", "RTX 3060", 42'000)},  // 0.028
                                  kFree, stage.now);
   ASSERT_EQ(ranked.size(), 3u);
   EXPECT_EQ(ranked[0].offer.id.str(), "b");
@@ -132,10 +132,10 @@ TEST(Ranking, AMachineThatServedWellIsPreferred) {
   spec.mutable_market()->set_preferred_bonus(0.10);
   Measure(stage, spec, "ma", 1, 2.0);
   for (const std::int64_t micros : {65'000, 67'000}) {  // 10 % above $0.06/h is $0.066/h
-    const auto ranked = RankOffers(stage.world, spec,
-                                   {Stage::MakeOffer("a", "RTX 3070", micros),
-                                    Stage::MakeOffer("b", "RTX 3070", 60'000)},
-                                   kFree, stage.now);
+    const auto ranked = RankOffers(
+        stage.world, spec,
+        {Stage::MakeOffer("a", "RTX 3070", micros), Stage::MakeOffer("b", "RTX 3070", 60'000)},
+        kFree, stage.now);
     EXPECT_EQ(ranked[0].offer.id.str(), micros < 66'000 ? "a" : "b") << micros;
   }
 }
@@ -144,8 +144,8 @@ TEST(Ranking, AbsurdRatesAndPricesChooseNothing) {
   Stage stage;
   specpb::FleetSpec spec = Stage::Spec(1);
   spec.mutable_market()->set_rate_default_per_s(0);
-  const auto ranked = RankOffers(stage.world, spec,
-                                 {Stage::MakeOffer("a", "RTX 3060", 60'000)}, kFree, stage.now);
+  const auto ranked =
+      RankOffers(stage.world, spec, {Stage::MakeOffer("a", "RTX 3060", 60'000)}, kFree, stage.now);
   EXPECT_EQ(ranked[0].verdict, "no expected rate");
 }
 

@@ -161,14 +161,30 @@ TEST(FleetPlan, ABoardKeptUpToDateDecidesAsAFreshOne) {
       stage.now += absl::Seconds(static_cast<std::int64_t>(rng.Below(200)));
       const std::size_t pick = workers.empty() ? 0 : rng.Below(workers.size());
       switch (rng.Below(8)) {
-        case 0: workers.push_back(stage.AddLive(static_cast<int>(rng.Below(6)))); break;
-        case 1: if (!workers.empty()) stage.Produce(workers[pick]); break;
-        case 2: if (!workers.empty()) stage.Log(workers[pick], LogFacts("setup")); break;
-        case 3: if (!workers.empty()) stage.See(workers[pick], ActualStatus::kOffline); break;
-        case 4: if (!workers.empty()) stage.DestroyAccepted(workers[pick]); break;
-        case 5: if (!workers.empty()) stage.Gone(workers[pick]); break;
-        case 6: stage.Market(Stage::Plenty(30)); break;
-        case 7: stage.OnFleet(Scale{static_cast<int>(rng.Below(7))}); break;
+        case 0:
+          workers.push_back(stage.AddLive(static_cast<int>(rng.Below(6))));
+          break;
+        case 1:
+          if (!workers.empty()) stage.Produce(workers[pick]);
+          break;
+        case 2:
+          if (!workers.empty()) stage.Log(workers[pick], LogFacts("setup"));
+          break;
+        case 3:
+          if (!workers.empty()) stage.See(workers[pick], ActualStatus::kOffline);
+          break;
+        case 4:
+          if (!workers.empty()) stage.DestroyAccepted(workers[pick]);
+          break;
+        case 5:
+          if (!workers.empty()) stage.Gone(workers[pick]);
+          break;
+        case 6:
+          stage.Market(Stage::Plenty(30));
+          break;
+        case 7:
+          stage.OnFleet(Scale{static_cast<int>(rng.Below(7))});
+          break;
       }
       for (const StreamId& stream : stage.touched) board.Touch(stream);
       stage.touched.clear();

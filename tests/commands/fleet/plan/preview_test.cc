@@ -32,8 +32,7 @@ TEST(Preview, OfANewFleetShowsOffersPricesAndTheWorstCase) {
   std::int64_t sum = 0;
   for (const PreviewStep& step : preview.steps) sum += step.price.micros;
   EXPECT_EQ(preview.burn_change.micros, sum);
-  EXPECT_EQ(preview.worst_case,
-            Cost(preview.burn_change, preview.worst_case_until - stage.now));
+  EXPECT_EQ(preview.worst_case, Cost(preview.burn_change, preview.worst_case_until - stage.now));
   EXPECT_EQ(Texts(preview, Action::kChange), "creates fleet zeb\n0 -> 12 workers");
   EXPECT_EQ(preview.steps[2].text,
             "1 x RTX 3070  offer o0  $0.05/h  2.0 games/s expected (fleet table)  "

@@ -137,9 +137,7 @@ class Stage {
     now = kept;
     return id;
   }
-  void Accept(const WorkerId& id) {
-    Fold(WorkerStream(id), muster::Accepted(Cat("i-", id.str())));
-  }
+  void Accept(const WorkerId& id) { Fold(WorkerStream(id), muster::Accepted(Cat("i-", id.str()))); }
   // What a good list says of it now.
   void See(const WorkerId& id, ActualStatus actual = ActualStatus::kRunning,
            std::int64_t micros = 60'000) {
@@ -271,27 +269,26 @@ class Stage {
 
  private:
   void CarryOne(const Decision& decision) {
-    std::visit(Overloaded{[&](const Launch& act) {
-                            eventpb::LaunchRequested intent = act.intent;
-                            const WorkerId id = MakeWorkerId(world, Cat("abc", next_++));
-                            intent.set_token(id.str());
-                            intent.set_label(LabelFor(
-                                world.FindFleet(FleetName(intent.fleet()))->spec,
-                                intent.index(), id));
-                            OnWorker(id, worker::RequestLaunch{intent});
-                          },
-                          [&](const TakeIn& act) {
-                            const WorkerId id = MakeWorkerId(world, Cat("abc", next_++));
-                            OnWorker(id, worker::Adopt{act.adoption});
-                            if (act.condemn) OnWorker(id, worker::Condemn{*act.condemn});
-                            OnAccount(account::ResolveOrphan{InstanceId(act.adoption.instance()),
-                                                             eventpb::OrphanResolved::ADOPTED,
-                                                             id});
-                          },
-                          [&](const ForWorker& act) { OnWorker(act.worker, act.command); },
-                          [&](const ForFleet& act) { OnFleet(act.command, act.fleet); },
-                          [&](const ForAccount& act) { OnAccount(act.command); }},
-               decision.act);
+    std::visit(
+        Overloaded{[&](const Launch& act) {
+                     eventpb::LaunchRequested intent = act.intent;
+                     const WorkerId id = MakeWorkerId(world, Cat("abc", next_++));
+                     intent.set_token(id.str());
+                     intent.set_label(LabelFor(world.FindFleet(FleetName(intent.fleet()))->spec,
+                                               intent.index(), id));
+                     OnWorker(id, worker::RequestLaunch{intent});
+                   },
+                   [&](const TakeIn& act) {
+                     const WorkerId id = MakeWorkerId(world, Cat("abc", next_++));
+                     OnWorker(id, worker::Adopt{act.adoption});
+                     if (act.condemn) OnWorker(id, worker::Condemn{*act.condemn});
+                     OnAccount(account::ResolveOrphan{InstanceId(act.adoption.instance()),
+                                                      eventpb::OrphanResolved::ADOPTED, id});
+                   },
+                   [&](const ForWorker& act) { OnWorker(act.worker, act.command); },
+                   [&](const ForFleet& act) { OnFleet(act.command, act.fleet); },
+                   [&](const ForAccount& act) { OnAccount(act.command); }},
+        decision.act);
   }
 
   int next_ = 0;

@@ -252,8 +252,8 @@ TEST(Downscale, GivesUpTheLeastUsefulFirst) {
   Stage stage;
   stage.Apply(Stage::Spec(4));
   stage.Market({});
-  const WorkerId slow = stage.AddHealthy(0, /*rate=*/1.0);      // 0.06 per game/s
-  const WorkerId fast = stage.AddHealthy(1, /*rate=*/3.0);      // 0.02
+  const WorkerId slow = stage.AddHealthy(0, /*rate=*/1.0);  // 0.06 per game/s
+  const WorkerId fast = stage.AddHealthy(1, /*rate=*/3.0);  // 0.02
   const WorkerId young = stage.AddLive(2, absl::Seconds(60));
   const WorkerId dead = stage.AddLive(3);
   stage.See(dead, ActualStatus::kExited);

@@ -96,8 +96,8 @@ class Storm {
       stage_.OnWorker(id, worker::LaunchLost{"timed out"});
     } else {
       constexpr eventpb::LaunchRejected::Reason kReasons[] = {
-          eventpb::LaunchRejected::OFFER_GONE, eventpb::LaunchRejected::OFFER_GONE,
-          eventpb::LaunchRejected::OFFER_GONE, eventpb::LaunchRejected::THROTTLED,
+          eventpb::LaunchRejected::OFFER_GONE,  eventpb::LaunchRejected::OFFER_GONE,
+          eventpb::LaunchRejected::OFFER_GONE,  eventpb::LaunchRejected::THROTTLED,
           eventpb::LaunchRejected::UNAVAILABLE, eventpb::LaunchRejected::NO_CREDIT};
       stage_.OnWorker(id, worker::LaunchRefused{kReasons[rng_.Below(6)], "as the storm has it"});
     }
@@ -118,13 +118,17 @@ class Storm {
         failed.set_count(++counter_ % 1000 + 2);
         return stage_.Fold(WorkerStream(id), Wrap(failed));
       }
-      case Nature::kGood: break;
-      case Nature::kStuckInSetup: facts = LogFacts("setup"); break;
+      case Nature::kGood:
+        break;
+      case Nature::kStuckInSetup:
+        facts = LogFacts("setup");
+        break;
       case Nature::kFailing:
         facts.set_counter(1);
         facts.set_error("Traceback");
         break;
-      case Nature::kOffline: break;
+      case Nature::kOffline:
+        break;
     }
     const bool offline = entry->second == Nature::kOffline;
     stage_.See(id, offline ? ActualStatus::kOffline : ActualStatus::kRunning,
