@@ -22,9 +22,7 @@ Committer::Committer(Runtime& rt, SharedDb& shared, Tip tip, Status stopped, boo
       head_(tip.position),
       tip_(tip),
       stopped_(std::move(stopped)) {
-  if (!own_thread_) return;
-  syncer_ = std::make_unique<Syncer>();
-  thread_ = std::thread([this] { RunThread(); });
+  if (own_thread_) thread_ = std::thread([this] { RunThread(); });
 }
 
 Committer::~Committer() {
@@ -98,7 +96,7 @@ void Committer::Commit(Group group) {
       }
     }
     std::erase_if(group, [](const auto& append) { return !append->decided; });
-    const Status written = batch_.Count() > 0 ? WriteGroup(group.size()) : Status();
+    const Status written = batch_.Count() > 0 ? WriteGroup() : Status();
     Finish(std::move(group), written);
     group = std::move(deferred);
     db_ = nullptr;
@@ -253,14 +251,13 @@ void Committer::StageEvents(PendingAppend& append, Version version) {
 
 // Writing and syncing are two steps, because they fail differently: a write that found no room
 // wrote nothing that counts, but after a failed sync nobody can say what is on the disk.
-Status Committer::WriteGroup(std::size_t appends) {
+Status Committer::WriteGroup() {
   rocksdb::DB& db = db_->db();
   if (const auto written = db.Write(rocksdb::WriteOptions(), &batch_); !written.ok()) {
     return NothingWritten(FromRocks(written, "cannot write to the event store"));
   }
   const absl::Time start = rt_.Now();
-  const auto synced = syncer_ != nullptr ? syncer_->Sync(db, appends) : db.SyncWAL();
-  if (!synced.ok()) {
+  if (const auto synced = db.SyncWAL(); !synced.ok()) {
     stopped_ = Unavailable(Cat("a sync of the event store failed (", synced.ToString(),
                                "), so nothing more is written; restart to write again"));
     return stopped_;

@@ -27,7 +27,6 @@
 #include "eventstore/event_store.h"
 #include "eventstore/rocksdb/log_db.h"
 #include "eventstore/rocksdb/shared_db.h"
-#include "eventstore/rocksdb/syncer.h"
 
 namespace muster::rocks {
 
@@ -89,7 +88,7 @@ class Committer : public std::enable_shared_from_this<Committer> {
   StatusOr<Known> CountKnown(const PendingAppend& append) const;
   StatusOr<Appended> Repeated(const PendingAppend& append, Known known) const;
   StatusOr<Version> VersionOf(const StreamId& stream);
-  Status WriteGroup(std::size_t appends);
+  Status WriteGroup();
   Status NothingWritten(const Status& status);
 
   Runtime& rt_;
@@ -118,7 +117,6 @@ class Committer : public std::enable_shared_from_this<Committer> {
   absl::flat_hash_set<EventId> staged_ids_;
   std::string header_, record_;
 
-  std::unique_ptr<Syncer> syncer_;  // with a thread of our own only
   std::thread thread_;
 };
 

@@ -38,7 +38,7 @@ void SetPrice(Meter& meter, std::int64_t micro_usd_per_hour, absl::Time at) {
 }
 
 std::string DayName(std::int64_t day) {
-  return FormatTime(absl::FromUnixSeconds(day * kDaySeconds)).substr(0, 10);
+  return FormatUtc(absl::FromUnixSeconds(day * kDaySeconds)).substr(0, 10);
 }
 
 bool Produces(const eventpb::LogObserved& e) {

@@ -15,7 +15,7 @@ std::string Seconds(std::int64_t s) { return ShortSpan(absl::Seconds(s)); }
 std::string Number(double v) { return absl::StrFormat("%.4g", v); }
 std::string Clock(std::int64_t us) { return FormatClock(absl::FromUnixMicros(us)); }
 std::string Expiry(std::int64_t us) {
-  return us == 0 ? "for ever" : Cat("until ", FormatTime(absl::FromUnixMicros(us)));
+  return us == 0 ? "for ever" : Cat("until ", FormatUtc(absl::FromUnixSeconds(us / 1'000'000)));
 }
 // ": text" or "".
 std::string Tail(const std::string& text) { return text.empty() ? "" : Cat(": ", text); }
@@ -23,8 +23,10 @@ std::string Tail(const std::string& text) { return text.empty() ? "" : Cat(": ",
 std::string Rule(const eventpb::Evidence& e) {
   return e.rule().empty() ? "" : Cat("rule ", e.rule(), Tail(e.summary()));
 }
+// Of a longer summary the first clause, which says why; the rest says what, as the line does.
 std::string Because(const eventpb::Evidence& e) {
-  return e.rule().empty() ? "" : Cat(" (", e.rule(), Tail(e.summary()), ")");
+  const std::string why = e.summary().substr(0, e.summary().find("; "));
+  return e.rule().empty() ? "" : Cat(" (", e.rule(), Tail(why), ")");
 }
 std::string Plural(std::int64_t n, std::string_view one) {
   return Cat(n, " ", one, n == 1 ? "" : "s");

@@ -220,7 +220,7 @@ StatusOr<Explanation> ExplainStream(const ExplainSource& source, std::string_vie
   }
   std::vector<ExplainLine> lines = chain.Lines();
   std::string title(stream);
-  if (!lines.empty()) title += Cat("   ", lines.back().text);
+  if (!lines.empty()) title += Cat("   newest ", FormatClock(lines.back().at));
   return Explanation{std::move(title), std::move(lines)};
 }
 

@@ -160,6 +160,7 @@ Task<Status> Daemon::Start() {
   CO_RETURN_IF_ERROR(MakeAccounts());
   http_ = std::make_unique<CurlHttpClient>(rt_);
   EngineOptions options;
+  options.policy.plan.launches_in_flight_max = config_.limits.launches_in_flight;
   for (const auto& [name, provider] : config_.providers) {
     options.policy.plan.account_budgets[ProviderName(name)] = ToSpec(provider.budget);
   }

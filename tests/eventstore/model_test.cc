@@ -67,7 +67,9 @@ class ModelComparison : public testing::TestWithParam<int> {
       const auto expect = model_.LoadSnapshot(Cat("name/", i));
       const auto snapshot = store_->LoadSnapshot(Cat("name/", i));
       ASSERT_EQ(snapshot.ok(), expect.ok());
-      if (expect.ok()) EXPECT_EQ(snapshot->state, expect->state);
+      if (expect.ok()) {
+        EXPECT_EQ(snapshot->state, expect->state);
+      }
     }
     EXPECT_THAT(store_->Verify(0), IsOk());
   }

@@ -25,10 +25,10 @@ launch:
   image: pytorch/pytorch:2.6.0-cuda12.6-cudnn9-runtime
   disk: 15GB
   onstart: echo hello
-timers: {log_poll: 1s, list_poll: 1s, market_poll: 2s, account_poll: 2s, check: 1s, launch_settle: 6s}
+timers: {log_poll: 1s, list_poll: 1s, market_poll: 6s, account_poll: 5s, check: 1s, launch_settle: 6s}
 upgrades: {enabled: false}
 """
-PACE = """    pace: {"POST bundles": 200ms, "PUT asks/{id}": 100ms, "GET instances": 200ms}
+PACE = """    pace: {search: 200ms, create: 100ms, list: 200ms, destroy: 100ms, logs: 50ms}
 """
 
 

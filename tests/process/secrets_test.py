@@ -29,9 +29,9 @@ launch:
   disk: 15GB
   onstart: echo hello
   env: {HF_TOKEN: "env:TEST_HF_TOKEN"}
-timers: {log_poll: 1s, list_poll: 1s, market_poll: 2s, account_poll: 2s, check: 1s}
+timers: {log_poll: 1s, list_poll: 1s, market_poll: 6s, account_poll: 5s, check: 1s}
 """
-PACE = """    pace: {"POST bundles": 200ms, "PUT asks/{id}": 200ms, "GET instances": 200ms}
+PACE = """    pace: {search: 200ms, create: 100ms, list: 200ms, destroy: 100ms, logs: 50ms}
 """
 
 

@@ -122,6 +122,7 @@ TEST(Explain, OfAFleetTellsWhatWasDecidedForItsWorkersToo) {
   EXPECT_EQ(Line(*explanation, at.condemned)->text,
             "worker/k7f2q: rule no-progress: 15m04s >= 15m");
   EXPECT_EQ(Line(*explanation, at.poll), nullptr);
+  EXPECT_EQ(explanation->title, "fleet/zeb-large   newest 03:15:07");
 }
 
 TEST(Explain, OfWhatIsNotThereIsNotFound) {

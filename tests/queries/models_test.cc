@@ -350,6 +350,19 @@ TEST(Timeline, LinesSpeakTheReadersWords) {
                          "ended: destroyed, spent $0.31"));
 }
 
+TEST(Timeline, OfALongReasonOnlyTheFirstClauseIsToldAndTimesAreWholeSeconds) {
+  LogBuilder log;
+  eventpb::LaunchRequested launch;
+  *launch.mutable_evidence() = MakeEvidence("replenish", "0 of 4 workers; RTX 3070 at $0.081/h");
+  log.Write("worker/k7f2q", launch);
+  Strike(log, "5512", 1, At("2026-12-21T09:01:48Z") + absl::Milliseconds(684));
+  const auto page = log.Models()->Events({});
+  ASSERT_THAT(page, IsOk());
+  EXPECT_THAT(page->events[0].text, testing::EndsWith("(replenish: 0 of 4 workers)"));
+  EXPECT_EQ(page->events[1].text,
+            "machine struck for no-progress, weight 1, until 2026-12-21T09:01:48Z");
+}
+
 TEST(Timeline, EveryKindOfEventHasALine) {
   LogBuilder log;
   for (const EventKind kind : AllEventKinds()) {

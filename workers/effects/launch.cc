@@ -154,7 +154,13 @@ Task<void> Launch(EffectContext& context, WorkerId worker, std::string cause) {
   context.reporter.Report("create", launched.status());
   if (launched.ok()) {
     worker::LaunchAnswered answer{launched->instance, eventpb::LaunchAccepted::ANSWER};
-    (void)co_await context.Tell(std::move(worker), std::move(answer), std::move(cause));
+    const Status told = co_await context.Tell(worker, std::move(answer), cause);
+    // An answer that names another worker's instance says nothing of this launch.
+    const bool odd = told.code() == StatusCode::kFailedPrecondition;
+    if (odd && IsLaunching(context.FindWorker(worker))) {
+      std::string why(Message(told));
+      co_await Lost(context, std::move(worker), std::move(why), std::move(cause));
+    }
     co_return;
   }
   std::string detail(Message(launched.status()));

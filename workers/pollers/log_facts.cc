@@ -130,71 +130,92 @@ bool LogRules::IsNoContainer(const LogTail& tail) const {
   });
 }
 
+// The named groups of one match.
+class LogRules::Groups {
+ public:
+  Groups(const Rule& rule, re2::StringPiece text) : rule_(rule) {
+    const int count = rule.groups.empty() ? 1 : rule.pattern->NumberOfCapturingGroups() + 1;
+    rule.pattern->Match(text, 0, text.size(), re2::RE2::UNANCHORED, pieces_.data(), count);
+  }
+  std::string_view Get(const char* name) const {
+    const auto at = rule_.groups.find(name);
+    if (at == rule_.groups.end()) return {};
+    return {pieces_[at->second].data(), pieces_[at->second].size()};
+  }
+
+ private:
+  const Rule& rule_;
+  std::array<re2::StringPiece, kGroupsMax> pieces_;
+};
+
 void LogRules::ReadLine(std::string_view line, Reading& reading) const {
   std::vector<int> matches;
   const re2::StringPiece text = Piece(line.substr(0, kSearchBytesMax));
   if (!matcher_->set.Match(text, &matches)) return;
-  const auto speaks = [&](int i) { return rules_[i]->rule.kind() != FactRule::NO_CONTAINER; };
   int first = -1;
   for (const int match : matches) {
-    if (speaks(match) && (first < 0 || match < first)) first = match;
+    if (rules_[match]->rule.kind() == FactRule::NO_CONTAINER) continue;  // of whole texts only
+    if (first < 0 || match < first) first = match;
   }
   if (first < 0) return;
   const Rule& rule = *rules_[first];
-  std::array<re2::StringPiece, kGroupsMax> groups;
-  const int group_count = rule.groups.empty() ? 1 : rule.pattern->NumberOfCapturingGroups() + 1;
-  rule.pattern->Match(text, 0, text.size(), re2::RE2::UNANCHORED, groups.data(), group_count);
-  const auto group = [&](const char* name) {
-    const auto at = rule.groups.find(name);
-    if (at == rule.groups.end()) return std::string_view();
-    return std::string_view(groups[at->second].data(), groups[at->second].size());
-  };
-  eventpb::LogObserved& facts = reading.facts;
+  const Groups groups(rule, text);
   switch (rule.rule.kind()) {
     case FactRule::SETUP:
+      return TakeMark(Phase::kSetup, groups, line, reading);
     case FactRule::STARTED:
-      // After progress: the program was started anew, and its old counters are of another life.
-      if (reading.phase == Phase::kProducing) reading.ClearCounters();
-      facts.set_busy(false);
-      reading.Mark(rule.rule.kind() == FactRule::SETUP ? Phase::kSetup : Phase::kStarted, line);
-      if (!group("container").empty()) {
-        facts.set_container_id(std::string(group("container").substr(0, 64)));
-      }
-      break;
+      return TakeMark(Phase::kStarted, groups, line, reading);
     case FactRule::PROGRESS:
-      reading.alive = true;
-      reading.Mark(Phase::kProducing, line);
-      reading.ClearError();
-      facts.set_busy(false);
-      facts.set_counter(Whole(group("counter")));
-      facts.set_rate_per_s(Rate(group("rate")));
-      if (Whole(group("step")) >= 0) facts.set_step(Whole(group("step")));
-      if (Whole(group("total")) >= 0) facts.set_total(Whole(group("total")));
-      break;
+      return TakeProgress(groups, line, reading);
     case FactRule::BUSY:
       reading.alive = true;
       reading.Mark(Phase::kProducing, line);
-      facts.set_busy(true);
-      break;
-    case FactRule::ERROR: {
-      const std::string_view named = group("text");
-      const std::string_view what = Trim(named.empty() ? line : named);
-      facts.set_error(Ellipsize(what, kLineBytesMax));
-      facts.set_error_rule(rule.rule.name());
-      facts.set_error_fault(rule.rule.fault());
-      break;
-    }
+      return reading.facts.set_busy(true);
+    case FactRule::ERROR:
+      return TakeError(rule.rule, groups, line, reading);
     case FactRule::BROKEN:
       ++reading.broken_lines;
       reading.broken_line = Ellipsize(line, kLineBytesMax);
       reading.broken_rule = &rule.rule;
-      break;
+      return;
     case FactRule::HARMLESS:
     case FactRule::NO_CONTAINER:
     case FactRule::KIND_UNSPECIFIED:
-    default:
-      break;
+    default:  // open enum: a kind of a newer writer says nothing
+      return;
   }
+}
+
+void LogRules::TakeMark(Phase phase, const Groups& groups, std::string_view line,
+                        Reading& reading) {
+  // After progress: the program was started anew, and its old counters are of another life.
+  if (reading.phase == Phase::kProducing) reading.ClearCounters();
+  reading.facts.set_busy(false);
+  reading.Mark(phase, line);
+  const std::string_view container = groups.Get("container");
+  if (!container.empty()) reading.facts.set_container_id(std::string(container.substr(0, 64)));
+}
+
+void LogRules::TakeProgress(const Groups& groups, std::string_view line, Reading& reading) {
+  eventpb::LogObserved& facts = reading.facts;
+  reading.alive = true;
+  reading.Mark(Phase::kProducing, line);
+  reading.ClearError();
+  facts.set_busy(false);
+  facts.set_counter(Whole(groups.Get("counter")));
+  facts.set_rate_per_s(Rate(groups.Get("rate")));
+  const std::int64_t step = Whole(groups.Get("step"));
+  const std::int64_t total = Whole(groups.Get("total"));
+  if (step >= 0) facts.set_step(step);
+  if (total >= 0) facts.set_total(total);
+}
+
+void LogRules::TakeError(const FactRule& rule, const Groups& groups, std::string_view line,
+                         Reading& reading) {
+  const std::string_view named = groups.Get("text");
+  reading.facts.set_error(Ellipsize(Trim(named.empty() ? line : named), kLineBytesMax));
+  reading.facts.set_error_rule(rule.name());
+  reading.facts.set_error_fault(rule.fault());
 }
 
 eventpb::LogObserved LogRules::Read(const LogTail& tail, Phase known) const {

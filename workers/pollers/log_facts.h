@@ -36,10 +36,16 @@ class LogRules {
  private:
   struct Rule;
   struct Reading;
+  class Groups;
   explicit LogRules(int broken_lines_min);
   Status Add(const specpb::FactRule& rule);
   Status Compile();
   void ReadLine(std::string_view line, Reading& reading) const;
+  static void TakeMark(worker::Observed::Phase phase, const Groups& groups, std::string_view line,
+                       Reading& reading);
+  static void TakeProgress(const Groups& groups, std::string_view line, Reading& reading);
+  static void TakeError(const specpb::FactRule& rule, const Groups& groups, std::string_view line,
+                        Reading& reading);
   bool IsNoContainer(const LogTail& tail) const;
 
   struct Matcher;

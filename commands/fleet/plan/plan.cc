@@ -20,12 +20,25 @@ Scope ScopeOf(Pass& pass, const State& fleet, FleetBoard& board) {
   return scope;
 }
 
-// Waits are the same when they are of the same kind and owner: numbers in the text move all the
-// time and are no news.
-bool SameWaits(const std::vector<eventpb::Wait>& a, const std::vector<eventpb::Wait>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    return x.kind() == y.kind() && x.owner() == y.owner();
-  });
+// Numbers in a text move all the time and are no news: waits are the same when they are of the same
+// kind and owner. Now and then a text that people act upon, or a deadline that has passed, is
+// written anew.
+constexpr absl::Duration kTextEvery = absl::Minutes(1);
+
+bool IsActedUpon(eventpb::Wait::Kind kind) {
+  return kind == eventpb::Wait::AUTH || kind == eventpb::Wait::PREFLIGHT ||
+         kind == eventpb::Wait::SECRETS || kind == eventpb::Wait::CREDIT;
+}
+bool SameWaits(const std::vector<eventpb::Wait>& before, const std::vector<eventpb::Wait>& after,
+               bool texts_too, absl::Time now) {
+  const auto same = [&](const eventpb::Wait& x, const eventpb::Wait& y) {
+    if (x.kind() != y.kind() || x.owner() != y.owner()) return false;
+    if (!texts_too) return true;
+    if (IsActedUpon(x.kind()) && x.detail() != y.detail()) return false;
+    const bool passed = x.until_us() != 0 && x.until_us() <= absl::ToUnixMicros(now);
+    return !passed || x.until_us() == y.until_us();
+  };
+  return std::equal(before.begin(), before.end(), after.begin(), after.end(), same);
 }
 
 void WriteWaits(Pass& pass, Scope& scope) {
@@ -50,7 +63,8 @@ void WriteWaits(Pass& pass, Scope& scope) {
   waits.erase(std::unique(waits.begin(), waits.end(),
                           [](const auto& a, const auto& b) { return a.kind() == b.kind(); }),
               waits.end());
-  if (SameWaits(waits, scope.fleet.waits)) return;
+  const bool texts_too = pass.now - scope.fleet.waits_changed.at >= kTextEvery;
+  if (SameWaits(scope.fleet.waits, waits, texts_too, pass.now)) return;
   pass.decisions.push_back(
       {kRuleWaits, scope.actor(), ForFleet{scope.fleet.name, ChangeWaits{std::move(waits)}}});
 }

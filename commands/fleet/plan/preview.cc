@@ -83,6 +83,7 @@ class Rehearsal {
   void ShowDestroy(const worker::State& worker, const eventpb::WorkerCondemned& verdict);
   Status CondemnOne(const WorkerId& id, eventpb::WorkerCondemned verdict);
   bool Carry(const Decision& decision);
+  bool CarryStray(const TakeIn& take);
   void PassPreflight();
   WorkerId NextId() { return WorkerId(Cat("preview", ++made_up_)); }
 
@@ -170,6 +171,14 @@ Status Rehearsal::Begin(const ApplyChange& change) {
     Add(Action::kChange, Cat(wanted_before, " -> ", after->wanted(), " workers"));
   }
   PassPreflight();
+  // A fleet that adopts strays looks at one more list first; here it is as the last one was.
+  const ProviderName provider(after->spec.provider());
+  const account::State* account = world_.FindAccount(provider);
+  if (account != nullptr && account->list_seen.seen()) {
+    eventpb::EventBody body;
+    body.mutable_instance_list_observed()->set_instances(static_cast<int>(account->listed.size()));
+    Fold(AccountStream(provider), {body});
+  }
   return absl::OkStatus();
 }
 
@@ -251,6 +260,17 @@ Status Rehearsal::Begin(const AdoptChange& change) {
   return absl::OkStatus();
 }
 
+bool Rehearsal::CarryStray(const TakeIn& take) {
+  const WorkerId id = NextId();
+  if (!DoWorker(id, worker::Adopt{take.adoption}).ok()) return false;
+  if (take.condemn) return CondemnOne(id, *take.condemn).ok();
+  if (take.adoption.fleet() == preview_.fleet.str()) {
+    Add(Action::kChange, Cat("adopts instance ", take.adoption.instance(), " (",
+                             take.adoption.label(), ") as it is, place ", take.adoption.index()));
+  }
+  return true;
+}
+
 // Folds one decision into the copy. True when it changed what is rented.
 bool Rehearsal::Carry(const Decision& decision) {
   return std::visit(
@@ -263,7 +283,7 @@ bool Rehearsal::Carry(const Decision& decision) {
                    if (done) Show(intent);
                    return done;
                  },
-                 [](const TakeIn&) { return false; },
+                 [&](const TakeIn& take) { return CarryStray(take); },
                  [&](const ForWorker& act) {
                    const auto* condemn = std::get_if<worker::Condemn>(&act.command);
                    if (condemn == nullptr) return false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "commands/fleet/plan/budget.h"
 #include "eventstore/base/strings.h"
@@ -52,9 +53,31 @@ std::string OwnerOf(eventpb::Wait::Kind kind) {
   }
 }
 
+std::string WhyRefused(const Departure& newest) {
+  if (newest.kind == Departure::Kind::kNotFound) {
+    return "launches never appeared at the provider";
+  }
+  std::string reason = eventpb::LaunchRejected::Reason_Name(newest.reason);
+  std::replace(reason.begin(), reason.end(), '_', ' ');
+  return Cat("launches were refused: ", absl::AsciiStrToLower(reason));
+}
+
+// How many rounds these failures make: launches asked for together fail together, once.
+int RoundsOf(std::vector<absl::Time> failures) {
+  std::sort(failures.begin(), failures.end());
+  int rounds = 0;
+  absl::Time last = absl::InfinitePast();
+  for (const absl::Time at : failures) {
+    if (at - last < kBackoffFirst) continue;
+    last = at;
+    ++rounds;
+  }
+  return rounds;
+}
+
 // After refused launches with no accepted one since, the pause grows.
 Backoff AfterRejections(const Scope& scope) {
-  int refused = 0;
+  std::vector<absl::Time> refused;
   int gone = 0;
   const Departure* newest = nullptr;
   for (const auto& [id, departure] : scope.board.departures) {
@@ -65,16 +88,18 @@ Backoff AfterRejections(const Scope& scope) {
         departure.reason == eventpb::LaunchRejected::CANCELLED) {
       continue;
     }
-    departure.reason == eventpb::LaunchRejected::OFFER_GONE ? ++gone : ++refused;
+    if (departure.reason == eventpb::LaunchRejected::OFFER_GONE) {
+      ++gone;
+    } else {
+      refused.push_back(departure.at.at);
+    }
     if (newest == nullptr || departure.at.position > newest->at.position) newest = &departure;
   }
-  const int steps = refused + std::max(0, gone - kOffersGoneFree);
+  const int steps = RoundsOf(std::move(refused)) + std::max(0, gone - kOffersGoneFree);
   if (newest == nullptr || steps == 0) return {};
   const absl::Duration pause =
       std::min(kBackoffMax, kBackoffFirst * std::pow(2, std::min(steps - 1, 10)));
-  const eventpb::Wait::Kind kind = WaitKindOf(newest->reason);
-  return {true, newest->at.at + pause, kind,
-          Cat("launches were refused: ", eventpb::LaunchRejected::Reason_Name(newest->reason))};
+  return {true, newest->at.at + pause, WaitKindOf(newest->reason), WhyRefused(*newest)};
 }
 
 bool IsFailure(const Departure& departure) {

@@ -167,6 +167,17 @@ TEST_F(EffectsTest, OfTwoRentalsWithOneLabelTheOldestIsTaken) {
   EXPECT_EQ(rig.State(id).instance, first);
 }
 
+TEST_F(EffectsTest, AnAnswerThatNamesAnotherWorkersInstanceIsLookedUp) {
+  const WorkerId other = rig.LiveWorker(0);
+  rig.provider.create_names = rig.State(other).instance;
+  Start();
+  const WorkerId id = rig.RequestLaunch(1);
+  rig.rt.RunFor(absl::Minutes(1));
+  ASSERT_NE(rig.In<worker::Live>(id), nullptr);
+  EXPECT_NE(rig.State(id).instance, rig.State(other).instance);
+  EXPECT_THAT(rig.provider.launches, SizeIs(1));
+}
+
 TEST_F(EffectsTest, DestroysAndAsksAgainUntilListsConfirm) {
   const WorkerId id = rig.LiveWorker();
   Start();

@@ -51,7 +51,7 @@ class FakeProvider final : public Provider {
     if (fault.status.ok() || fault.rents) id = Rent(spec.label);
     CO_RETURN_IF_ERROR(co_await Answer("create", by));
     CO_RETURN_IF_ERROR(fault.status);
-    co_return Launched{id};
+    co_return Launched{create_names.empty() ? id : create_names};
   }
   Task<StatusOr<std::vector<Instance>>> ListInstances(absl::Time by) override {
     ++lists;
@@ -124,6 +124,7 @@ class FakeProvider final : public Provider {
   absl::Duration list_lag;                     // new rentals are missing from lists so long
   bool blind_filter = false;                   // FindByLabel finds nothing
   std::deque<CreateFault> create_faults;
+  InstanceId create_names;             // what creates answer with; empty = the truth
   std::deque<Status> destroy_answers;  // given without anything being destroyed
   std::set<InstanceId> hung_logs;
 

@@ -163,6 +163,22 @@ TEST(Preview, OfAdoptionTouchesNobody) {
             "adopts instance s1 (zeb-worker-vast-1) as it is, place 1");
 }
 
+TEST(Preview, OfAFleetThatAdoptsShowsWhatItWouldTakeIn) {
+  Stage stage;
+  stage.Market(Stage::Plenty(3));
+  eventpb::OrphanFound found;
+  found.set_instance("s1");
+  found.set_label("zeb-worker-vast-1");
+  found.set_fleet("zeb");
+  stage.OnAccount(account::ObserveList{{InstanceId("s1")}, {found}});
+  specpb::FleetSpec spec = Stage::Spec(2);
+  spec.set_orphans(specpb::ADOPT);
+  const Preview preview = Of(stage, ApplyChange{spec});
+  EXPECT_EQ(preview.adds, 1);
+  EXPECT_TRUE(preview.refusals.empty());
+  EXPECT_NE(Texts(preview, Action::kChange).find("adopts instance s1"), std::string::npos);
+}
+
 TEST(Preview, OfWhatIsNotThereIsAnError) {
   Stage stage;
   EXPECT_THAT(PlanPreview(stage.world, ScaleChange{kZeb, 1}, {}, stage.now),

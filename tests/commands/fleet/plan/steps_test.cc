@@ -110,6 +110,22 @@ TEST(Gates, AnUnclearLaunchIsWaitedForAndKeepsItsPlace) {
   EXPECT_EQ(stage.Rules(), "replenish");
 }
 
+TEST(Gates, AWaitSaysWhenTheNextProbeIsDue) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(9));
+  stage.OnAccount(account::BeginCreditWait{"lacks credit", Because("credit-wait")});
+  stage.PlanAndCarry();
+  const auto until = [&] { return stage.world.FindFleet(kZeb)->waits.at(0).until_us(); };
+  EXPECT_EQ(until(), absl::ToUnixMicros(At(300)));
+  stage.now += absl::Minutes(5);
+  stage.PlanAndCarry();
+  stage.Reject(stage.Launching().at(0), eventpb::LaunchRejected::NO_CREDIT);
+  for (int i = 0; i < 3; ++i) stage.PlanAndCarry();
+  EXPECT_EQ(until(), absl::ToUnixMicros(At(600)));
+  EXPECT_TRUE(stage.Decisions().decisions.empty());
+}
+
 // ---- credit ----
 
 TEST(Credit, ARefusedLaunchBeginsTheWaitAndAnAcceptedProbeEndsIt) {
