@@ -109,9 +109,9 @@ Task<StatusOr<Response>> CommandApi::Finish(Request request, Response response,
     }
     Origin origin = request.origin;
     origin.idempotency_key = Cat(request.origin.idempotency_key, "/answer");
-    CO_RETURN_IF_ERROR((co_await handler_.RecordRequest(request.id, request.method,
-                                                        request.digest, json, origin))
-                           .status());
+    const auto recorded =
+        co_await handler_.RecordRequest(request.id, request.method, request.digest, json, origin);
+    CO_RETURN_IF_ERROR(recorded.status());
     position = std::max<std::uint64_t>(position, handler_.world().head);
   }
   if (hooks_.written) co_await hooks_.written(position);
