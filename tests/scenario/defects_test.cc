@@ -7,7 +7,6 @@
 namespace muster {
 namespace {
 
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
@@ -66,10 +65,15 @@ TEST(Defect21, SecretsReachTheMachinesEnvironmentAndNothingElse) {
   s.Run(absl::Minutes(30));
   EXPECT_THAT(s.Log(EventKind::kLaunchRejected), Not(IsEmpty()));
   EXPECT_THAT(s.Log(EventKind::kLogObserved), Not(IsEmpty()));
-  const std::string story = s.Story();
-  EXPECT_THAT(story, HasSubstr("env:HF_TOKEN"));
-  EXPECT_THAT(story, Not(HasSubstr("hf_scenario_token")));
-  EXPECT_THAT(story, Not(HasSubstr("sim-key")));
+  std::string everything;
+  for (const EventKind kind : AllEventKinds()) {
+    for (const eventpb::EventBody& body : s.Log(kind)) everything += body.SerializeAsString();
+  }
+  const auto said = [&](std::string_view text) { return everything.find(text) != std::string::npos; };
+  EXPECT_TRUE(said("env:HF_TOKEN"));
+  EXPECT_TRUE(said(R"("HF_TOKEN":"[secret]")")) << "it was in the environment that was sent";
+  EXPECT_FALSE(said("hf_scenario_token"));
+  EXPECT_FALSE(said("sim-key"));
 }
 
 }  // namespace
