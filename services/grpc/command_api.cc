@@ -131,9 +131,9 @@ Task<StatusOr<Response>> CommandApi::Finish(Request request, Response response,
     }
     Origin origin = request.origin;
     origin.idempotency_key = Cat(request.origin.idempotency_key, "/answer");
-    CO_RETURN_IF_ERROR((co_await handler_.RecordRequest(request.id, request.method,
-                                                        request.digest, json, origin))
-                           .status());
+    const auto recorded =
+        co_await handler_.RecordRequest(request.id, request.method, request.digest, json, origin);
+    CO_RETURN_IF_ERROR(recorded.status());
     position = std::max<std::uint64_t>(position, handler_.world().head);
   }
   if (hooks_.written) co_await hooks_.written(position);
@@ -219,8 +219,9 @@ Task<StatusOr<api::Operation>> CommandApi::ApplyFleet(api::ApplyFleetRequest mes
   }
   std::uint64_t position = 0;
   if (!request.validate_only) {
+    fleet::Apply apply{spec};
     CO_ASSIGN_OR_RETURN(const Outcome outcome,
-                        co_await handler_.Fleet(FleetName(spec.name()), fleet::Apply{spec},
+                        co_await handler_.Fleet(FleetName(spec.name()), std::move(apply),
                                                 request.origin));
     position = outcome.position;
     if (outcome.events.empty()) plan.clear_steps();
@@ -249,9 +250,9 @@ Task<StatusOr<api::Operation>> CommandApi::ScaleFleet(api::ScaleFleetRequest mes
   if (!searched.ok()) AddUnknownPrices(searched, plan);
   std::uint64_t position = 0;
   if (!request.validate_only) {
-    CO_ASSIGN_OR_RETURN(
-        const Outcome outcome,
-        co_await handler_.Fleet(name, fleet::Scale{message.workers()}, request.origin));
+    fleet::Scale scale{message.workers()};
+    CO_ASSIGN_OR_RETURN(const Outcome outcome,
+                        co_await handler_.Fleet(name, std::move(scale), request.origin));
     position = outcome.position;
   }
   api::Operation answer =
@@ -272,9 +273,9 @@ Task<StatusOr<api::Operation>> CommandApi::DownFleet(api::DownFleetRequest messa
   CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(change));
   std::uint64_t position = 0;
   if (!request.validate_only) {
-    CO_ASSIGN_OR_RETURN(
-        const Outcome outcome,
-        co_await handler_.Fleet(name, fleet::Down{message.reason()}, request.origin));
+    fleet::Down down{message.reason()};
+    CO_ASSIGN_OR_RETURN(const Outcome outcome,
+                        co_await handler_.Fleet(name, std::move(down), request.origin));
     position = outcome.position;
   }
   const int destroys = plan.destroys();
@@ -455,9 +456,10 @@ Task<StatusOr<api::PardonHostResponse>> CommandApi::PardonHost(api::PardonHostRe
   api::PardonHostResponse answer;
   answer.set_strikes_cleared(static_cast<int>(host->strikes.size()));
   if (request.validate_only) co_return answer;
-  CO_ASSIGN_OR_RETURN(const Outcome outcome,
-                      co_await handler_.Host(provider, machine, host::Pardon{message.reason()},
-                                             request.origin));
+  host::Pardon pardon{message.reason()};
+  CO_ASSIGN_OR_RETURN(
+      const Outcome outcome,
+      co_await handler_.Host(provider, machine, std::move(pardon), request.origin));
   co_return co_await Finish(request, answer, outcome.position);
 }
 
