@@ -19,9 +19,20 @@
 namespace muster::grpc_api {
 namespace {
 
+// As long as strikes of our own do by default. The old list never forgot a machine.
+constexpr absl::Duration kImportedStrikesCount = absl::Hours(30 * 24);
+// Older offers are looked at again before a plan is made of them.
+constexpr absl::Duration kOffersFresh = absl::Minutes(2);
+
 Status NoFleet(const std::string& name) {
   return Refusal(StatusCode::kNotFound, "FLEET_NOT_FOUND", Cat("there is no fleet '", name, "'"),
                  {{"fleet", name}, {"next", "muster status lists the fleets there are"}});
+}
+
+// A plan without a look at the market must not read as if it cost nothing.
+void AddUnknownPrices(const Status& searched, api::Plan& plan) {
+  plan.add_refusals(Cat("the market could not be searched (", Message(searched),
+                        "): what is rented, its price and the worst case are unknown"));
 }
 
 // The number that follows exactly `prefix` in `label`, with at most a token behind it.
@@ -42,6 +53,17 @@ std::string Deterministic(const google::protobuf::Message& message) {
   message.SerializeToCodedStream(&coded);
   coded.Trim();
   return bytes;
+}
+
+bool IsBeingReplaced(const worker::State& state) {
+  const auto* leaving = std::get_if<worker::Destroying>(&state.phase);
+  return leaving != nullptr && leaving->replace;
+}
+
+// Whether an operator's destroy of this kind has begun already.
+bool IsHalfDone(const worker::State& state, bool keep_size) {
+  const auto* leaving = std::get_if<worker::Destroying>(&state.phase);
+  return leaving != nullptr && leaving->rule == "operator" && leaving->replace == keep_size;
 }
 
 account::Orphan StrayOf(const Instance& instance, const FleetName& fleet, absl::Time now) {
@@ -109,9 +131,9 @@ Task<StatusOr<Response>> CommandApi::Finish(Request request, Response response,
     }
     Origin origin = request.origin;
     origin.idempotency_key = Cat(request.origin.idempotency_key, "/answer");
-    CO_RETURN_IF_ERROR((co_await handler_.RecordRequest(request.id, request.method,
-                                                        request.digest, json, origin))
-                           .status());
+    const auto recorded =
+        co_await handler_.RecordRequest(request.id, request.method, request.digest, json, origin);
+    CO_RETURN_IF_ERROR(recorded.status());
     position = std::max<std::uint64_t>(position, handler_.world().head);
   }
   if (hooks_.written) co_await hooks_.written(position);
@@ -123,6 +145,20 @@ StatusOr<api::Plan> CommandApi::Preview(const fleet::Change& change) const {
       fleet::PlanPreview(handler_.world(), change, hooks_.plan, rt_.Now());
   if (!preview.ok()) return preview.status();
   return ToPlan(*preview);
+}
+
+Task<Status> CommandApi::LookAtMarket(specpb::FleetSpec spec) {
+  if (!hooks_.search_market) co_return absl::OkStatus();
+  const World& world = handler_.world();
+  const fleet::State* known = world.FindFleet(FleetName(spec.name()));
+  const account::State* account = world.FindAccount(ProviderName(spec.provider()));
+  const bool same = known != nullptr && known->active() &&
+                    Deterministic(known->spec.market()) == Deterministic(spec.market()) &&
+                    known->spec.launch().disk_gb() == spec.launch().disk_gb();
+  const bool fresh = account != nullptr && account->offers_seen.seen() &&
+                     rt_.Now() - account->offers_seen.at < kOffersFresh;
+  if (same && fresh) co_return absl::OkStatus();
+  co_return co_await hooks_.search_market(std::move(spec));
 }
 
 api::Operation CommandApi::Answer(const Request& request, std::string subject, std::string fleet,
@@ -166,8 +202,15 @@ Task<StatusOr<api::Operation>> CommandApi::ApplyFleet(api::ApplyFleetRequest mes
                                             "' is not configured in this musterd; see providers "
                                             "in its configuration"));
   }
+  if (hooks_.missing_secrets) {
+    for (auto& [field, problem] : hooks_.missing_secrets(spec)) {
+      wrong.emplace_back(Cat("spec.", field), std::move(problem));
+    }
+  }
   if (!wrong.empty()) co_return BadRequest(wrong);
+  const Status searched = co_await LookAtMarket(spec);
   CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(fleet::ApplyChange{spec}));
+  if (!searched.ok()) AddUnknownPrices(searched, plan);
   if (!message.plan_id().empty() && message.plan_id() != plan.id()) {
     co_return Refusal(StatusCode::kAborted, "PLAN_STALE",
                       Cat("plan ", message.plan_id(), " is no longer what would be done; it is ",
@@ -176,8 +219,9 @@ Task<StatusOr<api::Operation>> CommandApi::ApplyFleet(api::ApplyFleetRequest mes
   }
   std::uint64_t position = 0;
   if (!request.validate_only) {
+    fleet::Apply apply{spec};
     CO_ASSIGN_OR_RETURN(const Outcome outcome,
-                        co_await handler_.Fleet(FleetName(spec.name()), fleet::Apply{spec},
+                        co_await handler_.Fleet(FleetName(spec.name()), std::move(apply),
                                                 request.origin));
     position = outcome.position;
     if (outcome.events.empty()) plan.clear_steps();
@@ -197,14 +241,18 @@ Task<StatusOr<api::Operation>> CommandApi::ScaleFleet(api::ScaleFleetRequest mes
   CO_ASSIGN_OR_RETURN(const auto first, Repeated<api::Operation>(request));
   if (first.has_value()) co_return *first;
   const FleetName name(message.fleet());
-  if (handler_.world().FindFleet(name) == nullptr) co_return NoFleet(message.fleet());
+  const fleet::State* fleet = handler_.world().FindFleet(name);
+  if (fleet == nullptr) co_return NoFleet(message.fleet());
+  const specpb::FleetSpec spec = fleet->spec;
+  const Status searched = co_await LookAtMarket(spec);
   const fleet::ScaleChange change{name, message.workers()};
   CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(change));
+  if (!searched.ok()) AddUnknownPrices(searched, plan);
   std::uint64_t position = 0;
   if (!request.validate_only) {
-    CO_ASSIGN_OR_RETURN(
-        const Outcome outcome,
-        co_await handler_.Fleet(name, fleet::Scale{message.workers()}, request.origin));
+    fleet::Scale scale{message.workers()};
+    CO_ASSIGN_OR_RETURN(const Outcome outcome,
+                        co_await handler_.Fleet(name, std::move(scale), request.origin));
     position = outcome.position;
   }
   api::Operation answer =
@@ -225,9 +273,9 @@ Task<StatusOr<api::Operation>> CommandApi::DownFleet(api::DownFleetRequest messa
   CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(change));
   std::uint64_t position = 0;
   if (!request.validate_only) {
-    CO_ASSIGN_OR_RETURN(
-        const Outcome outcome,
-        co_await handler_.Fleet(name, fleet::Down{message.reason()}, request.origin));
+    fleet::Down down{message.reason()};
+    CO_ASSIGN_OR_RETURN(const Outcome outcome,
+                        co_await handler_.Fleet(name, std::move(down), request.origin));
     position = outcome.position;
   }
   const int destroys = plan.destroys();
@@ -246,7 +294,7 @@ Task<StatusOr<api::Operation>> CommandApi::ReplaceWorker(api::ReplaceWorkerReque
   CO_ASSIGN_OR_RETURN(const WorkerId id, FindWorker(message.worker()));
   const fleet::ReplaceChange change{id, message.reason(), message.strike()};
   CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(change));
-  const worker::State& state = *handler_.world().FindWorker(id);
+  const worker::State& state = *handler_.world().FindWorker(id);  // the preview has found it
   const std::string fleet = state.identity.fleet.str();
   std::uint64_t position = 0;
   if (!request.validate_only) {
@@ -257,7 +305,7 @@ Task<StatusOr<api::Operation>> CommandApi::ReplaceWorker(api::ReplaceWorkerReque
     position = outcome.position;
   }
   api::Operation answer = Answer(request, id.str(), fleet, std::move(plan), position,
-                                 Cat("worker ", id.str(), " is destroyed and replaced"));
+                                 Cat("worker ", id.str(), " is destroyed; its replacement follows"));
   if (request.validate_only) co_return answer;
   co_return co_await Finish(request, std::move(answer), position);
 }
@@ -268,31 +316,51 @@ Task<StatusOr<api::Operation>> CommandApi::DestroyWorker(api::DestroyWorkerReque
   CO_ASSIGN_OR_RETURN(const auto first, Repeated<api::Operation>(request));
   if (first.has_value()) co_return *first;
   CO_ASSIGN_OR_RETURN(const WorkerId id, FindWorker(message.worker()));
-  const fleet::DestroyChange change{id, message.reason(), message.keep_size()};
-  CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(change));
   const worker::State& state = *handler_.world().FindWorker(id);
   const FleetName fleet = state.identity.fleet;
+  api::Plan plan;
+  if (IsBeingReplaced(state) && !message.keep_size()) {
+    co_return Refusal(StatusCode::kFailedPrecondition, "ALREADY_LEAVING",
+                      Cat("worker ", id.str(), " is being destroyed and replaced already"),
+                      {{"next", Cat("muster scale ", fleet.str(), " N makes the fleet smaller")}});
+  }
+  // A destroy that a crash cut in two is completed by the next one; every other is planned first.
+  if (request.validate_only || !IsHalfDone(state, message.keep_size())) {
+    const fleet::DestroyChange change{id, message.reason(), message.keep_size()};
+    CO_ASSIGN_OR_RETURN(plan, Preview(change));
+  }
   std::uint64_t position = 0;
   if (!request.validate_only) {
-    // Two streams change, and between them the policy would see a worker too many or too few.
-    const PolicyDriver::Hold hold = co_await policy_.Pause();
-    const worker::Condemn condemn{
-        fleet::OperatorVerdict(state, {message.reason(), message.keep_size(), false})};
-    Origin origin = request.origin;
-    CO_ASSIGN_OR_RETURN(const Outcome condemned, co_await handler_.Worker(id, condemn, origin));
-    position = condemned.position;
-    const fleet::State* owner = handler_.world().FindFleet(fleet);
-    if (!message.keep_size() && owner != nullptr && owner->wanted() > 0) {
-      if (!origin.idempotency_key.empty()) origin.idempotency_key += "/scale";
-      const fleet::Scale scale{owner->wanted() - 1};
-      CO_ASSIGN_OR_RETURN(const Outcome scaled, co_await handler_.Fleet(fleet, scale, origin));
-      position = std::max<std::uint64_t>(position, scaled.position);
-    }
+    CO_ASSIGN_OR_RETURN(position, co_await Destroy(id, message, request.origin));
   }
   api::Operation answer = Answer(request, id.str(), fleet.str(), std::move(plan), position,
                                  Cat("worker ", id.str(), " is destroyed"));
   if (request.validate_only) co_return answer;
   co_return co_await Finish(request, std::move(answer), position);
+}
+
+Task<StatusOr<std::uint64_t>> CommandApi::Destroy(WorkerId id, api::DestroyWorkerRequest message,
+                                                  Origin origin) {
+  // Two streams change, and between them the policy would see a worker too many or too few.
+  const PolicyDriver::Hold hold = co_await policy_.Pause();
+  const worker::State* state = handler_.world().FindWorker(id);
+  if (state == nullptr) co_return NotFound(Cat("worker ", id.str(), " is gone"));
+  const FleetName fleet = state->identity.fleet;
+  worker::Command condemn = worker::Condemn{
+      fleet::OperatorVerdict(*state, {message.reason(), message.keep_size(), false})};
+  CO_ASSIGN_OR_RETURN(const Outcome condemned,
+                      co_await handler_.Worker(id, std::move(condemn), origin));
+  std::uint64_t position = condemned.position;
+  const fleet::State* owner = handler_.world().FindFleet(fleet);
+  if (!message.keep_size() && owner != nullptr && owner->wanted() > 0) {
+    // By the worker, not by the request: however often it is destroyed, the fleet shrinks once.
+    origin.idempotency_key = Cat("destroy/", id.str(), "/scale");
+    fleet::Command scale = fleet::Scale{owner->wanted() - 1};
+    CO_ASSIGN_OR_RETURN(const Outcome scaled,
+                        co_await handler_.Fleet(fleet, std::move(scale), origin));
+    position = std::max<std::uint64_t>(position, scaled.position);
+  }
+  co_return position;
 }
 
 Task<StatusOr<std::vector<account::Orphan>>> CommandApi::Adoptable(
@@ -388,9 +456,10 @@ Task<StatusOr<api::PardonHostResponse>> CommandApi::PardonHost(api::PardonHostRe
   api::PardonHostResponse answer;
   answer.set_strikes_cleared(static_cast<int>(host->strikes.size()));
   if (request.validate_only) co_return answer;
-  CO_ASSIGN_OR_RETURN(const Outcome outcome,
-                      co_await handler_.Host(provider, machine, host::Pardon{message.reason()},
-                                             request.origin));
+  host::Pardon pardon{message.reason()};
+  CO_ASSIGN_OR_RETURN(
+      const Outcome outcome,
+      co_await handler_.Host(provider, machine, std::move(pardon), request.origin));
   co_return co_await Finish(request, answer, outcome.position);
 }
 
@@ -410,7 +479,8 @@ Task<StatusOr<api::ImportBadHostsResponse>> CommandApi::ImportBadHosts(
     if (request.validate_only) continue;
     Origin origin = request.origin;
     if (!origin.idempotency_key.empty()) origin.idempotency_key += Cat("/", machine.str());
-    const host::ImportStrikes import{message.file_name(), strikes, absl::InfiniteFuture()};
+    const host::ImportStrikes import{message.file_name(), strikes,
+                                     rt_.Now() + kImportedStrikesCount};
     CO_ASSIGN_OR_RETURN(const Outcome outcome,
                         co_await handler_.Host(provider, machine, import, origin));
     position = std::max<std::uint64_t>(position, outcome.position);

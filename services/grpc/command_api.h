@@ -25,6 +25,11 @@ struct CommandHooks {
   fleet::PlanOptions plan;
   // The providers this daemon has; a fleet of another one is refused.
   std::vector<ProviderName> providers;
+  // Searches the market for all fleets and this one, and records what was seen.
+  std::function<Task<Status>(specpb::FleetSpec)> search_market;
+  // Field and problem of each secret reference of the fleet that does not resolve here.
+  std::function<std::vector<std::pair<std::string, std::string>>(const specpb::FleetSpec&)>
+      missing_secrets;
   // A fresh complete list of an account's instances, for adoption.
   std::function<Task<StatusOr<std::vector<Instance>>>(ProviderName)> list_instances;
   // Makes a backup beside the reactor; null where the store has none (in memory).
@@ -67,6 +72,10 @@ class CommandApi {
   template <class Response>
   Task<StatusOr<Response>> Finish(Request request, Response response, std::uint64_t position);
 
+  // Makes sure that the offers known are fresh and of a search that fits `spec`.
+  Task<Status> LookAtMarket(specpb::FleetSpec spec);
+  Task<StatusOr<std::uint64_t>> Destroy(WorkerId id, api::DestroyWorkerRequest message,
+                                        Origin origin);
   StatusOr<api::Plan> Preview(const fleet::Change& change) const;
   // The operation that an executed (or only planned) change answers with.
   api::Operation Answer(const Request& request, std::string subject, std::string fleet,

@@ -102,6 +102,13 @@ Status Daemon::MakeAccounts() {
     settings.log_bytes_max = static_cast<std::size_t>(config_.limits.log_bytes_max);
     settings.answer_bytes_max = static_cast<std::size_t>(config_.limits.answer_bytes_max);
     Account account;
+    if (!config_.sim.embedded) {
+      // Not fatal: the key may come later, and a fleet that runs is best left running meanwhile.
+      const StatusOr<std::string> key = secrets_.Resolve(provider.api_key_ref);
+      if (!key.ok()) {
+        Log(LogLevel::kError, "api_key_missing", {{"provider", name}, {"error", key.status()}});
+      }
+    }
     if (config_.sim.embedded) {
       // One machine among the best is bad, so that healing can be seen.
       const SimSpec market = {config_.sim.seed, rt_.Now(), {{"bad_machines", "1"}}};

@@ -16,6 +16,21 @@ int Fail(const Status& status) {
   return 1;
 }
 
+// The file has been read; what it refers to is looked at here.
+int CheckConfig(const DaemonConfig& config, const std::string& file) {
+  const std::unique_ptr<Secrets> secrets = MakeOsSecrets();
+  bool good = true;
+  for (const auto& [name, provider] : config.providers) {
+    if (config.sim.embedded) continue;
+    const StatusOr<std::string> key = secrets->Resolve(provider.api_key_ref);
+    if (key.ok()) continue;
+    good = false;
+    std::cerr << file << ": providers." << name << ".api_key: " << Message(key.status()) << "\n";
+  }
+  if (good) std::cout << file << ": good\n";
+  return good ? 0 : 1;
+}
+
 int Verify(const DaemonConfig& config) {
   OsRuntime rt;
   const auto store = RocksDbEventStore::Open(rt, {.path = config.store_path});
@@ -101,9 +116,7 @@ int Main(const std::vector<std::string>& args) {
   if (options->mode == Mode::kVersion) return std::cout << "musterd " << MUSTER_VERSION << "\n", 0;
   const StatusOr<DaemonConfig> config = LoadDaemonConfig(options->config_file);
   if (!config.ok()) return Fail(config.status());
-  if (options->mode == Mode::kCheckConfig) {
-    return std::cout << options->config_file << ": good\n", 0;
-  }
+  if (options->mode == Mode::kCheckConfig) return CheckConfig(*config, options->config_file);
   if (options->mode == Mode::kVerify) return Verify(*config);
   if (options->mode == Mode::kRestore) return Restore(*config, options->restore_from);
   return Serve(*config, options->config_file);
