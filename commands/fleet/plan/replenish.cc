@@ -230,8 +230,8 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
 // A fleet that adopts strays looks around first: what it is to adopt may be running already.
 bool LooksAroundFirst(Pass& pass, Scope& scope) {
   if (scope.fleet.spec.orphans() != specpb::ADOPT || scope.board.open > 0) return false;
-  const absl::Time until = OverAt(scope.fleet.applied.at,
-                                  2 * scope.clocks.list_poll + kLookAroundSlack, pass.now);
+  const absl::Time until =
+      OverAt(scope.fleet.applied.at, 2 * scope.clocks.list_poll + kLookAroundSlack, pass.now);
   if (scope.account == nullptr || pass.now >= until ||
       scope.account->list_seen.position > scope.fleet.applied.position) {
     return false;

@@ -19,11 +19,9 @@ const Case kCases[] = {
      specpb::OURS},
     {"unauthorized: authentication required", specpb::OURS},
     {"failed to resolve reference \"docker.io/acme/x:1\": not found", specpb::OURS},
-    {"OCI runtime create failed: exec: \"bash\": executable file not found in $PATH",
-     specpb::OURS},
+    {"OCI runtime create failed: exec: \"bash\": executable file not found in $PATH", specpb::OURS},
     {"Error: OCI runtime create failed: container_linux.go:380", specpb::MACHINE},
-    {"nvidia-container-cli: initialization error: nvml error: driver not loaded",
-     specpb::MACHINE},
+    {"nvidia-container-cli: initialization error: nvml error: driver not loaded", specpb::MACHINE},
     {"MANIFEST UNKNOWN", specpb::OURS},
 };
 
