@@ -10,6 +10,7 @@
 
 #include "absl/numeric/int128.h"
 #include "absl/time/time.h"
+#include "workers/providers/vast/sim/vast_sim.h"
 #include "workers/providers/vast/sim/worker_program.h"
 
 namespace muster::vastsim {
@@ -53,6 +54,7 @@ struct Contract {
   bool container = false;                             // there is (or was) one with a log
   std::optional<std::string> before_outage;           // status to come back to
   bool stuck_boot = false;
+  std::vector<FailureSeen> failures;
   int generation = 0;  // plans made for an older generation are void
 
   std::int64_t gpu_micros_per_hour = 0;

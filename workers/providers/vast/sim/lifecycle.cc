@@ -46,6 +46,7 @@ void World::PlanBoot(Contract& contract, absl::Duration boot) {
   if (options.stuck_boot_share > 0 && contract.fate.Chance(options.stuck_boot_share)) {
     contract.stuck_boot = true;
   }
+  if (contract.stuck_boot) contract.failures.push_back({Failure::kStuckBoot, now_});
 }
 
 void World::PlanFailure(Contract& contract, FailureSpec spec) {
@@ -114,6 +115,7 @@ void World::PlanFate(Contract& contract) {
 }
 
 void World::Fail(Contract& contract, const FailureSpec& spec) {
+  contract.failures.push_back({spec.how, now_});
   if (FailProgram(contract, spec)) return;
   FailHost(contract, spec);
 }

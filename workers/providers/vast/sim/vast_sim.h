@@ -156,6 +156,12 @@ struct OfferView {
   bool verified = true;
 };
 
+// A failure as it struck an instance, whatever the client came to see of it.
+struct FailureSeen {
+  Failure how = Failure::kStall;
+  absl::Time at;
+};
+
 struct InstanceView {
   std::int64_t id = 0;
   std::string label;
@@ -171,6 +177,8 @@ struct InstanceView {
   absl::Time ended;       // InfiniteFuture while it lives
   std::string end_cause;  // "destroyed", "vanished"
   std::int64_t batches = 0;
+  absl::Time last_batch;  // InfinitePast: none yet
+  std::vector<FailureSeen> failures;  // oldest first; a stop for lack of credit is a kStopped
   bool bad_machine = false;
 };
 
@@ -211,6 +219,9 @@ class VastSim final : public SimServer {
   }
   // Every present and later instance of the machine fails like this; kRepair heals the machine.
   Status FailMachine(std::int64_t machine, const FailureSpec& spec);
+  // From now on nothing fails by itself; what was due to fail already still does, and bad machines
+  // stay bad.
+  void EndFailures();
   // Replaces what the worker prints by `lines`, from now on exactly these.
   Status ScriptLog(std::int64_t instance, const std::vector<std::string>& lines);
   Status SetPrice(std::int64_t instance, double usd_per_hour);  // of a running contract

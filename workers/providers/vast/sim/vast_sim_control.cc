@@ -46,6 +46,8 @@ InstanceView ViewOf(const World& world, const Contract& c) {
           .ended = c.ended,
           .end_cause = c.end_cause,
           .batches = c.program.batches(),
+          .last_batch = c.program.last_batch(),
+          .failures = c.failures,
           .bad_machine = machine.bad.has_value()};
 }
 
@@ -150,6 +152,11 @@ std::int64_t VastSim::AddForeign(const ForeignSpec& spec) { return world_->AddFo
 void VastSim::SetCredit(double usd) { world_->SetCredit(usd); }
 void VastSim::AddCredit(double usd) { world_->SetCredit(world_->credit_usd() + usd); }
 double VastSim::credit_usd() const { return world_->credit_usd(); }
+
+void VastSim::EndFailures() {
+  world_->options.failures_per_hour = 0;
+  world_->options.stuck_boot_share = 0;
+}
 
 std::vector<OfferView> VastSim::Offers() const {
   std::vector<OfferView> views;

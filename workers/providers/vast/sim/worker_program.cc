@@ -109,6 +109,7 @@ void WorkerProgram::PrintStart() {
 void WorkerProgram::PrintBatch() {
   const double games_per_s = spec_.games_per_s * rng_.Between(0.96, 1.03);
   ++batch_;
+  last_batch_ = next_;
   ++unsent_;
   Add(next_, absl::StrFormat("[%s] batch %d: %d examples, %.1f games/s, step=%d, total_games=%d",
                              spec_.id, batch_, kExamplesPerGame * spec_.games_per_batch,

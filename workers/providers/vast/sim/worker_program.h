@@ -55,6 +55,7 @@ class WorkerProgram {
 
   const std::deque<Line>& lines() const { return lines_; }
   std::int64_t batches() const { return batch_; }
+  absl::Time last_batch() const { return last_batch_; }
   const WorkerSpec& spec() const { return spec_; }
 
  private:
@@ -77,6 +78,7 @@ class WorkerProgram {
   absl::Time uploaded_;
   int unsent_ = 0;
   std::int64_t batch_ = 0;
+  absl::Time last_batch_ = absl::InfinitePast();
   std::int64_t step_ = 0;
 };
 

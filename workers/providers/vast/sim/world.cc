@@ -106,7 +106,10 @@ void World::SetCredit(double usd) {
 // The provider stops, it does not destroy: storage is billed on, into the negative.
 void World::StopAllForCredit() {
   out_of_credit_ = true;
-  for (auto& [id, contract] : living) RequestState(contract, "stopped");
+  for (auto& [id, contract] : living) {
+    contract.failures.push_back({Failure::kStopped, now_});
+    RequestState(contract, "stopped");
+  }
 }
 
 Contract* World::Find(std::int64_t id) {
@@ -129,6 +132,7 @@ Contract& World::Rent(const OfferRow& offer, CreateOrder order, double extra_usd
   market.Take(offer);  // `offer` is gone from here on
   Contract& contract = Adopt(std::move(c));
   if (!contract.order.start) {
+    contract.failures.push_back({Failure::kStopped, now_});
     contract.intended = contract.cur_state = "stopped";
     SetStatus(contract, "stopped");
     return contract;

@@ -1,0 +1,393 @@
+#include "tests/storm/storm.h"
+
+#include <cmath>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_split.h"
+#include "eventstore/base/check.h"
+#include "eventstore/base/sha256.h"
+#include "services/files/fleet_file.h"
+#include "tests/storm/daemon.h"
+#include "tests/storm/invariants.h"
+#include "tests/storm/log_book.h"
+#include "tests/storm/weather.h"
+
+namespace muster::storm {
+namespace {
+
+namespace api = ::muster::api::v1;
+using vastsim::Failure;
+
+constexpr absl::Duration kLookEvery = absl::Minutes(15);
+constexpr std::size_t kStoryLines = 30;
+
+template <class T>
+Task<void> Await(Task<StatusOr<T>> call, int* refused) {
+  const StatusOr<T> answer = co_await std::move(call);
+  if (!answer.ok()) ++*refused;
+}
+
+class Storm {
+ public:
+  explicit Storm(const StormOptions& options)
+      : options_(options),
+        weather_(DrawWeather(options.seed)),
+        rng_(options.seed ^ 0xc4a05ULL),
+        rt_(options.seed),
+        sim_(weather_.market, rt_.Now()),
+        server_(sim_) {
+    if (options.length.has_value()) weather_.length = *options.length;
+    server_.SetOrigin(kOrigin);
+    server_.on_rent = [this] { LookAtRent(); };
+    report_.seed = options.seed;
+  }
+  ~Storm() { rt_.DestroyTasks(); }
+
+  StormReport Run() {
+    started_ = rt_.Now();
+    Begin();
+    for (const FleetDraw& fleet : weather_.fleets) Apply(fleet);
+    for (const vastsim::Fault& fault : weather_.faults) sim_.SetFault(fault);
+    Rage();
+    if (Fine()) Calm();
+    if (Fine()) End();
+    Finish();
+    return std::move(report_);
+  }
+
+ private:
+  bool Fine() const { return report_.broken.empty(); }
+  bool Broke(const std::string& broken) {
+    if (!broken.empty() && Fine()) report_.broken = broken;
+    return !broken.empty();
+  }
+  Facts FactsNow() { return {weather_, sim_, book_, deeds_, *daemon_}; }
+
+  void Did(const std::string& what) {
+    const Position at = log_at();
+    acts_.emplace_back(at, Cat(FormatClock(rt_.Now()), " storm: ", what));
+  }
+  Position log_at() { return daemon_ == nullptr ? 0 : daemon_->store().Head(); }
+
+  // ---- the program ------------------------------------------------------------------------------
+
+  void Begin() {
+    daemon_ = std::make_unique<Daemon>(rt_, server_, log_);
+    const Status begun = rt_.Run(daemon_->Start());
+    if (!begun.ok()) Broke(Cat("Starts: ", Message(begun)));
+  }
+  void Crash() {
+    Did("crash");
+    ++report_.crashes;
+    rt_.DestroyTasks();
+    daemon_.reset();
+    Begin();
+  }
+  // Right after so many more events, at whatever point the program is then.
+  void CrashAtEvent() {
+    const Position at = daemon_->store().Head() + 1 + rng_.Below(6);
+    rt_.RunUntil([&] { return daemon_->store().Head() >= at; }, absl::Minutes(10));
+    Crash();
+  }
+
+  // ---- looking ----------------------------------------------------------------------------------
+
+  void ReadOn() {
+    const Status read = book_.ReadOn(daemon_->store());
+    if (!read.ok()) Broke(Cat("TheLogIsReadable: ", Message(read)));
+    for (const vastsim::JournalEntry& entry : sim_.Journal()) {
+      if (entry.traps.empty()) continue;
+      for (const auto trap : absl::StrSplit(entry.traps, ',')) {
+        ++report_.faults[std::string(trap)];
+        deeds_.traps_fired.insert(std::string(trap));
+      }
+      if (entry.traps.find("create_twice") != std::string::npos) {
+        deeds_.rented_twice.insert(entry.label);
+      }
+    }
+    sim_.ClearJournal();
+  }
+  void LookAtRent() {
+    if (daemon_ == nullptr || !Fine()) return;
+    ReadOn();
+    Broke(FirstBroken(WhenRented(), FactsNow()));
+  }
+  void Look() {
+    sim_.Advance(server_.TrueTime(rt_.Now()));
+    ReadOn();
+    if (Fine()) Broke(FirstBroken(Always(), FactsNow()));
+  }
+  void LookAtLog() {
+    rt_.RunFor(absl::Milliseconds(1));
+    Look();
+    if (Fine()) Broke(FirstBroken(OfTheLog(), FactsNow()));
+  }
+  void Pass(absl::Duration span) {
+    rt_.RunUntil([&] { return !Fine(); }, span);
+    Look();
+  }
+
+  // ---- what happens -----------------------------------------------------------------------------
+
+  template <class T>
+  void Request(Task<StatusOr<T>> call) {
+    ++report_.requests;
+    rt_.Spawn("operator", Await<T>(std::move(call), &report_.refused));
+  }
+  grpc_api::Caller Somebody() { return {"operator:storm"}; }
+
+  void Apply(const FleetDraw& fleet) {
+    Did(Cat("apply ", fleet.name, " with ", fleet.workers));
+    StatusOr<specpb::FleetSpec> spec = ParseFleetFile(FleetFile(fleet), "fleet.yaml");
+    MUSTER_CHECK(spec.ok());
+    api::ApplyFleetRequest request;
+    *request.mutable_spec() = *std::move(spec);
+    Request(daemon_->api().ApplyFleet(std::move(request), Somebody()));
+  }
+  void Scale(const std::string& fleet, int workers) {
+    Did(Cat("scale ", fleet, " to ", workers));
+    deeds_.fleets_shrunk.insert(fleet);
+    api::ScaleFleetRequest request;
+    request.set_fleet(fleet);
+    request.set_workers(workers);
+    Request(daemon_->api().ScaleFleet(std::move(request), Somebody()));
+  }
+  void Down(const std::string& fleet) {
+    Did(Cat("down ", fleet));
+    deeds_.fleets_shrunk.insert(fleet);
+    api::DownFleetRequest request;
+    request.set_fleet(fleet);
+    request.set_reason("storm");
+    Request(daemon_->api().DownFleet(std::move(request), Somebody()));
+  }
+  void EndAWorker() {
+    std::vector<std::string> open;
+    for (const auto& [fleet, workers] : daemon_->world().open_by_fleet) {
+      for (const WorkerId& id : workers) open.push_back(id.str());
+    }
+    if (open.empty()) return;
+    const std::string worker = open[rng_.Below(open.size())];
+    deeds_.workers_named.insert(worker);
+    if (rng_.Chance(0.7)) {
+      Did(Cat("replace ", worker));
+      api::ReplaceWorkerRequest request;
+      request.set_worker(worker);
+      request.set_reason("storm");
+      request.set_strike(rng_.Chance(0.3));
+      Request(daemon_->api().ReplaceWorker(std::move(request), Somebody()));
+      return;
+    }
+    Did(Cat("destroy ", worker));
+    for (const FleetDraw& fleet : weather_.fleets) deeds_.fleets_shrunk.insert(fleet.name);
+    api::DestroyWorkerRequest request;
+    request.set_worker(worker);
+    request.set_reason("storm");
+    request.set_keep_size(rng_.Chance(0.5));
+    Request(daemon_->api().DestroyWorker(std::move(request), Somebody()));
+  }
+  void Pardon() {
+    for (const auto& [key, host] : daemon_->world().hosts) {
+      if (host.LiveStrikes(rt_.Now()) <= 0) continue;
+      Did(Cat("pardon ", key.second.str()));
+      api::PardonHostRequest request;
+      request.set_provider(key.first.str());
+      request.set_machine(key.second.str());
+      request.set_reason("storm");
+      Request(daemon_->api().PardonHost(std::move(request), Somebody()));
+      return;
+    }
+  }
+  void Act() {
+    FleetDraw fleet = weather_.fleets[rng_.Below(weather_.fleets.size())];
+    switch (rng_.Below(6)) {
+      case 0:
+        Scale(fleet.name, static_cast<int>(rng_.Below(6)));
+        return;
+      case 1:  // again, with another size
+        deeds_.fleets_shrunk.insert(fleet.name);
+        fleet.workers = 1 + static_cast<int>(rng_.Below(5));
+        Apply(fleet);
+        return;
+      case 2:
+        Down(fleet.name);
+        if (rng_.Chance(0.7)) rt_.RunFor(absl::Seconds(300) * rng_.Unit());
+        Apply(fleet);
+        return;
+      case 3:
+      case 4:
+        EndAWorker();
+        return;
+      default:
+        Pardon();
+        return;
+    }
+  }
+
+  void Burst() {
+    const vastsim::Fault fault = DrawBurst(rng_.Next());
+    Did(Cat("burst of ", vastsim::TrapName(fault.trap)));
+    sim_.SetFault(fault);
+    Pass(absl::Minutes(2) + absl::Minutes(25) * rng_.Unit());
+    sim_.ClearFaults(fault.trap);
+    for (const vastsim::Fault& lasting : weather_.faults) {
+      if (lasting.trap == fault.trap) sim_.SetFault(lasting);
+    }
+  }
+  void EndCredit() {
+    Did("credit ends");
+    sim_.SetCredit(0);
+    Pass(absl::Minutes(5) + absl::Minutes(90) * rng_.Unit());
+    Did("credit is back");
+    sim_.SetCredit(50);
+  }
+  void RaisePrice() {
+    const auto living = sim_.Instances();
+    if (living.empty()) return;
+    const vastsim::InstanceView& one = living[rng_.Below(living.size())];
+    Did(Cat("price of ", one.id, " rises"));
+    deeds_.prices_raised.insert(one.id);
+    (void)sim_.SetPrice(one.id, one.usd_per_hour * rng_.Between(1.1, 3));
+  }
+  void StepClock() {
+    const double seconds = rng_.Chance(0.7) ? rng_.Between(-60, 60) : rng_.Between(-900, 240);
+    Did(Cat("the clock is set by ", static_cast<int>(seconds), " s"));
+    rt_.StepClock(absl::Seconds(seconds));
+    server_.StepOurClock(absl::Seconds(seconds));
+  }
+  void FailOne() {
+    constexpr Failure kKinds[] = {
+#define FAILURE(name, wire, what) Failure::name,
+#include "workers/providers/vast/sim/failures.def"
+#undef FAILURE
+    };
+    const auto living = sim_.Instances();
+    if (living.empty()) return;
+    const vastsim::InstanceView& one = living[rng_.Below(living.size())];
+    const Failure how = kKinds[rng_.Below(std::size(kKinds))];
+    Did(Cat("instance ", one.id, " gets ", vastsim::FailureName(how)));
+    (void)sim_.FailWorker(one.id, {.how = how, .span = absl::Minutes(30) * rng_.Unit()});
+  }
+
+  void Happen() {
+    const Rates& rates = weather_.rates;
+    double which = rng_.Unit() * rates.total();
+    if ((which -= rates.crash) < 0) return rng_.Chance(0.5) ? Crash() : CrashAtEvent();
+    if ((which -= rates.act) < 0) return Act();
+    if ((which -= rates.burst) < 0) return Burst();
+    if ((which -= rates.credit_end) < 0) return EndCredit();
+    if ((which -= rates.price_rise) < 0) return RaisePrice();
+    if ((which -= rates.clock_step) < 0) return StepClock();
+    FailOne();
+  }
+
+  // ---- phases -----------------------------------------------------------------------------------
+
+  void Rage() {
+    const absl::Time end = rt_.Now() + weather_.length;
+    const double total = weather_.rates.total();
+    int passes = 0;
+    while (Fine() && server_.TrueTime(rt_.Now()) < end) {
+      absl::Duration wait = kLookEvery;
+      bool happens = false;
+      if (total > 0) {
+        const absl::Duration next = absl::Hours(-std::log(1 - rng_.Unit()) / total);
+        happens = next < kLookEvery;
+        wait = std::min(next, kLookEvery);
+      }
+      Pass(wait);
+      if (happens && Fine()) Happen();
+      if (++passes % 16 == 0 && Fine()) LookAtLog();
+    }
+  }
+
+  // Runs until nothing of AfterCalm is broken.
+  void Settle(absl::Duration within) {
+    const absl::Time end = rt_.Now() + within;
+    std::string broken;
+    do {
+      Pass(absl::Minutes(5));
+      if (!Fine()) return;
+      broken = FirstBroken(AfterCalm(), FactsNow());
+    } while (!broken.empty() && rt_.Now() < end);
+    if (!broken.empty()) Broke(Cat(broken, " (", FormatSpan(within), " after the last fault)"));
+  }
+  void Calm() {
+    Did("calm");
+    sim_.ClearFaults();
+    sim_.EndFailures();
+    sim_.SetCredit(100);
+    Settle(kCalm);
+    if (Fine()) LookAtLog();
+  }
+  void End() {
+    for (const FleetDraw& fleet : weather_.fleets) Down(fleet.name);
+    Pass(absl::Minutes(1));
+    if (Fine()) Settle(kEnd);
+    if (Fine()) LookAtLog();
+  }
+
+  void Finish() {
+    ReadOn();
+    report_.length = server_.TrueTime(rt_.Now()) - started_;
+    report_.fleet_hours = absl::ToDoubleHours(report_.length) *
+                          static_cast<double>(weather_.fleets.size());
+    report_.launched = static_cast<int>(sim_.Ledger().size());
+    report_.condemned = book_.rules_condemned();
+    report_.rules = book_.rules();
+    const EventStore& store = daemon_->store();
+    report_.events = store.Head();
+    (void)store.ReadAll(store.Head() - 1, 1, [&](const RecordedEvent& last) {
+      report_.digest = ToHex(last.hash);
+      return true;
+    });
+    if (options_.trace) {
+      for (const std::string& line : Story(store, 0)) std::fprintf(stderr, "%s\n", line.c_str());
+    }
+    if (Fine()) return;
+    report_.story = Story(store, store.Head() > 200 ? store.Head() - 200 : 0);
+    const std::size_t spare =
+        report_.story.size() > kStoryLines ? report_.story.size() - kStoryLines : 0;
+    report_.story.erase(report_.story.begin(),
+                        report_.story.begin() + static_cast<std::ptrdiff_t>(spare));
+  }
+  // The log after `from`, a line an event, with what the storm did in between.
+  std::vector<std::string> Story(const EventStore& store, Position from) {
+    std::vector<std::string> lines;
+    auto act = acts_.begin();
+    while (act != acts_.end() && act->first < from) ++act;
+    (void)store.ReadAll(from, SIZE_MAX, [&](const RecordedEvent& each) {
+      while (act != acts_.end() && act->first < each.position) lines.push_back((act++)->second);
+      if (each.event.type == "account.offers_observed") return true;
+      const auto body = DecodeEvent(each.event.type, each.event.payload);
+      lines.push_back(Cat(FormatClock(each.recorded_at), " ", each.position, " ",
+                          each.stream.str(), " ", each.event.type, " ",
+                          Ellipsize(body.ok() ? body->ShortDebugString() : "?", 300)));
+      return true;
+    });
+    while (act != acts_.end()) lines.push_back((act++)->second);
+    return lines;
+  }
+
+  const StormOptions options_;
+  Weather weather_;
+  Rng rng_;  // of what happens; the program under test has its own
+  VirtualRuntime rt_;
+  vastsim::VastSim sim_;
+  MarketServer server_;
+  std::shared_ptr<MemoryLog> log_ = std::make_shared<MemoryLog>();
+  std::unique_ptr<Daemon> daemon_;
+  LogBook book_{{kApiKey, kHfToken}};
+  Deeds deeds_;
+  absl::Time started_;
+  std::vector<std::pair<Position, std::string>> acts_;
+  StormReport report_;
+};
+
+}  // namespace
+
+StormReport RunStorm(const StormOptions& options) { return Storm(options).Run(); }
+
+}  // namespace muster::storm

@@ -1,0 +1,49 @@
+// Storm: one run of the whole program under virtual time, from one seed.
+//
+//   const StormReport report = RunStorm({.seed = 7});
+//   if (!report.broken.empty()) ...
+//
+// Phase 1: faults, failures, operators, crashes; phase 2: calm, within kCalm everything must be as
+// it should; phase 3: every fleet is taken down, within kEnd nothing is left. Single-threaded; the
+// same options give the same report on any machine.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace muster::storm {
+
+inline constexpr absl::Duration kCalm = absl::Hours(4);
+inline constexpr absl::Duration kEnd = absl::Hours(1);
+
+struct StormOptions {
+  std::uint64_t seed = 1;
+  std::optional<absl::Duration> length;  // of phase 1; else as the seed draws it
+  bool trace = false;                    // the whole story to stderr at the end
+};
+
+struct StormReport {
+  std::uint64_t seed = 0;
+  std::string digest;         // of the log: the last link of its hash chain, in hex
+  std::string broken;         // the first broken invariant and how; "" = all held
+  std::vector<std::string> story;  // what led there: the last events, and what the storm did
+  absl::Duration length;      // all phases
+  double fleet_hours = 0;
+  std::uint64_t events = 0;
+  int launched = 0;           // contracts by the provider's ledger
+  int crashes = 0;
+  int requests = 0;           // of operators
+  int refused = 0;            // of those
+  std::map<std::string, int> condemned;  // workers, by rule
+  std::map<std::string, int> rules;      // decisions of any kind, by rule
+  std::map<std::string, int> faults;     // traps that fired
+};
+
+StormReport RunStorm(const StormOptions& options);
+
+}  // namespace muster::storm

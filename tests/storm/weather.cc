@@ -1,0 +1,107 @@
+#include "tests/storm/weather.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "eventstore/base/rng.h"
+#include "eventstore/base/strings.h"
+
+namespace muster::storm {
+namespace {
+
+using vastsim::Trap;
+
+constexpr Trap kTraps[] = {
+#define TRAP(name, wire, what) Trap::name,
+#include "workers/providers/vast/sim/traps.def"
+#undef TRAP
+};
+
+// Swarm: what is off in one storm is frequent in another, so that rare meetings of two come about.
+double RateOrNone(Rng& rng, double share_off, double low, double high) {
+  if (rng.Chance(share_off)) return 0;
+  return low * std::pow(high / low, rng.Unit());
+}
+
+vastsim::VastSimOptions DrawMarket(Rng& rng) {
+  vastsim::VastSimOptions market;
+  market.seed = rng.Next();
+  market.machines = 20 + static_cast<int>(rng.Below(16));
+  market.churn_share = rng.Between(0, 0.08);
+  market.price_step = rng.Between(0, 0.05);
+  market.bad_machines = rng.Chance(0.4) ? 1 + static_cast<int>(rng.Below(3)) : 0;
+  constexpr vastsim::Failure kBad[] = {vastsim::Failure::kStall, vastsim::Failure::kFatalError,
+                                       vastsim::Failure::kHostError, vastsim::Failure::kStuckBoot,
+                                       vastsim::Failure::kStuckSetup};
+  market.bad_machine.how = kBad[rng.Below(std::size(kBad))];
+  market.bad_machine.after = absl::Minutes(1) + rng.Unit() * absl::Minutes(20);
+  market.failures_per_hour = RateOrNone(rng, 0.3, 0.02, 0.6);
+  market.stuck_boot_share = rng.Chance(0.5) ? rng.Between(0, 0.25) : 0;
+  market.credit_usd = rng.Chance(0.2) ? rng.Between(0.3, 1.5) : 50;
+  market.create_penalty = rng.Chance(0.3) ? absl::Seconds(30) : absl::ZeroDuration();
+  market.refusal_restarts_interval = rng.Chance(0.3);
+  market.boot_max = absl::Minutes(2) + rng.Unit() * absl::Minutes(5);
+  market.log_lines_kept = 120;  // what a poll asks for, and some more
+  return market;
+}
+
+std::vector<vastsim::Fault> DrawFaults(Rng& rng) {
+  std::vector<vastsim::Fault> faults;
+  if (rng.Chance(0.15)) return faults;
+  const double share = rng.Between(0.03, 0.25);
+  for (const Trap trap : kTraps) {
+    if (!rng.Chance(share)) continue;
+    double chance = 0.003 * std::pow(100, rng.Unit());
+    if (trap == Trap::kLogLongLine) chance = std::min(chance, 0.01);
+    faults.push_back({.trap = trap, .chance = chance});
+  }
+  return faults;
+}
+
+}  // namespace
+
+Weather DrawWeather(std::uint64_t seed) {
+  Rng rng(seed ^ 0x5eed5707fULL);
+  Weather weather;
+  weather.seed = seed;
+  weather.market = DrawMarket(rng);
+  weather.faults = DrawFaults(rng);
+  const int fleets = 1 + static_cast<int>(rng.Below(3));
+  for (int i = 0; i < fleets; ++i) {
+    FleetDraw fleet;
+    fleet.name = Cat("zeb-", std::string(1, static_cast<char>('a' + i)));
+    fleet.workers = 1 + static_cast<int>(rng.Below(4));
+    fleet.budget_per_hour = rng.Chance(0.3) ? 0.1 * (1 + static_cast<double>(rng.Below(5))) : 0;
+    fleet.upgrades = rng.Chance(0.4);
+    weather.fleets.push_back(std::move(fleet));
+  }
+  weather.rates.crash = RateOrNone(rng, 0.3, 0.2, 6);
+  weather.rates.act = RateOrNone(rng, 0.2, 0.1, 3);
+  weather.rates.burst = RateOrNone(rng, 0.3, 0.1, 1);
+  weather.rates.credit_end = RateOrNone(rng, 0.6, 0.05, 0.3);
+  weather.rates.price_rise = RateOrNone(rng, 0.5, 0.05, 0.5);
+  weather.rates.clock_step = RateOrNone(rng, 0.6, 0.05, 0.5);
+  weather.rates.failure = RateOrNone(rng, 0.3, 0.1, 2);
+  weather.length = absl::Hours(2) + rng.Unit() * absl::Hours(8);
+  return weather;
+}
+
+std::string FleetFile(const FleetDraw& fleet) {
+  std::string file = Cat("name: ", fleet.name, "\nworkers: ", fleet.workers,
+                         "\nmarket:\n  price_max: $", fleet.price_max,
+                         "/h\nlaunch:\n  onstart: echo hello\n  env: {HF_TOKEN: env:HF_TOKEN}\n",
+                         "orphans: destroy\n");
+  if (fleet.budget_per_hour > 0) file += Cat("budget:\n  per_hour: $", fleet.budget_per_hour, "\n");
+  if (fleet.upgrades) file += "upgrades:\n  enabled: true\n";
+  return file;
+}
+
+vastsim::Fault DrawBurst(std::uint64_t chance) {
+  Rng rng(chance);
+  vastsim::Fault fault{.trap = kTraps[rng.Below(std::size(kTraps))]};
+  fault.chance = fault.trap == Trap::kLogLongLine ? 0.02 : rng.Between(0.3, 1);
+  return fault;
+}
+
+}  // namespace muster::storm

@@ -1,0 +1,53 @@
+// Weather: what a seed has in store: the market, the fleets, the faults and how often what happens.
+// Pure: the same seed gives the same weather.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "workers/providers/vast/sim/vast_sim.h"
+
+namespace muster::storm {
+
+struct FleetDraw {
+  std::string name;
+  int workers = 0;
+  double price_max = 0.12;       // $/h
+  double budget_per_hour = 0;    // $/h; 0 = none
+  bool upgrades = false;
+};
+
+// How often something happens, per virtual hour. 0 = never in this storm.
+struct Rates {
+  double crash = 0;
+  double act = 0;         // operators' requests
+  double burst = 0;       // a trap on most calls for some minutes
+  double credit_end = 0;
+  double price_rise = 0;  // of a running contract
+  double clock_step = 0;
+  double failure = 0;     // of an instance picked at random, of any kind
+  double total() const {
+    return crash + act + burst + credit_end + price_rise + clock_step + failure;
+  }
+};
+
+struct Weather {
+  std::uint64_t seed = 0;
+  vastsim::VastSimOptions market;
+  std::vector<vastsim::Fault> faults;  // all through phase 1, each with its chance
+  std::vector<FleetDraw> fleets;
+  Rates rates;
+  absl::Duration length;  // of phase 1
+};
+
+Weather DrawWeather(std::uint64_t seed);
+
+// The fleet file that an operator would apply.
+std::string FleetFile(const FleetDraw& fleet);
+
+// A trap for a burst: any, on most calls of any endpoint.
+vastsim::Fault DrawBurst(std::uint64_t chance);
+
+}  // namespace muster::storm
