@@ -220,15 +220,14 @@ Task<StatusOr<api::Operation>> CommandApi::ApplyFleet(api::ApplyFleetRequest mes
   std::uint64_t position = 0;
   if (!request.validate_only) {
     fleet::Apply apply{spec};
-    CO_ASSIGN_OR_RETURN(const Outcome outcome,
-                        co_await handler_.Fleet(FleetName(spec.name()), std::move(apply),
-                                                request.origin));
+    CO_ASSIGN_OR_RETURN(
+        const Outcome outcome,
+        co_await handler_.Fleet(FleetName(spec.name()), std::move(apply), request.origin));
     position = outcome.position;
     if (outcome.events.empty()) plan.clear_steps();
   }
-  const std::string progress =
-      Cat("fleet ", spec.name(), " applied: ", plan.adds(), " to add, ", plan.destroys(),
-          " to destroy");
+  const std::string progress = Cat("fleet ", spec.name(), " applied: ", plan.adds(), " to add, ",
+                                   plan.destroys(), " to destroy");
   api::Operation answer =
       Answer(request, spec.name(), spec.name(), std::move(plan), position, progress);
   if (request.validate_only) co_return answer;
@@ -262,8 +261,7 @@ Task<StatusOr<api::Operation>> CommandApi::ScaleFleet(api::ScaleFleetRequest mes
   co_return co_await Finish(request, std::move(answer), position);
 }
 
-Task<StatusOr<api::Operation>> CommandApi::DownFleet(api::DownFleetRequest message,
-                                                     Caller caller) {
+Task<StatusOr<api::Operation>> CommandApi::DownFleet(api::DownFleetRequest message, Caller caller) {
   const Request request = Begin("down", message, caller);
   CO_ASSIGN_OR_RETURN(const auto first, Repeated<api::Operation>(request));
   if (first.has_value()) co_return *first;
@@ -279,9 +277,9 @@ Task<StatusOr<api::Operation>> CommandApi::DownFleet(api::DownFleetRequest messa
     position = outcome.position;
   }
   const int destroys = plan.destroys();
-  api::Operation answer = Answer(request, name.str(), name.str(), std::move(plan), position,
-                                 Cat("fleet ", name.str(), " goes down: ", destroys,
-                                     " workers to destroy"));
+  api::Operation answer =
+      Answer(request, name.str(), name.str(), std::move(plan), position,
+             Cat("fleet ", name.str(), " goes down: ", destroys, " workers to destroy"));
   if (request.validate_only) co_return answer;
   co_return co_await Finish(request, std::move(answer), position);
 }
@@ -304,8 +302,9 @@ Task<StatusOr<api::Operation>> CommandApi::ReplaceWorker(api::ReplaceWorkerReque
                         co_await handler_.Worker(id, condemn, request.origin));
     position = outcome.position;
   }
-  api::Operation answer = Answer(request, id.str(), fleet, std::move(plan), position,
-                                 Cat("worker ", id.str(), " is destroyed; its replacement follows"));
+  api::Operation answer =
+      Answer(request, id.str(), fleet, std::move(plan), position,
+             Cat("worker ", id.str(), " is destroyed; its replacement follows"));
   if (request.validate_only) co_return answer;
   co_return co_await Finish(request, std::move(answer), position);
 }
@@ -379,16 +378,16 @@ Task<StatusOr<std::vector<account::Orphan>>> CommandApi::Adoptable(
   std::vector<account::Orphan> strays;
   for (const Instance& instance : all) {
     const auto named = std::find(wanted.begin(), wanted.end(), instance.id.str());
-    const bool asked = named != wanted.end() ||
-                       (!prefix.empty() && HasIndexAfter(instance.label, prefix));
+    const bool asked =
+        named != wanted.end() || (!prefix.empty() && HasIndexAfter(instance.label, prefix));
     if (named != wanted.end()) wanted.erase(named);
     if (!asked || handler_.world().by_instance.contains(instance.id)) continue;
     strays.push_back(StrayOf(instance, name, rt_.Now()));
   }
   if (!wanted.empty()) {
-    co_return Refusal(StatusCode::kNotFound, "INSTANCE_NOT_FOUND",
-                      Cat("the account has no instance ",
-                          std::string(absl::StrJoin(wanted, ", "))));
+    co_return Refusal(
+        StatusCode::kNotFound, "INSTANCE_NOT_FOUND",
+        Cat("the account has no instance ", std::string(absl::StrJoin(wanted, ", "))));
   }
   co_return strays;
 }
@@ -457,9 +456,8 @@ Task<StatusOr<api::PardonHostResponse>> CommandApi::PardonHost(api::PardonHostRe
   answer.set_strikes_cleared(static_cast<int>(host->strikes.size()));
   if (request.validate_only) co_return answer;
   host::Pardon pardon{message.reason()};
-  CO_ASSIGN_OR_RETURN(
-      const Outcome outcome,
-      co_await handler_.Host(provider, machine, std::move(pardon), request.origin));
+  CO_ASSIGN_OR_RETURN(const Outcome outcome,
+                      co_await handler_.Host(provider, machine, std::move(pardon), request.origin));
   co_return co_await Finish(request, answer, outcome.position);
 }
 
