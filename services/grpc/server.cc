@@ -17,6 +17,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "grpc/health/v1/health.pb.h"
 
 namespace muster::grpc_api {
 namespace {
@@ -117,6 +118,8 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const std::vector<Listen
                                                         grpc::Service& queries) {
   static const bool plugins = [] {
     grpc::EnableDefaultHealthCheckService(true);
+    // Named, so that its descriptor is linked in and reflection can describe the service.
+    (void)grpc::health::v1::HealthCheckRequest::descriptor();
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     return true;
   }();
