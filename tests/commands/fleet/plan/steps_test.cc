@@ -262,6 +262,43 @@ TEST(Strikes, FailuresOfOneMachineOrOfManyRulesAreNoCommonCause) {
   EXPECT_EQ(stage.Condemned(plan).size(), 3u);
 }
 
+// ---- health ----
+
+TEST(Unheard, AWorkerWhoseLogCannotBeReadIsShownAfterHalfAnHourAndNeverDestroyed) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market({});
+  const WorkerId id = stage.AddLive(0, absl::ZeroDuration());
+  const auto fail = [&](absl::Duration after) {
+    stage.now += after;
+    stage.See(id);
+    eventpb::ObservationFailed failed;
+    failed.set_what("log");
+    failed.set_count(2);
+    stage.Fold(WorkerStream(id), Wrap(failed));
+    EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+  };
+  fail(absl::Minutes(30) - absl::Seconds(1));
+  EXPECT_TRUE(stage.world.FindFleet(kZeb)->waits.empty());
+  fail(absl::Seconds(1));
+  const auto& waits = stage.world.FindFleet(kZeb)->waits;
+  ASSERT_EQ(waits.size(), 1u);
+  EXPECT_EQ(waits[0].kind(), eventpb::Wait::UNCLEAR);
+  EXPECT_EQ(waits[0].owner(), "operator");
+  EXPECT_EQ(waits[0].detail(), Cat("worker ", id.str(), " unobserved for ",
+                                   FormatSpan(absl::Minutes(30)), ": its log cannot be read"));
+  fail(absl::Minutes(100));
+  EXPECT_NE(waits[0].detail().find(FormatSpan(absl::Hours(2))), std::string::npos)
+      << waits[0].detail();
+  const auto before = stage.world.FindFleet(kZeb)->waits_changed;
+  fail(absl::Minutes(5));  // the text does not change by the minute
+  EXPECT_EQ(stage.world.FindFleet(kZeb)->waits_changed, before);
+  EXPECT_EQ(stage.world.FindWorker(id)->live()->health, eventpb::WorkerHealthChanged::UNKNOWN);
+  stage.Produce(id);
+  stage.PlanAndCarry();
+  EXPECT_TRUE(stage.world.FindFleet(kZeb)->waits.empty());
+}
+
 // ---- downscale ----
 
 TEST(Downscale, GivesUpTheLeastUsefulFirst) {
@@ -415,7 +452,66 @@ struct StrayStage : Stage {
 TEST(Orphans, AreOnlyReportedUnlessTheFleetSaysOtherwise) {
   for (const auto policy : {specpb::ORPHAN_POLICY_UNSPECIFIED, specpb::REPORT}) {
     StrayStage stage(policy, "zeb-worker-vast-0");
+    EXPECT_EQ(stage.Rules(), "nothing");  // nor is a second one rented beside it
+    EXPECT_EQ(stage.Waits(), "LIST");
+    stage.OnAccount(
+        account::ResolveOrphan{InstanceId("stray1"), eventpb::OrphanResolved::GONE, {}});
     EXPECT_EQ(stage.Rules(), "replenish");
+  }
+}
+
+TEST(Orphans, HoldTheirPlacesUntilSomebodySaysWhatIsToBecomeOfThem) {
+  Stage stage;
+  stage.Apply(Stage::Spec(4));
+  stage.Market(Stage::Plenty(9));
+  std::vector<InstanceId> ids;
+  std::vector<eventpb::OrphanFound> strays;
+  for (const char* label : {"zeb-worker-vast-0", "zeb-worker-vast-2.older", "zeb-worker-vast-3"}) {
+    ids.emplace_back(label);
+    strays.emplace_back();
+    strays.back().set_instance(label);
+    strays.back().set_label(label);
+    strays.back().set_fleet("zeb");
+  }
+  stage.AddHealthy(3);  // one place is held by a worker too: nothing is missing there
+  stage.OnAccount(account::ObserveList{ids, strays});
+  const PlanResult plan = stage.Decisions();
+  ASSERT_EQ(stage.Launches(plan).size(), 1u);
+  EXPECT_EQ(stage.Launches(plan)[0].index(), 1);
+  stage.Carry(plan);
+  const auto& waits = stage.world.FindFleet(kZeb)->waits;
+  ASSERT_EQ(waits.size(), 1u);
+  EXPECT_EQ(waits[0].kind(), eventpb::Wait::LIST);
+  EXPECT_EQ(waits[0].owner(), "operator");
+  EXPECT_EQ(waits[0].detail(),
+            "2 running instances bear this fleet's label: adopt them (muster adopt), destroy them, "
+            "or set orphans");
+  // The one that was rented beside them changes nothing about that.
+  stage.Accept(stage.Launching().at(0));
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+  for (const InstanceId& id : ids) {
+    stage.OnAccount(account::ResolveOrphan{id, eventpb::OrphanResolved::GONE, {}});
+  }
+  EXPECT_EQ(stage.PlanAndCarry(), "replenish x2");
+}
+
+TEST(Orphans, ANewFleetLooksAroundFirstWhereStrangersRun) {
+  for (const bool ours : {true, false}) {
+    Stage stage;
+    stage.OnAccount(account::ObserveList{{InstanceId("x1")}, {}});
+    stage.OnAccount(account::ObserveOffers{Stage::Plenty(3), 3, "q"});
+    stage.Apply(Stage::Spec(1));  // by now x1 may bear its label
+    EXPECT_EQ(stage.Rules(), "nothing");
+    EXPECT_EQ(stage.Waits(), "LIST");
+    if (ours) {
+      eventpb::OrphanFound found;
+      found.set_instance("x1");
+      found.set_label("zeb-worker-vast-0");
+      found.set_fleet("zeb");
+      stage.OnAccount(account::ObserveList{{InstanceId("x1")}, {found}});
+    }
+    stage.now += absl::Seconds(70);
+    EXPECT_EQ(stage.Rules(), ours ? "nothing" : "replenish");
   }
 }
 
