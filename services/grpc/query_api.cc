@@ -153,14 +153,53 @@ Task<StatusOr<QueryApi::View>> QueryApi::At(api::AsOf as_of) {
   co_return view;
 }
 
+namespace {
+// The later of what the log shows and when the poller looked; an unset time is never.
+template <class Message>
+void Later(Message& out, bool known, absl::Time looked,
+           google::protobuf::Timestamp* (Message::*shown)()) {
+  if (looked == absl::InfinitePast()) return;
+  google::protobuf::Timestamp* time = (out.*shown)();
+  if (!known || FromTimestamp(*time) < looked) *time = ToTimestamp(looked);
+}
+}  // namespace
+
+void QueryApi::Freshen(const queries::FleetStatus& fleet, api::Fleet& out) const {
+  if (!hooks_.freshness) return;
+  const std::map<ProviderName, Freshness> looked = hooks_.freshness();
+  const auto found = looked.find(ProviderName(fleet.spec->provider()));
+  if (found == looked.end()) return;
+  if (!out.has_observed_at()) return;
+  Later(out, true, found->second.list, &api::Fleet::mutable_observed_at);
+}
+
+void QueryApi::Freshen(api::Account& out) const {
+  if (!hooks_.freshness) return;
+  const std::map<ProviderName, Freshness> looked = hooks_.freshness();
+  const auto found = looked.find(ProviderName(out.provider()));
+  if (found == looked.end()) return;
+  const Freshness& at = found->second;
+  if (out.credit_known()) {
+    Later(out, out.has_credit_at(), at.account, &api::Account::mutable_credit_at);
+  }
+  Later(out, out.has_list_at(), at.list, &api::Account::mutable_list_at);
+  Later(out, out.has_offers_at(), at.market, &api::Account::mutable_offers_at);
+}
+
 api::ListFleetsResponse QueryApi::Fleets(const queries::ReadModels& models, absl::Time now,
                                          const std::string& only, bool include_ended) const {
+  const bool live = &models == &projector_.models();
   api::ListFleetsResponse out;
   for (const queries::FleetStatus& fleet : models.Fleets(now, include_ended)) {
-    if (only.empty() || fleet.name.str() == only) Fill(fleet, *out.add_fleets());
+    if (!only.empty() && fleet.name.str() != only) continue;
+    api::Fleet& shown = *out.add_fleets();
+    Fill(fleet, shown);
+    if (live) Freshen(fleet, shown);
   }
   for (const queries::AccountStatus& account : models.Accounts(now)) {
-    Fill(account, *out.add_accounts());
+    api::Account& shown = *out.add_accounts();
+    Fill(account, shown);
+    if (live) Freshen(shown);
   }
   out.set_position(models.position());
   *out.mutable_now() = ToTimestamp(now);
@@ -173,6 +212,7 @@ Task<StatusOr<api::Fleet>> QueryApi::GetFleet(api::GetFleetRequest request) {
   if (!fleet.ok()) co_return NoSuchFleet(*view.models, request.fleet(), view.now);
   api::Fleet out;
   Fill(*fleet, out);
+  if (view.past == nullptr) Freshen(*fleet, out);
   co_return out;
 }
 
@@ -225,7 +265,9 @@ Task<StatusOr<api::ExportBadHostsResponse>> QueryApi::ExportBadHosts(
 Task<StatusOr<api::ListAccountsResponse>> QueryApi::ListAccounts(api::ListAccountsRequest) {
   api::ListAccountsResponse out;
   for (const auto& account : projector_.models().Accounts(rt_.Now())) {
-    Fill(account, *out.add_accounts());
+    api::Account& shown = *out.add_accounts();
+    Fill(account, shown);
+    Freshen(shown);
   }
   co_return out;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "muster/api/v1/query.pb.h"
 #include "queries/projector.h"
 #include "services/grpc/bridge.h"
+#include "workers/pollers/observation.h"
 #include "workers/pollers/tail_keeper.h"
 
 namespace muster::grpc_api {
@@ -26,6 +28,9 @@ struct QueryHooks {
   std::function<Task<StatusOr<api::ListOffersResponse>>(api::ListOffersRequest)> list_offers;
   // Fetches a live worker's log now.
   std::function<Task<StatusOr<LogTail>>(WorkerId, int lines)> fetch_log;
+  // When the pollers last looked, by provider. Facts that stay as they are are not written down
+  // again each time, so the log alone makes them look older than they are.
+  std::function<std::map<ProviderName, Freshness>()> freshness;
   // Checks of what is outside the read models: store, providers, secrets.
   std::function<Task<std::vector<api::Check>>()> diagnose;
 };
@@ -75,6 +80,8 @@ class QueryApi {
   Task<StatusOr<View>> At(api::AsOf as_of);
   api::ListFleetsResponse Fleets(const queries::ReadModels& models, absl::Time now,
                                  const std::string& only, bool include_ended) const;
+  void Freshen(const queries::FleetStatus& fleet, api::Fleet& out) const;
+  void Freshen(api::Account& out) const;
   Task<Status> Follow(WorkerId worker, std::string shown, Stream<api::LogChunk>& stream);
 
   Runtime& rt_;

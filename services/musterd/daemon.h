@@ -75,10 +75,13 @@ class Daemon {
   grpc_api::QueryHooks MakeQueryHooks();
   grpc_api::CommandHooks MakeCommandHooks();
   Task<StatusOr<api::v1::ListOffersResponse>> ListOffers(api::v1::ListOffersRequest request);
+  Task<Status> SearchMarket(specpb::FleetSpec spec);
+  Task<StatusOr<std::vector<Offer>>> SearchFor(const World& fleets, ProviderName name);
+  std::vector<std::pair<std::string, std::string>> MissingSecrets(const specpb::FleetSpec& spec);
   Task<StatusOr<LogTail>> FetchLog(WorkerId worker, int lines);
   Task<std::vector<api::v1::Check>> Diagnose();
   Task<api::v1::Check> CheckAccount(ProviderName name);
-  api::v1::Check CheckSecrets() const;
+  api::v1::Check CheckSecrets();
   api::v1::Check CheckStore() const;
   Task<StatusOr<api::v1::BackupStoreResponse>> Backup();
   std::string BackupFolder() const;

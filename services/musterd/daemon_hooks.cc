@@ -14,13 +14,17 @@ namespace {
 constexpr absl::Duration kCallTime = absl::Seconds(60);
 
 api::v1::Check MakeCheck(std::string name, api::v1::Check::Result result, std::string detail,
-                     std::string next = "") {
+                         std::string next = "") {
   api::v1::Check check;
   check.set_name(std::move(name));
   check.set_result(result);
   check.set_detail(std::move(detail));
   check.set_next(std::move(next));
   return check;
+}
+
+Status NotConfigured(const ProviderName& name) {
+  return FailedPrecondition(Cat("provider '", name.str(), "' is not configured in this musterd"));
 }
 
 std::string NextFor(Trouble trouble) {
@@ -47,6 +51,7 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
     return ListOffers(std::move(request));
   };
   hooks.fetch_log = [this](WorkerId worker, int lines) { return FetchLog(worker, lines); };
+  hooks.freshness = [this] { return engine_->freshness(); };
   hooks.diagnose = [this] { return Diagnose(); };
   return hooks;
 }
@@ -56,9 +61,12 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   for (const auto& [name, provider] : config_.providers) {
     hooks.providers.push_back(ProviderName(name));
   }
-  hooks.list_instances =
-      [this](ProviderName name) -> Task<StatusOr<std::vector<Instance>>> {
-    return accounts_.at(name).made.provider->ListInstances(rt_.Now() + kCallTime);
+  hooks.search_market = [this](specpb::FleetSpec spec) { return SearchMarket(std::move(spec)); };
+  hooks.missing_secrets = [this](const specpb::FleetSpec& spec) { return MissingSecrets(spec); };
+  hooks.list_instances = [this](ProviderName name) -> Task<StatusOr<std::vector<Instance>>> {
+    const auto account = accounts_.find(name);
+    if (account == accounts_.end()) co_return NotConfigured(name);
+    co_return co_await account->second.made.provider->ListInstances(rt_.Now() + kCallTime);
   };
   hooks.backup = [this] { return Backup(); };
   hooks.written = [this](std::uint64_t position) -> Task<void> {
@@ -73,10 +81,6 @@ Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffe
   if (fleet == nullptr) co_return NotFound(Cat("there is no fleet '", request.fleet(), "'"));
   const specpb::FleetSpec spec = fleet->spec;
   const ProviderName name(spec.provider());
-  const auto account = accounts_.find(name);
-  if (account == accounts_.end()) {
-    co_return FailedPrecondition(Cat("provider '", name.str(), "' is not configured"));
-  }
   // Judged as the policy would see them, without writing what an operator happened to look at.
   World seen;
   seen.installation = world.installation;
@@ -84,13 +88,7 @@ Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffe
   seen.fleets[fleet->name] = *fleet;
   account::State& market = seen.accounts[name];
   if (const account::State* known = world.FindAccount(name)) market = *known;
-  market.offers.clear();
-  for (const OfferQuery& query : MarketQueries(seen, name)) {
-    CO_ASSIGN_OR_RETURN(std::vector<Offer> offers,
-                        co_await account->second.made.provider->SearchOffers(
-                            query, rt_.Now() + kCallTime));
-    std::move(offers.begin(), offers.end(), std::back_inserter(market.offers));
-  }
+  CO_ASSIGN_OR_RETURN(market.offers, co_await SearchFor(seen, name));
   market.offers_found = static_cast<int>(market.offers.size());
   market.offers_seen.at = rt_.Now();
   api::v1::ListOffersResponse out;
@@ -105,14 +103,69 @@ Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffe
   co_return out;
 }
 
+// The offers that fit any of `fleets`, by the poller's own queries.
+Task<StatusOr<std::vector<Offer>>> Daemon::SearchFor(const World& fleets, ProviderName name) {
+  const auto account = accounts_.find(name);
+  if (account == accounts_.end()) co_return NotConfigured(name);
+  std::vector<Offer> found;
+  for (const OfferQuery& query : MarketQueries(fleets, name)) {
+    CO_ASSIGN_OR_RETURN(
+        std::vector<Offer> offers,
+        co_await account->second.made.provider->SearchOffers(query, rt_.Now() + kCallTime));
+    std::move(offers.begin(), offers.end(), std::back_inserter(found));
+  }
+  co_return found;
+}
+
+Task<Status> Daemon::SearchMarket(specpb::FleetSpec spec) {
+  const ProviderName name(spec.provider());
+  World wanted;  // the fleets there are, and this one as it is to be
+  wanted.fleets = engine_->handler().world().fleets;
+  fleet::State& planned = wanted.fleets[FleetName(spec.name())];
+  planned.name = FleetName(spec.name());
+  planned.spec = std::move(spec);
+  planned.fleet_version = std::max<std::int64_t>(planned.fleet_version, 1);
+  planned.down_requested = false;
+  account::ObserveOffers observed;
+  CO_ASSIGN_OR_RETURN(observed.offers, co_await SearchFor(wanted, name));
+  observed.found = static_cast<int>(observed.offers.size());
+  observed.query_digest = "plan";
+  account::Command command = std::move(observed);
+  Origin origin;
+  origin.actor = "poller:market";
+  const StatusOr<Outcome> outcome =
+      co_await engine_->handler().Account(name, std::move(command), std::move(origin));
+  co_return outcome.status();
+}
+
+std::vector<std::pair<std::string, std::string>> Daemon::MissingSecrets(
+    const specpb::FleetSpec& spec) {
+  std::vector<std::pair<std::string, std::string>> missing;
+  const auto check = [&](std::string field, const std::string& ref) {
+    if (!IsSecretRef(ref)) return;
+    const StatusOr<std::string> secret = secrets_.Resolve(ref);
+    if (!secret.ok()) {
+      missing.emplace_back(std::move(field), Cat(Message(secret.status()), ", seen from musterd"));
+    }
+  };
+  for (const auto& [key, value] : spec.launch().env()) check(Cat("launch.env.", key), value);
+  check("launch.image_login", spec.launch().image_login_ref());
+  for (const specpb::Preflight& each : spec.preflight()) {
+    check(Cat("preflight.", each.name(), ".bearer"), each.bearer_ref());
+  }
+  return missing;
+}
+
 Task<StatusOr<LogTail>> Daemon::FetchLog(WorkerId worker, int lines) {
   const worker::State* state = engine_->handler().world().FindWorker(worker);
   if (state == nullptr || state->instance.empty()) {
     co_return FailedPrecondition(Cat("worker ", worker.str(), " has no instance to read from"));
   }
   const InstanceId instance = state->instance;
-  Provider& provider = *accounts_.at(state->identity.provider).made.provider;
-  co_return co_await provider.FetchLog(instance, lines, rt_.Now() + kCallTime);
+  const auto account = accounts_.find(state->identity.provider);
+  if (account == accounts_.end()) co_return NotConfigured(state->identity.provider);
+  co_return co_await account->second.made.provider->FetchLog(instance, lines,
+                                                             rt_.Now() + kCallTime);
 }
 
 api::v1::Check Daemon::CheckStore() const {
@@ -122,14 +175,12 @@ api::v1::Check Daemon::CheckStore() const {
                        " syncs since the start"));
 }
 
-api::v1::Check Daemon::CheckSecrets() const {
+api::v1::Check Daemon::CheckSecrets() {
   std::vector<std::string> missing;
   for (const auto& [name, fleet] : engine_->handler().world().fleets) {
     if (!fleet.active()) continue;
-    for (const auto& [key, value] : fleet.spec.launch().env()) {
-      if (!IsSecretRef(value)) continue;
-      const StatusOr<std::string> secret = secrets_.Resolve(value);
-      if (!secret.ok()) missing.push_back(Cat(name.str(), ": ", Message(secret.status())));
+    for (const auto& [field, problem] : MissingSecrets(fleet.spec)) {
+      missing.push_back(Cat(name.str(), ": ", field, ": ", problem));
     }
   }
   if (missing.empty()) {
@@ -154,8 +205,8 @@ Task<api::v1::Check> Daemon::CheckAccount(ProviderName name) {
   const bool listed = ages.list != absl::InfinitePast();
   co_return MakeCheck(
       title, listed ? api::v1::Check::OK : api::v1::Check::WARNING,
-      Cat("answers; credit ", FormatUsd(MicroUsd(static_cast<std::int64_t>(
-                                  account->credit_usd * 1e6))),
+      Cat("answers; credit ",
+          FormatUsd(MicroUsd(static_cast<std::int64_t>(account->credit_usd * 1e6))),
           listed ? Cat(", instance list ", FormatSpan(rt_.Now() - ages.list), " old")
                  : std::string(", no complete instance list yet")),
       listed ? "" : "wait a minute; nothing is decided before the first complete list");

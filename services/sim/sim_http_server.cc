@@ -71,8 +71,8 @@ void AddHeaders(evhttp_request* raw, const HttpHeaders& headers) {
 void Reset(evhttp_request* raw) {
   evhttp_connection* connection = evhttp_request_get_connection(raw);
   const sockaddr nowhere{.sa_family = AF_UNSPEC};
-  connect(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)), &nowhere,
-          sizeof(nowhere));
+  static_cast<void>(connect(bufferevent_getfd(evhttp_connection_get_bufferevent(connection)),
+                            &nowhere, sizeof(nowhere)));
   evhttp_connection_free(connection);
 }
 

@@ -53,8 +53,8 @@ TEST(Healing, EveryWayToFailIsHealedWithoutHarmToTheOthers) {
     Scenario s;
     s.Apply(ZebFleet(3));
     const bool early = how == Failure::kStuckSetup || how == Failure::kStuckBoot;
-    ASSERT_TRUE(s.Until(
-        [&] { return early ? s.Alive().size() == 3 : s.Healthy("zeb") == 3; }, kToFill));
+    ASSERT_TRUE(
+        s.Until([&] { return early ? s.Alive().size() == 3 : s.Healthy("zeb") == 3; }, kToFill));
     const std::int64_t victim = s.Alive().front().id;
     ASSERT_THAT(s.sim().FailWorker(victim, how), IsOk());
     s.Run(absl::Minutes(75));
@@ -90,8 +90,7 @@ TEST(Healing, ScalesUpAndDownAndEndsWithNothingLeft) {
   EXPECT_TRUE(s.Log(EventKind::kHostStruck).empty());
   s.Down("zeb");
   ASSERT_TRUE(s.Until([&] { return s.Alive().empty(); }, absl::Minutes(10)));
-  ASSERT_TRUE(
-      s.Until([&] { return !s.Log(EventKind::kFleetEnded).empty(); }, absl::Minutes(10)));
+  ASSERT_TRUE(s.Until([&] { return !s.Log(EventKind::kFleetEnded).empty(); }, absl::Minutes(10)));
   EXPECT_EQ(s.Open("zeb"), 0);
   EXPECT_EQ(s.Broken(), "");
 }
@@ -118,7 +117,8 @@ TEST(Healing, AWholeMarketOfCrashesLeavesOneMachinePerIntent) {
     s.Run(absl::Milliseconds(700 + 37 * i));
     s.Crash();
   }
-  ASSERT_TRUE(s.Until([&] { return s.Healthy("zeb") == 5; }, absl::Minutes(45))) << s.Healthy("zeb");
+  ASSERT_TRUE(s.Until([&] { return s.Healthy("zeb") == 5; }, absl::Minutes(45)))
+      << s.Healthy("zeb");
   EXPECT_EQ(s.Alive().size(), 5u);
   EXPECT_EQ(s.Broken(), "");
 }

@@ -1,5 +1,7 @@
 #include "tests/scenario/scenario.h"
 
+#include <cstdlib>
+#include <fstream>
 #include <map>
 
 #include "services/files/fleet_file.h"
@@ -41,8 +43,8 @@ Scenario::Life::Life(VirtualRuntime& rt, vastsim::VastSim& sim, std::shared_ptr<
   options.base_url = kOrigin;
   options.log_hosts = {kOrigin};
   provider = MakeVastProvider(options, rt, http, *limiter, secrets);
-  engine = std::make_unique<Engine>(Engine::Ports{rt, store, http, secrets, tails},
-                                    EngineOptions{});
+  engine =
+      std::make_unique<Engine>(Engine::Ports{rt, store, http, secrets, tails}, EngineOptions{});
   engine->AddProvider(*provider);
 }
 
@@ -52,7 +54,12 @@ Scenario::Scenario(vastsim::VastSimOptions market, std::uint64_t seed)
   Begin();
 }
 
-Scenario::~Scenario() { rt_.DestroyTasks(); }
+Scenario::~Scenario() {
+  // For a person who wants to know why: MUSTER_STORY=FILE scenario_tests --gtest_filter=...
+  const char* file = std::getenv("MUSTER_STORY");
+  if (file != nullptr && ::testing::Test::HasFailure()) std::ofstream(file) << Story();
+  rt_.DestroyTasks();
+}
 
 void Scenario::Begin() {
   life_ = std::make_unique<Life>(rt_, sim_, log_);
@@ -77,8 +84,8 @@ void Scenario::Apply(std::string_view yaml) {
 void Scenario::Scale(const std::string& fleet, int workers) {
   Origin origin;
   origin.actor = "operator:test";
-  ASSERT_THAT(
-      rt_.Run(engine().handler().Fleet(FleetName(fleet), fleet::Scale{workers}, origin)), IsOk());
+  ASSERT_THAT(rt_.Run(engine().handler().Fleet(FleetName(fleet), fleet::Scale{workers}, origin)),
+              IsOk());
 }
 
 void Scenario::Down(const std::string& fleet) {
@@ -112,8 +119,7 @@ std::vector<eventpb::EventBody> Scenario::Log(EventKind kind) const {
   std::vector<eventpb::EventBody> out;
   const Status read = life_->store.ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
     if (recorded.event.type != TypeName(kind)) return true;
-    StatusOr<eventpb::EventBody> body =
-        DecodeEvent(recorded.event.type, recorded.event.payload);
+    StatusOr<eventpb::EventBody> body = DecodeEvent(recorded.event.type, recorded.event.payload);
     EXPECT_THAT(body, IsOk());
     if (body.ok()) out.push_back(*std::move(body));
     return true;

@@ -66,8 +66,8 @@ class Scenario {
   // The whole log as text, one line per event; for messages of failing tests.
   std::string Story(const std::set<std::string>& types_left_out = {}) const;
 
-  // The invariants that hold at every moment: no machine without an intent of its own, and never two
-  // living machines for one token. Returns what is broken, "" when nothing is.
+  // The invariants that hold at every moment: no machine without an intent of its own, and never
+  // two living machines for one token. Returns what is broken, "" when nothing is.
   std::string Broken() const;
 
  private:

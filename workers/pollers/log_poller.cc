@@ -9,12 +9,24 @@ namespace muster {
 namespace {
 
 constexpr double kJitter = 0.1;
-// A worker that ran is not believed to have lost its container before its host has said so for so
-// long: one that did shows it in the instance list too, and a host that errs gets over it.
-constexpr absl::Duration kLostContainerDoubt = absl::Minutes(10);
+// A worker that ran and whose log suddenly tells nothing (no container, no text) is not believed
+// before it has been so for so long: a host that errs gets over it.
+constexpr absl::Duration kSilenceDoubt = absl::Minutes(10);
+// Nor before this, while no other worker's log could be read either: then it is the provider's
+// logs that fail, not the machines.
+constexpr absl::Duration kSilenceDoubtOfAll = absl::Hours(1);
+constexpr int kPollsOfTheOthers = 3;
 
 absl::Duration SecondsOr(std::int64_t seconds, absl::Duration otherwise) {
   return seconds > 0 ? absl::Seconds(seconds) : otherwise;
+}
+
+// Whether the answer tells nothing of the program: no container, nothing printed, the host's own
+// log, or the middle of one endless line.
+bool IsSilent(const LogTail& tail, const eventpb::LogObserved& facts) {
+  if (facts.no_container() || tail.state != LogTail::State::kText) return true;
+  const std::string_view text = Trim(tail.text);
+  return text.empty() || (tail.cut && text.find('\n') == std::string_view::npos);
 }
 
 }  // namespace
@@ -24,17 +36,21 @@ struct LogPollers::Memory {
   int failures = 0;
   int agreeing = 0;
   eventpb::LogObserved facts;
-  absl::Time no_container_since = absl::InfiniteFuture();
+  absl::Time silent_since = absl::InfiniteFuture();
 };
 
-bool LogPollers::IsDoubtful(const eventpb::LogObserved& facts, worker::Observed::Phase known,
-                            absl::Time at, Memory& memory) {
-  if (!facts.no_container() || known < worker::Observed::Phase::kStarted) {
-    memory.no_container_since = absl::InfiniteFuture();
+bool LogPollers::IsDoubtful(bool silent, worker::Observed::Phase known, absl::Time at,
+                            absl::Duration interval, Memory& memory) {
+  const bool ran = known >= worker::Observed::Phase::kStarted;
+  if (!silent) {
+    memory.silent_since = absl::InfiniteFuture();
+    if (ran) spoke_at_ = at;
     return false;
   }
-  memory.no_container_since = std::min(memory.no_container_since, at);
-  return at - memory.no_container_since < kLostContainerDoubt;
+  if (!ran) return false;
+  memory.silent_since = std::min(memory.silent_since, at);
+  const bool others_speak = at - spoke_at_ <= kPollsOfTheOthers * interval;
+  return at - memory.silent_since < (others_speak ? kSilenceDoubt : kSilenceDoubtOfAll);
 }
 
 const worker::State* LogPollers::LiveWorker(const WorkerId& worker) const {
@@ -107,9 +123,13 @@ Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& me
   if (state == nullptr) co_return;
   const worker::Observed::Phase known = state->live()->seen.phase;
   eventpb::LogObserved facts = (*rules)->Read(*tail, known);
+  const bool silent = IsSilent(*tail, facts);
+  const absl::Duration interval = SecondsOr(timers.log_poll_s(), context_.options.log_poll);
+  const bool doubtful = IsDoubtful(silent, known, at, interval, memory);
   context_.link.tails.Keep(worker, *std::move(tail));
-  if (IsDoubtful(facts, known, at, memory)) {
-    worker::ObserveFailure failure{"log", facts.line(), at, ++memory.failures};
+  if (doubtful) {
+    worker::ObserveFailure failure{"log", Cat("the log tells nothing: ", facts.line()), at,
+                                   ++memory.failures};
     co_await Tell(worker, std::move(failure));
     co_return;
   }
@@ -122,8 +142,9 @@ Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& me
 }
 
 Task<void> LogPollers::Tell(WorkerId worker, worker::Command command) {
+  Origin origin{.actor = "poller:log"};
   const StatusOr<Outcome> outcome = co_await context_.link.handler.Worker(
-      std::move(worker), std::move(command), {.actor = "poller:log"});
+      std::move(worker), std::move(command), std::move(origin));
   // Refused (the worker moved on) or not stored (everything stands still): nothing to do here.
   (void)outcome.ok();
 }

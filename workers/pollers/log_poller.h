@@ -26,9 +26,9 @@ class LogPollers {
   struct Memory;
   Task<void> Poll(WorkerId worker, absl::Duration first_wait);
   Task<void> PollOnce(WorkerId worker, InstanceId instance, Memory& memory);
-  // Whether a good poll says what is not to be believed yet.
-  static bool IsDoubtful(const eventpb::LogObserved& facts, worker::Observed::Phase known,
-                         absl::Time at, Memory& memory);
+  // Whether the `silent` log of a worker that got as far as `known` is not to be believed yet.
+  bool IsDoubtful(bool silent, worker::Observed::Phase known, absl::Time at,
+                  absl::Duration interval, Memory& memory);
   Task<void> Tell(WorkerId worker, worker::Command command);
   const worker::State* LiveWorker(const WorkerId& worker) const;
   // The rules of the worker's fleet as it is specified now.
@@ -41,6 +41,7 @@ class LogPollers {
     StatusOr<std::shared_ptr<const LogRules>> rules = Status(StatusCode::kUnknown, "");
   };
   std::map<FleetName, Rules> rules_;
+  absl::Time spoke_at_ = absl::InfinitePast();  // when a worker that runs was last heard
 };
 
 }  // namespace muster

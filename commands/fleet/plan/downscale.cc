@@ -22,7 +22,7 @@ int Tier(const Card& card, absl::Time now) {
     default:
       break;
   }
-  if (now - card.begun.at < kYoung || !card.produced) return 1;
+  if (OverAt(card.begun.at, kYoung, now) > now || !card.produced) return 1;
   return 2;
 }
 

@@ -118,8 +118,9 @@ TEST_F(ObservationTest, AFailedLogPollKeepsWhatIsKnown) {
 }
 
 TEST_F(ObservationTest, AWorkerThatRanHasNotLostItsContainerBeforeTenMinutesOfSayingSo) {
-  const WorkerId id = rig.LiveWorker();
+  const WorkerId id = rig.LiveWorker(), other = rig.LiveWorker(1);
   Say(id, Batch(7));
+  Say(other, Batch(7));
   Start();
   rig.rt.RunFor(absl::Minutes(1));
   rig.provider.logs[rig.State(id).instance].state = LogTail::State::kNoContainer;
@@ -128,6 +129,23 @@ TEST_F(ObservationTest, AWorkerThatRanHasNotLostItsContainerBeforeTenMinutesOfSa
   EXPECT_GE(Seen(id).log_failures, 2);
   rig.rt.RunFor(absl::Minutes(3));
   EXPECT_TRUE(Seen(id).no_container);
+}
+
+TEST_F(ObservationTest, SilenceIsUnknownUnlessOthersAreHeardOrItLastsAnHour) {
+  const LogTail silences[] = {
+      {LogTail::State::kNoContainer, "Error: No such container: C.7", false},
+      {LogTail::State::kDaemon, "Digest: sha256:ab", false},
+      {LogTail::State::kText, " \n", false},
+      {LogTail::State::kText, std::string(1000, 'x'), true}};
+  std::vector<WorkerId> ids;
+  for (int i = 0; i < 4; ++i) Say(ids.emplace_back(rig.LiveWorker(i)), Batch(7));
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  for (int i = 0; i < 4; ++i) rig.provider.logs[rig.State(ids[i]).instance] = silences[i];
+  rig.rt.RunFor(absl::Minutes(58));
+  for (const WorkerId& id : ids) EXPECT_GE(Seen(id).log_failures, 2);
+  rig.rt.RunFor(absl::Minutes(4));
+  for (const WorkerId& id : ids) EXPECT_EQ(Seen(id).log_failures, 0);
 }
 
 TEST_F(ObservationTest, ABootingWorkerWithoutAContainerIsBelievedAtOnce) {

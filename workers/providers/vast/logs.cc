@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "workers/providers/vast/wire.h"
 
 namespace muster::vast {
 namespace {
@@ -175,6 +176,16 @@ std::string PlainText(std::string_view bytes) {
     rest.remove_prefix(end + 1);
   }
   return ToValidUtf8(out);
+}
+
+bool IsForeignPage(std::string_view bytes) {
+  const std::string_view whole = Trim(bytes);
+  if (whole.starts_with('{') && whole.ends_with('}')) return VerdictOf(whole) == Verdict::kFailure;
+  static constexpr std::string_view kPages[] = {"<!doctype ", "<html", "<?xml "};
+  return whole.ends_with('>') &&
+         std::any_of(std::begin(kPages), std::end(kPages), [&](std::string_view start) {
+           return absl::StartsWithIgnoreCase(ToAbsl(whole), ToAbsl(start));
+         });
 }
 
 LogTail ReadLog(std::string_view bytes, std::size_t bytes_max, bool cut_before) {

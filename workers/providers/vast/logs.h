@@ -18,6 +18,10 @@ bool IsAllowedLogUrl(std::string_view url, const std::vector<std::string>& log_h
 // after a carriage return shown as it ended, malformed UTF-8 as U+FFFD, other control bytes gone.
 std::string PlainText(std::string_view bytes);
 
+// Whether the bytes, as a whole, are what a host says for itself in the place of a log: a failure
+// in JSON, a page of HTML or XML. No program prints just that; a log may well contain it.
+bool IsForeignPage(std::string_view bytes);
+
 // The state and text behind the bytes of a log object. At most `bytes_max` of the end are kept,
 // from a line's start on (a longer line loses its front). `cut_before` = bytes are missing already.
 LogTail ReadLog(std::string_view bytes, std::size_t bytes_max, bool cut_before);

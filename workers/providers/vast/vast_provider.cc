@@ -380,6 +380,7 @@ Task<StatusOr<LogTail>> VastProvider::LookForLog(std::string url, absl::Time dea
     const std::string_view range = FindHeader(response->headers, "content-range");
     const bool cut = code == 206 && !absl::StartsWith(ToAbsl(range), "bytes 0-");
     const std::string_view text = code == 416 ? std::string_view() : response->body;
+    if (vast::IsForeignPage(text)) co_return vast::Nonsense("logs: a page, not a log", text);
     co_return vast::ReadLog(text, options_.log_bytes_max, cut);
   }
   if (code >= 300 && code < 400) {

@@ -43,6 +43,19 @@ TEST(VastLogs, FetchesOnlyFromListedHosts) {
   for (const UrlRow& row : rows) EXPECT_EQ(IsAllowedLogUrl(row.url, hosts), row.allowed) << row.url;
 }
 
+TEST(VastLogs, TakesNoPageForALog) {
+  EXPECT_TRUE(IsForeignPage(R"({"success":false,"msg":"failed"})"));
+  EXPECT_TRUE(IsForeignPage(" {\n \"success\": false\n}\n"));
+  EXPECT_TRUE(IsForeignPage("<!DOCTYPE html><html><h1>503</h1></html>\n"));
+  EXPECT_TRUE(IsForeignPage("<html>Bad gateway</html>"));
+  EXPECT_TRUE(IsForeignPage("<?xml version=\"1.0\"?><Error><Code>SlowDown</Code></Error>"));
+  EXPECT_FALSE(IsForeignPage(""));
+  EXPECT_FALSE(IsForeignPage("{\"loss\": 0.4}\n{\"loss\": 0.3}\n"));
+  EXPECT_FALSE(IsForeignPage("{\"loss\": 0.4}"));
+  EXPECT_FALSE(IsForeignPage("GPU OK\n{\"success\":false}"));
+  EXPECT_FALSE(IsForeignPage("<html> was what the hub answered\nretrying"));
+}
+
 TEST(VastLogs, ShowsAProgressBarAsItEnded) {
   EXPECT_EQ(PlainText("Upload:   0%\rUpload:  50%\rUpload: 100%\nnext\n"), "Upload: 100%\nnext\n");
   EXPECT_EQ(PlainText("line\r\nnext\r\n"), "line\nnext\n");

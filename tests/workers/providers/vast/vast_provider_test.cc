@@ -379,6 +379,12 @@ TEST_F(VastProviderTest, ARedirectedLogIsNotFollowed) {
   EXPECT_THAT(http.requests, SizeIs(2));
 }
 
+TEST_F(VastProviderTest, AFailureInThePlaceOfALogIsUnknownNeverText) {
+  http.On("PUT", "/request_logs/7/", {Http::Json(200, kResultUrl)});
+  http.On("GET", "s3.amazonaws.com", {Http::Json(200, R"({"success":false,"msg":"failed"})")});
+  EXPECT_EQ(TroubleOf(Log().status()), Trouble::kMalformed);
+}
+
 TEST_F(VastProviderTest, LogRequestsThatFailAreUnknownNeverText) {
   const std::pair<Http::Reply, Trouble> rows[] = {
       {Http::Json(404, R"({"error":"invalid_id","msg":"x"})"), Trouble::kNotFound},

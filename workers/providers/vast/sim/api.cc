@@ -141,7 +141,7 @@ double NumberOr(const Json& object, const char* field, double otherwise) {
 
 std::string TextOr(const Json& object, const char* field, std::string otherwise) {
   const auto it = object.find(field);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : otherwise;
+  return it != object.end() && it->is_string() ? it->get<std::string>() : std::move(otherwise);
 }
 
 StatusOr<bool> Meets(const Json& value, std::string_view op, const Json& wanted) {

@@ -205,6 +205,7 @@ SimReply SearchQuery(World& world, const Json& query) {
   if (limit < static_cast<double>(found.size())) found.resize(static_cast<std::size_t>(limit));
   if (found.size() > kRowsMax) found.resize(kRowsMax);
   std::vector<std::string> rows;
+  rows.reserve(found.size());
   for (const Candidate& candidate : found) {
     rows.push_back(Distorted(world, searching.Text(candidate)));
   }

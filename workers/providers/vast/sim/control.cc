@@ -189,7 +189,7 @@ SimReply Act(VastSim& sim, const Call& call, const std::string& kind, const std:
     for (const Json& line : body.value("lines", Json::array())) {
       if (line.is_string()) lines.push_back(line.get<std::string>());
     }
-    return Outcome(sim.ScriptLog(call.id, std::move(lines)));
+    return Outcome(sim.ScriptLog(call.id, lines));
   }
   return ErrorReply(404, "refused", Cat("nothing to do at /control/", kind, "/N/", action));
 }
@@ -215,7 +215,7 @@ SimReply HandleControl(VastSim& sim, const std::string& method, const std::strin
     if (parts[1] == "faults" && parts.size() == 3) {
       const std::optional<Trap> trap = TrapFromName(parts[2]);
       if (!trap.has_value()) return ErrorReply(404, "refused", "no such trap");
-      return JsonReply(200, {{"success", true}, {"cleared", sim.ClearFaults(*trap)}});
+      return JsonReply(200, {{"success", true}, {"cleared", sim.ClearFaults(trap)}});
     }
     if (parts[1] == "journal" && parts.size() == 2) {
       sim.ClearJournal();

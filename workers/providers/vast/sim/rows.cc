@@ -36,7 +36,7 @@ void AddMachine(RowWriter& row, const Machine& m, int gpus) {
   row.Number("cpu_ghz", 3.7);
   row.Int("cpu_cores", m.cpu_cores);
   row.Number("cpu_cores_effective", Clean(m.cpu_cores * share));
-  row.Int("cpu_ram", 32036 * static_cast<int>(m.taken.size()));
+  row.Int("cpu_ram", 32036 * static_cast<std::int64_t>(m.taken.size()));
   row.Int("has_avx", 1);
   row.Text("mobo_name", "X570");
   row.Number("disk_bw", 2120);
@@ -197,7 +197,7 @@ std::string OfferText(const OfferRow& offer, const Machine& m, const OfferPrice&
   row.Text("gpu_name", m.gpu.name);
   row.Int("id", offer.id);
   row.Int("ask_contract_id", offer.id);
-  row.Int("gpu_total_ram", m.gpu.ram_mb * offer.gpus);
+  row.Int("gpu_total_ram", std::int64_t{m.gpu.ram_mb} * offer.gpus);
   row.Number("dph_base", price.base);
   row.Number("dph_total", price.total);
   row.Number("discounted_dph_total", price.total);
@@ -249,7 +249,7 @@ std::string InstanceText(World& world, const Contract& contract) {
   AddStatus(row, contract);
   AddMachine(row, m, contract.gpus);
   row.Text("gpu_name", fires(Trap::kGpuNameBlank) ? Cat(m.gpu.name, " ") : m.gpu.name);
-  row.Int("gpu_totalram", m.gpu.ram_mb * contract.gpus);
+  row.Int("gpu_totalram", std::int64_t{m.gpu.ram_mb} * contract.gpus);
   AddAccess(row, contract);
   AddOrder(row, contract.order);
   row.Number("dph_base", Clean(gpu));

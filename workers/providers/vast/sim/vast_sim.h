@@ -210,13 +210,13 @@ class VastSim final : public SimServer {
     return FailWorker(instance, FailureSpec{.how = how});
   }
   // Every present and later instance of the machine fails like this; kRepair heals the machine.
-  Status FailMachine(std::int64_t machine, FailureSpec spec);
+  Status FailMachine(std::int64_t machine, const FailureSpec& spec);
   // Replaces what the worker prints by `lines`, from now on exactly these.
-  Status ScriptLog(std::int64_t instance, std::vector<std::string> lines);
+  Status ScriptLog(std::int64_t instance, const std::vector<std::string>& lines);
   Status SetPrice(std::int64_t instance, double usd_per_hour);  // of a running contract
   Status SetOfferPrice(std::int64_t offer, double usd_per_hour);
   Status RemoveOffer(std::int64_t offer);  // somebody else rents it
-  std::int64_t AddForeign(ForeignSpec spec);
+  std::int64_t AddForeign(const ForeignSpec& spec);
 
   void SetCredit(double usd);
   void AddCredit(double usd);

@@ -103,7 +103,7 @@ Status VastSim::FailWorker(std::int64_t instance, FailureSpec spec) {
   return {};
 }
 
-Status VastSim::FailMachine(std::int64_t machine, FailureSpec spec) {
+Status VastSim::FailMachine(std::int64_t machine, const FailureSpec& spec) {
   Machine* found = world_->market.FindMachine(machine);
   if (found == nullptr) return NotFound(Cat("no machine ", machine));
   found->bad = spec;
@@ -116,7 +116,7 @@ Status VastSim::FailMachine(std::int64_t machine, FailureSpec spec) {
   return {};
 }
 
-Status VastSim::ScriptLog(std::int64_t instance, std::vector<std::string> lines) {
+Status VastSim::ScriptLog(std::int64_t instance, const std::vector<std::string>& lines) {
   Contract* contract = world_->Find(instance);
   if (contract == nullptr) return NotFound(Cat("no living instance ", instance));
   contract->program.Script(world_->now(), lines);
@@ -145,7 +145,7 @@ Status VastSim::RemoveOffer(std::int64_t offer) {
   return {};
 }
 
-std::int64_t VastSim::AddForeign(ForeignSpec spec) { return world_->AddForeign(spec).id; }
+std::int64_t VastSim::AddForeign(const ForeignSpec& spec) { return world_->AddForeign(spec).id; }
 
 void VastSim::SetCredit(double usd) { world_->SetCredit(usd); }
 void VastSim::AddCredit(double usd) { world_->SetCredit(world_->credit_usd() + usd); }
@@ -186,6 +186,7 @@ std::vector<LedgerLine> VastSim::Ledger() const {
   for (const auto& [id, contract] : world_->past) lines[id] = LineOf(contract, world_->now());
   for (const auto& [id, contract] : world_->living) lines[id] = LineOf(contract, world_->now());
   std::vector<LedgerLine> all;
+  all.reserve(lines.size());
   for (auto& [id, line] : lines) all.push_back(std::move(line));
   return all;
 }
