@@ -32,18 +32,19 @@ int Await(Session& s, const api::Operation& started) {
 
 }  // namespace
 
-int PlanAskDo(Session& s, const PlannedCall& call, const std::string& question) {
+int PlanAskDo(Session& s, const PlannedCall& call, const std::string& question,
+              const PlanCheck& check) {
   const bool dry = s.args.Has("dry-run");
   api::Operation planned;
   auto context = s.Context();
   grpc::Status status = call(context.get(), {.validate_only = true}, &planned);
   if (!status.ok()) return s.Fail(status);
+  if (const int code = check ? check(planned.plan()) : kOk; code != kOk) return code;
   if (!dry || !s.PrintStructured(planned, {planned.name()})) {
     PrintPlan(dry ? s.env.out : s.env.err, planned.plan(), {s.Color(), s.Wide(), s.Columns()});
   }
   if (dry) {
-    const bool changes = !planned.plan().steps().empty();
-    return changes && s.args.Has("detailed-exitcode") ? kChangesPending : kOk;
+    return HasChanges(planned.plan()) && s.args.Has("detailed-exitcode") ? kChangesPending : kOk;
   }
   if (!s.Confirm(question)) return s.env.in_is_terminal ? kOk : kRefused;
   api::Operation done;
