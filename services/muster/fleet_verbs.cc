@@ -19,7 +19,9 @@ int PrintFleets(Session& s, const api::ListFleetsResponse& answer, bool with_acc
   if (s.PrintStructured(answer, names)) return kOk;
   const absl::Time now = FromProto(answer.now());
   if (answer.fleets().empty()) {
-    s.env.out << (s.args.Has("at") ? "there were no fleets then\n" : "no fleets yet\n");
+    s.env.out << (s.args.Has("at")    ? "there were no fleets then\n"
+                  : s.args.Has("all") ? "no fleets yet\n"
+                                      : "no fleets now\n");
     if (!s.args.Has("at")) s.env.err << "next: muster init vast; muster apply -f fleet.yaml\n";
   } else {
     FleetTable(answer.fleets(), now).Print(s.env.out, s.Columns());

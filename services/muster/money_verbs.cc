@@ -66,7 +66,7 @@ int ShowHosts(Session& s) {
   if (s.PrintStructured(answer, names)) return kOk;
   if (answer.hosts().empty()) {
     s.env.out << (request.struck_only() ? "no machine has a live strike\n"
-                                        : "no machine is known yet\n");
+                                        : "no machine was measured or struck yet\n");
     return kOk;
   }
   Table table({"HOST", "GPU", ">STRIKES", "STATE", ">LAUNCHES", ">CAME UP", ">RATE", "LAST CAUSE"});

@@ -4,6 +4,18 @@
 namespace muster::cli {
 namespace {
 
+// "2 in BOOT (oldest 4s of 10m)" -> "2 in BOOT ": a clock that goes on is no news.
+std::string WithoutClocks(const std::string& progress) {
+  std::string kept;
+  int depth = 0;
+  for (const char c : progress) {
+    if (c == '(') ++depth;
+    if (depth == 0) kept += c;
+    if (c == ')') --depth;
+  }
+  return kept;
+}
+
 // Follows the operation until it is done, saying each new line of progress.
 int Await(Session& s, const api::Operation& started) {
   const auto context = s.Context();
@@ -13,8 +25,9 @@ int Await(Session& s, const api::Operation& started) {
   api::Operation operation;
   std::string last;
   while (reader->Read(&operation)) {
-    if (operation.progress() != last) s.env.err << "  " << operation.progress() << "\n";
-    last = operation.progress();
+    const std::string news = WithoutClocks(operation.progress());
+    if (news != last) s.env.err << "  " << operation.progress() << "\n";
+    last = news;
     if (operation.done()) break;
   }
   if (operation.done()) {

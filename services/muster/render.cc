@@ -128,12 +128,16 @@ void DescribeFleet(std::ostream& out, const api::Fleet& fleet, absl::Time now) {
        Cat(Usd(fleet.spent_today_micro_usd()),
            fleet.cap_day_micro_usd() > 0 ? Cat(" of ", Usd(fleet.cap_day_micro_usd())) : ""));
   Line(out, "total", Usd(fleet.spent_total_micro_usd()));
-  Line(out, "worst case",
-       Cat(Usd(fleet.worst_case_micro_usd()), " until midnight UTC if muster stops now"));
-  Line(out, "work",
-       Cat(Rate(fleet.rate_per_s()), " ", fleet.work_unit(), "/s at ",
-           PerUnit(fleet.cost_per_unit_rate_micro_usd()), " per ", fleet.work_unit(),
-           "/s and hour"));
+  if (!fleet.ended()) {
+    Line(out, "worst case",
+         Cat(Usd(fleet.worst_case_micro_usd()), " until midnight UTC if muster stops now"));
+  }
+  if (fleet.rate_per_s() > 0) {
+    Line(out, "work",
+         Cat(Rate(fleet.rate_per_s()), " ", fleet.work_unit(), "/s at ",
+             PerUnit(fleet.cost_per_unit_rate_micro_usd()), " per ", fleet.work_unit(),
+             "/s and hour"));
+  }
   if (fleet.upload_interval_s() > 0) {
     Line(out, "upload every", FormatSpan(absl::Seconds(fleet.upload_interval_s())));
   }

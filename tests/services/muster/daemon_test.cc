@@ -135,6 +135,16 @@ TEST_F(Daemon, DescribeKnowsFleetsWorkersAndAccounts) {
   EXPECT_THAT(Muster({"describe", "zeb/0"}).out, HasSubstr("spent          $0.08\n"));
 }
 
+TEST_F(Daemon, AFleetThatEndedIsNotShownAsIfItWorked) {
+  eventpb::FleetEnded ended;
+  bench_.log.Write("fleet/zeb", ended);
+  bench_.rt().RunUntilIdle();
+  EXPECT_THAT(Muster({"status"}).out, StartsWith("no fleets now\n"));
+  EXPECT_THAT(Muster({"status", "--all"}).out, HasSubstr("\nzeb "));
+  EXPECT_THAT(Muster({"describe", "zeb"}).out,
+              AllOf(Not(HasSubstr("worst case")), Not(HasSubstr("- games/s"))));
+}
+
 TEST_F(Daemon, TimesAreTakenAsPositionsMomentsOrSpans) {
   EXPECT_THAT(Muster({"get", "--at", "1"}).out, HasSubstr("no workers"));
   EXPECT_THAT(Muster({"get", "--at", "60m"}).out, HasSubstr("k7f2q"));
