@@ -73,15 +73,15 @@ api::Operation CommandApi::Answer(const Request& request, Target target, api::Pl
   return out;
 }
 
-Task<StatusOr<api::Operation>> CommandApi::Execute(Request request, Target target, api::Plan plan,
-                                                   std::function<Task<StatusOr<std::uint64_t>>()> act,
-                                                   std::string progress) {
+Task<StatusOr<api::Operation>> CommandApi::Execute(
+    Request request, Target target, api::Plan plan,
+    std::function<Task<StatusOr<std::uint64_t>>()> act, std::string progress) {
   std::uint64_t position = 0;
   if (!request.validate_only) {
     CO_ASSIGN_OR_RETURN(position, co_await act());
   }
-  api::Operation answer = Answer(request, std::move(target), std::move(plan), position,
-                                 std::move(progress));
+  api::Operation answer =
+      Answer(request, std::move(target), std::move(plan), position, std::move(progress));
   if (request.validate_only) co_return answer;
   co_return co_await book_.Finish(std::move(request), std::move(answer), position);
 }
@@ -132,8 +132,8 @@ Task<StatusOr<api::Operation>> CommandApi::ApplyFleet(api::ApplyFleetRequest mes
                           plan.id(), " now"),
                       {{"next", "look at the new plan: muster plan -f FILE"}});
   }
-  const std::string progress = Cat("fleet ", spec.name(), " applied: ", plan.adds(),
-                                   " to add, ", plan.destroys(), " to destroy");
+  const std::string progress = Cat("fleet ", spec.name(), " applied: ", plan.adds(), " to add, ",
+                                   plan.destroys(), " to destroy");
   const FleetName name(spec.name());
   const auto act = [=, this] { return TellFleet(name, fleet::Apply{spec}, request.origin); };
   co_return co_await Execute(request, {name.str(), name.str()}, std::move(plan), act, progress);
@@ -157,8 +157,7 @@ Task<StatusOr<api::Operation>> CommandApi::ScaleFleet(api::ScaleFleetRequest mes
   co_return co_await Execute(request, {name.str(), name.str()}, std::move(plan), act, progress);
 }
 
-Task<StatusOr<api::Operation>> CommandApi::DownFleet(api::DownFleetRequest message,
-                                                     Caller caller) {
+Task<StatusOr<api::Operation>> CommandApi::DownFleet(api::DownFleetRequest message, Caller caller) {
   const Request request = book_.Begin("down", message, caller);
   CO_ASSIGN_OR_RETURN(const auto first, book_.Repeated<api::Operation>(request));
   if (first.has_value()) co_return *first;

@@ -68,8 +68,7 @@ StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const std::string
   options.pem_key_cert_pairs.push_back({key, cert});
   if (!tls.client_ca_file.empty()) {
     MUSTER_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem(tls.client_ca_file));
-    options.client_certificate_request =
-        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
+    options.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
   }
   return grpc::SslServerCredentials(options);
 }

@@ -1,5 +1,5 @@
-// From an observation that is appended to the intent that follows from it, with 10,000 workers in the
-// real store while 100 calls hang: 99 % within 10 ms.
+// From an observation that is appended to the intent that follows from it, with 10,000 workers in
+// the real store while 100 calls hang: 99 % within 10 ms.
 //
 //   bench_reaction [FOLDER]     where the store goes; a folder on the disk to be measured
 // Links: muster_handler muster_eventstore muster_os muster_spec_files
@@ -70,10 +70,10 @@ Task<void> Adopt(Handler& handler, int index, absl::Time now) {
 }
 
 Task<void> Fill(OsRuntime& rt, Handler& handler) {
-  const auto spec = ParseFleetFile(
-      Cat("name: zeb\nworkers: ", kWorkers,
-          "\nmarket: {price_max: $0.09/h}\nlaunch: {onstart: echo hello}\n"),
-      "bench.yaml");
+  const auto spec =
+      ParseFleetFile(Cat("name: zeb\nworkers: ", kWorkers,
+                         "\nmarket: {price_max: $0.09/h}\nlaunch: {onstart: echo hello}\n"),
+                     "bench.yaml");
   Must(spec.status());
   fleet::Command apply = fleet::Apply{*spec};
   Must((co_await handler.Fleet(FleetName("zeb"), std::move(apply), Bench())).status());

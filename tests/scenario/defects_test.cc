@@ -43,8 +43,8 @@ TEST(Defect20, ACreateThatHangsHoldsUpNoOtherDecision) {
   // The first of two new places gets a create that never answers, within its deadline of a minute.
   s.sim().SetFault({.trap = Trap::kHangBefore, .endpoint = "PUT asks/{id}", .times = 1});
   s.Scale("zeb", 5);
-  ASSERT_TRUE(s.Until([&] { return s.Log(EventKind::kLaunchRequested).size() >= 5; },
-                      absl::Seconds(10)));
+  ASSERT_TRUE(
+      s.Until([&] { return s.Log(EventKind::kLaunchRequested).size() >= 5; }, absl::Seconds(10)));
   // Meanwhile the other place is filled,
   ASSERT_TRUE(s.Until([&] { return s.Alive().size() == 4; }, absl::Seconds(20)));
   // and a worker that must go goes, and logs and lists are read.
@@ -69,7 +69,9 @@ TEST(Defect21, SecretsReachTheMachinesEnvironmentAndNothingElse) {
   for (const EventKind kind : AllEventKinds()) {
     for (const eventpb::EventBody& body : s.Log(kind)) everything += body.SerializeAsString();
   }
-  const auto said = [&](std::string_view text) { return everything.find(text) != std::string::npos; };
+  const auto said = [&](std::string_view text) {
+    return everything.find(text) != std::string::npos;
+  };
   EXPECT_TRUE(said("env:HF_TOKEN"));
   EXPECT_TRUE(said(R"("HF_TOKEN":"[secret]")")) << "it was in the environment that was sent";
   EXPECT_FALSE(said("hf_scenario_token"));

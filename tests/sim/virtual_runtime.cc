@@ -107,8 +107,7 @@ bool VirtualRuntime::RunUntil(const std::function<bool()>& done, absl::Duration 
 void VirtualRuntime::DestroyTasks() {
   sleepers_.clear();
   // What frames do while they go (notify, post) meets the new context and comes to nothing there.
-  std::unique_ptr<asio::io_context> old =
-      std::exchange(io_, std::make_unique<asio::io_context>());
+  std::unique_ptr<asio::io_context> old = std::exchange(io_, std::make_unique<asio::io_context>());
   old.reset();
   sleepers_.clear();
   io_ = std::make_unique<asio::io_context>();

@@ -96,8 +96,7 @@ TEST(Defect16, ARestartRemembersSinceWhen) {
   eventpb::LogObserved bad = LogFacts("producing", 7);
   bad.set_error("CUDA error");
   Then(state, ObserveLog{bad, At(145), TestTimers(), 1}, At(145));
-  EXPECT_EQ(Then(state, ObserveLog{bad, At(500), TestTimers(), 1}, At(500)),
-            "worker.log_observed");
+  EXPECT_EQ(Then(state, ObserveLog{bad, At(500), TestTimers(), 1}, At(500)), "worker.log_observed");
   EXPECT_EQ(Seen(state).agreeing_polls, 2);
   EXPECT_EQ(Seen(state).facts_since, At(145));
   EXPECT_EQ(Seen(state).error_since.at, At(145));

@@ -103,7 +103,8 @@ TEST(Defect12, AWarningBeforeTheRefusalDoesNotHideThatCreditIsGone) {
   constexpr char kRefusal[] =
       R"({"success":false,"error":"insufficient_credit","msg":"Your account lacks credit."})";
   for (const char* before : {"", "DeprecationWarning: use the new client\n", "<!-- edge 7 -->\n\n",
-                             R"({"warning":"this endpoint will be retired"})" "\n"}) {
+                             R"({"warning":"this endpoint will be retired"})"
+                             "\n"}) {
     for (const int status : {200, 400, 402}) {
       const Status error = ErrorFromAnswer(C, {status, {}, Cat(before, kRefusal)});
       EXPECT_EQ(TroubleOf(error), Trouble::kNoCredit) << before << error.ToString();
