@@ -21,19 +21,22 @@ bool IsOneOf(const std::string& rule, std::initializer_list<const char*> rules) 
   return std::find(rules.begin(), rules.end(), rule) != rules.end();
 }
 
-// Failures that end a worker, unlike those that pass by themselves.
-bool Ends(Failure how) {
-  return how != Failure::kRecoveredError && how != Failure::kUploadsFail && how != Failure::kRepair;
+// Failures that end a worker, unlike those that pass by themselves. An error after which nothing
+// was done any more has not passed.
+bool Ends(const InstanceView& instance, const FailureSeen& seen) {
+  if (seen.how == Failure::kRecoveredError) return instance.last_batch <= seen.at;
+  return seen.how != Failure::kUploadsFail && seen.how != Failure::kRepair;
 }
 // Those that are nobody's but the machine's.
-bool MachineFault(Failure how) {
-  return Ends(how) && how != Failure::kImageError && how != Failure::kLaunchBroken &&
-         how != Failure::kStopped && how != Failure::kVanish;
+bool MachineFault(const InstanceView& instance, const FailureSeen& seen) {
+  return Ends(instance, seen) && seen.how != Failure::kImageError &&
+         seen.how != Failure::kLaunchBroken && seen.how != Failure::kStopped &&
+         seen.how != Failure::kVanish;
 }
 template <class Predicate>
 bool Failed(const InstanceView& instance, Predicate counts) {
   return std::any_of(instance.failures.begin(), instance.failures.end(),
-                     [&](const FailureSeen& seen) { return counts(seen.how); });
+                     [&](const FailureSeen& seen) { return counts(instance, seen); });
 }
 
 std::string FleetOf(const Facts& facts, const std::string& label) {
@@ -265,7 +268,8 @@ std::string FoldingAnewGivesTheSameWorld(const Facts& facts) {
 
 std::string RebuiltReadModelsAreTheLiveOnes(const Facts& facts) {
   const queries::ReadModels& live = facts.daemon.projector().models();
-  if (!facts.daemon.projector().status().ok()) return std::string(Message(facts.daemon.projector().status()));
+  const Status& following = facts.daemon.projector().status();
+  if (!following.ok()) return std::string(Message(following));
   if (live.position() != facts.daemon.store().Head()) return "";  // still reading
   queries::ReadModels anew(facts.daemon.store());
   Status bad;

@@ -266,7 +266,9 @@ class Storm {
     const auto living = sim_.Instances();
     if (living.empty()) return;
     const vastsim::InstanceView& one = living[rng_.Below(living.size())];
-    const Failure how = kKinds[rng_.Below(std::size(kKinds))];
+    Failure how = kKinds[rng_.Below(std::size(kKinds))];
+    const bool launch = how == Failure::kLaunchBroken || how == Failure::kImageError;
+    if (launch && one.batches > 0) how = Failure::kStall;  // what worked was launched well
     Did(Cat("instance ", one.id, " gets ", vastsim::FailureName(how)));
     (void)sim_.FailWorker(one.id, {.how = how, .span = absl::Minutes(30) * rng_.Unit()});
   }

@@ -35,7 +35,7 @@ class Effects::Impl {
 
 void Effects::Impl::Start() {
   listening = context.link.handler.Listen([this](const Written& written) { On(written); });
-  for (const auto& [id, state] : context.world().workers) {
+  for (const auto& [id, state] : context.world().WorkersInOrder()) {
     if (state->identity.provider == context.provider()) Resume(id, *state);
   }
   for (const auto& [name, fleet] : context.world().fleets) {

@@ -62,9 +62,8 @@ void Observation::Impl::Start() {
   }
   const absl::Duration spread =
       context.Interval(&specpb::Timers::log_poll_s, context.options.log_poll);
-  for (const auto& [instance, id] : world.by_instance) {
-    const worker::State* state = world.FindWorker(id);
-    if (state == nullptr || state->identity.provider != context.provider()) continue;
+  for (const auto& [id, state] : world.WorkersInOrder()) {
+    if (state->identity.provider != context.provider()) continue;
     if (state->live() != nullptr) logs.Begin(id, spread);
   }
   context.group.Spawn("list", list.Run());
