@@ -220,8 +220,8 @@ void Io(Ar& ar, worker::Destroying& v) {
 }
 template <class Ar>
 void Io(Ar& ar, worker::Ended& v) {
-  auto& [a, b, c, d, e] = v;
-  All(ar, a, b, c, d, e);
+  auto& [a, b, c, d, e, f] = v;
+  All(ar, a, b, c, d, e, f);
 }
 template <class Ar>
 void Io(Ar& ar, worker::Phase& v) {

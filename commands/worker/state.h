@@ -111,7 +111,8 @@ struct Observed {
   Stamp instance_failing_since;
   Stamp instance_failed;
 
-  // Where the no-progress clock starts: a container that was started anew gets its time again.
+  // Where the no-progress clock starts: a container that was started anew gets its time again,
+  // and one that stood still gets the time it stood.
   Stamp progress_clock() const { return progress.at > phase_since.at ? progress : phase_since; }
 };
 
@@ -147,6 +148,7 @@ struct Ended {
   std::string rule;      // of the condemnation, if any
   bool replace = false;
   std::optional<eventpb::LaunchRejected::Reason> rejected;
+  double strike_weight = 0;
 };
 
 using Phase = std::variant<NonExistent, Launching, Live, Destroying, Ended>;

@@ -92,6 +92,7 @@ std::optional<Departure> DepartureOf(const worker::State& state) {
   departure.at = ended->at;
   departure.rule = ended->rule;
   departure.replace = ended->replace;
+  departure.strike_weight = ended->strike_weight;
   if (ended->how == eventpb::WorkerEnded::VANISHED) {
     departure.kind = Departure::Kind::kVanished;
   } else if (ended->how == eventpb::WorkerEnded::NEVER_BEGAN) {

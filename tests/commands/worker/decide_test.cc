@@ -62,8 +62,8 @@ TEST(WorkerDecide, ASecondInstanceForOneTokenIsRefusedByName) {
 }
 
 TEST(WorkerDecide, ARefusedLaunchEndsItInTheSameAppendAndCostsNothing) {
-  const auto decided = Decide(
-      LaunchingWorker(), LaunchRefused{LaunchRejected::OFFER_GONE, "no_such_ask"}, {At(5)});
+  const auto decided =
+      Decide(LaunchingWorker(), LaunchRefused{LaunchRejected::OFFER_GONE, "no_such_ask"}, {At(5)});
   ASSERT_EQ(Kinds(decided), "worker.launch_rejected worker.ended");
   EXPECT_EQ((*decided)[1].worker_ended().how(), eventpb::WorkerEnded::NEVER_BEGAN);
   EXPECT_EQ((*decided)[1].worker_ended().spent_micro_usd(), 0);

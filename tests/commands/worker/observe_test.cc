@@ -139,8 +139,9 @@ TEST(WorkerObserve, AListFromBeforeTheCondemnationCounts) {
 }
 TEST(WorkerObserve, ADestroyedInstanceThatIsStillListedStaysOpen) {
   State state = SeenWorker();
-  Given(state, {Wrap(Verdict()), DestroyAsked(),
-                DestroyAnsweredWith(eventpb::DestroyAnswered::ACCEPTED)}, At(310));
+  Given(state,
+        {Wrap(Verdict()), DestroyAsked(), DestroyAnsweredWith(eventpb::DestroyAnswered::ACCEPTED)},
+        At(310));
   Then(state, Miss(state, At(315)), At(315));
   Then(state, See(state, Running(), At(330)), At(330));
   EXPECT_EQ(Kinds(Miss(state, At(345))), "worker.instance_absent");

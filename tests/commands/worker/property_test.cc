@@ -33,26 +33,41 @@ Instance RandomInstance(Rng& rng) {
 Command RandomCommand(Rng& rng, absl::Time at) {
   using Answer = eventpb::DestroyAnswered;
   eventpb::WorkerHealthChanged health;
-  health.set_health(OneOf(rng, {eventpb::WorkerHealthChanged::HEALTHY,
-                                eventpb::WorkerHealthChanged::STALLED}));
+  health.set_health(
+      OneOf(rng, {eventpb::WorkerHealthChanged::HEALTHY, eventpb::WorkerHealthChanged::STALLED}));
   switch (rng.Below(18)) {
-    case 0: return RequestLaunch{Intent()};
-    case 1: return Condemn{Verdict()};
-    case 2: return RequestStart{Because("credit-back")};
-    case 3: return ReportHealth{health};
-    case 4: return LaunchAnswered{InstanceId(rng.Chance(0.9) ? "i1" : "i2")};
-    case 5: return LaunchRefused{eventpb::LaunchRejected::OFFER_GONE, ""};
-    case 6: return LaunchLost{"timeout"};
-    case 7: return LaunchSettledAbsent{static_cast<int>(rng.Below(4)), absl::Minutes(5)};
-    case 8: return DestroyAnswer{OneOf(rng, {Answer::ACCEPTED, Answer::UNCLEAR}), ""};
-    case 9: return RetryDestroy{};
-    case 10: return StartAnswer{rng.Chance(0.5), ""};
-    case 11: return ObserveAbsence{rng.Chance(0.1), at};
-    case 12: return ObserveFailure{rng.Chance(0.5) ? "log" : "instance", "", at,
-                                   static_cast<int>(rng.Below(4))};
+    case 0:
+      return RequestLaunch{Intent()};
+    case 1:
+      return Condemn{Verdict()};
+    case 2:
+      return RequestStart{Because("credit-back")};
+    case 3:
+      return ReportHealth{health};
+    case 4:
+      return LaunchAnswered{InstanceId(rng.Chance(0.9) ? "i1" : "i2")};
+    case 5:
+      return LaunchRefused{eventpb::LaunchRejected::OFFER_GONE, ""};
+    case 6:
+      return LaunchLost{"timeout"};
+    case 7:
+      return LaunchSettledAbsent{static_cast<int>(rng.Below(4)), absl::Minutes(5)};
+    case 8:
+      return DestroyAnswer{OneOf(rng, {Answer::ACCEPTED, Answer::UNCLEAR}), ""};
+    case 9:
+      return RetryDestroy{};
+    case 10:
+      return StartAnswer{rng.Chance(0.5), ""};
+    case 11:
+      return ObserveAbsence{rng.Chance(0.1), at};
+    case 12:
+      return ObserveFailure{rng.Chance(0.5) ? "log" : "instance", "", at,
+                            static_cast<int>(rng.Below(4))};
     case 13:
-    case 14: return ObserveInstance{RandomInstance(rng), at};
-    default: return ObserveLog{RandomFacts(rng), at, TestTimers()};
+    case 14:
+      return ObserveInstance{RandomInstance(rng), at};
+    default:
+      return ObserveLog{RandomFacts(rng), at, TestTimers()};
   }
 }
 

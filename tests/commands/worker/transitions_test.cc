@@ -97,8 +97,8 @@ std::string Table() {
   out << "\n# phase + command -> events, or the refusal\n";
   for (const Exemplar& from : Exemplars()) {
     for (const auto& [name, command] : Commands()) {
-      out << from.name << " + " << name << " -> "
-          << Kinds(Decide(from.state, command, {At(5000)})) << "\n";
+      out << from.name << " + " << name << " -> " << Kinds(Decide(from.state, command, {At(5000)}))
+          << "\n";
     }
   }
   return out.str();
