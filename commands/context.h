@@ -20,6 +20,14 @@ struct Stamp {
   friend bool operator==(const Stamp&, const Stamp&) = default;
 };
 
+// When `span` after the stored time `at` is over. A time that is yet to come means that the clock
+// was set back since it was stored. How long ago it was then nobody knows, and waiting until that
+// time comes again would hold up everything for as long as the clock went back: so it counts as
+// over. Small corrections of a clock are none.
+inline absl::Time OverAt(absl::Time at, absl::Duration span, absl::Time now) {
+  return at > now + absl::Minutes(1) ? absl::InfinitePast() : at + span;
+}
+
 // Comes in with each command: decisions never ask a clock.
 struct DecideContext {
   absl::Time now;

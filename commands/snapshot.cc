@@ -198,8 +198,8 @@ template <class Ar>
 void Io(Ar&, worker::NonExistent&) {}
 template <class Ar>
 void Io(Ar& ar, worker::Launching& v) {
-  auto& [a, b, c] = v;
-  All(ar, a, b, c);
+  auto& [a, b, c, d] = v;
+  All(ar, a, b, c, d);
 }
 template <class Ar>
 void Io(Ar& ar, worker::Observed& v) {
@@ -215,13 +215,13 @@ void Io(Ar& ar, worker::Live& v) {
 }
 template <class Ar>
 void Io(Ar& ar, worker::Destroying& v) {
-  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = v;
-  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m);
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n] = v;
+  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n);
 }
 template <class Ar>
 void Io(Ar& ar, worker::Ended& v) {
-  auto& [a, b, c, d, e, f] = v;
-  All(ar, a, b, c, d, e, f);
+  auto& [a, b, c, d, e, f, g, h] = v;
+  All(ar, a, b, c, d, e, f, g, h);
 }
 template <class Ar>
 void Io(Ar& ar, worker::Phase& v) {

@@ -1,10 +1,9 @@
-#include "commands/account/commands.h"
-
 #include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <set>
 
+#include "commands/account/commands.h"
 #include "eventstore/base/sha256.h"
 #include "eventstore/events/account_events.h"
 
@@ -61,9 +60,8 @@ Result On(const State& state, const EndCreditWait& command, const DecideContext&
 }
 
 bool Has(const State& state, TroubleKind kind, const std::string& endpoint) {
-  return std::any_of(state.troubles.begin(), state.troubles.end(), [&](const Ongoing& o) {
-    return o.kind == kind && o.endpoint == endpoint;
-  });
+  return std::any_of(state.troubles.begin(), state.troubles.end(),
+                     [&](const Ongoing& o) { return o.kind == kind && o.endpoint == endpoint; });
 }
 
 Result On(const State& state, const BeginTrouble& command, const DecideContext&) {

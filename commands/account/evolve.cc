@@ -10,9 +10,8 @@ void Begin(State& state, const eventpb::AccountTroubleBegan& e, const Stamp& rec
   state.troubles.push_back({e.kind(), e.endpoint(), e.detail(), recorded});
 }
 void End(State& state, const eventpb::AccountTroubleEnded& e) {
-  std::erase_if(state.troubles, [&](const Ongoing& o) {
-    return o.kind == e.kind() && o.endpoint == e.endpoint();
-  });
+  std::erase_if(state.troubles,
+                [&](const Ongoing& o) { return o.kind == e.kind() && o.endpoint == e.endpoint(); });
 }
 
 void See(State& state, const eventpb::OffersObserved& e, const Stamp& recorded) {

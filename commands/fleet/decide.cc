@@ -1,7 +1,6 @@
-#include "commands/fleet/commands.h"
-
 #include <algorithm>
 
+#include "commands/fleet/commands.h"
 #include "eventstore/events/fleet_events.h"
 
 namespace muster::fleet {
@@ -95,8 +94,8 @@ Result On(const State& state, const RecordPreflight& command, const DecideContex
     return InvalidArgument("a check needs its name and its result");
   }
   if (check.fleet_version() != state.fleet_version) {
-    return FailedPrecondition(Cat("the check was of version ", check.fleet_version(), ", now is ",
-                                  state.fleet_version));
+    return FailedPrecondition(
+        Cat("the check was of version ", check.fleet_version(), ", now is ", state.fleet_version));
   }
   const auto known = state.preflight.find(check.name());
   if (known != state.preflight.end() && known->second.result == check.result()) {

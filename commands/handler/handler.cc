@@ -213,8 +213,7 @@ Task<StatusOr<Outcome>> Handler::Attempt(const Job& job) {
       ToNewEvents(events, job.stream, version, job.origin, occurred_at, rt_.rng());
   Outcome outcome;
   for (std::size_t i = 0; i < events.size(); ++i) {
-    outcome.events.push_back(
-        {job.stream, 0, version + 1 + i, added[i].id, std::move(events[i])});
+    outcome.events.push_back({job.stream, 0, version + 1 + i, added[i].id, std::move(events[i])});
   }
   const StatusOr<Appended> appended =
       co_await store_.Append(job.stream, Expect{version}, std::move(added), now);
@@ -313,8 +312,7 @@ Status Handler::CheckAcross(const WorkerId& id, const worker::Command& command) 
   const InstanceId claimed = Claimed(command);
   if (claimed.empty()) return absl::OkStatus();
   const auto taken = [&](const WorkerId& owner) {
-    return FailedPrecondition(
-        Cat("instance ", claimed.str(), " is that of worker ", owner.str()));
+    return FailedPrecondition(Cat("instance ", claimed.str(), " is that of worker ", owner.str()));
   };
   const auto owner = world_.by_instance.find(claimed);
   if (owner != world_.by_instance.end() && owner->second != id) return taken(owner->second);
@@ -443,8 +441,8 @@ Task<StatusOr<eventpb::CommandAccepted>> Handler::RecordRequest(std::string requ
     if (known->digest() == accepted.digest() && known->method() == accepted.method()) {
       return Events{};
     }
-    return AlreadyExists(Cat("request ", accepted.request_id(), " was another one: ",
-                             known->method()));
+    return AlreadyExists(
+        Cat("request ", accepted.request_id(), " was another one: ", known->method()));
   };
   origin.idempotency_key.clear();
   Job job{stream, version, decide, absl::InfinitePast(), std::move(origin)};

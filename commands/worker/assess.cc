@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "commands/worker/status_text.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/overloaded.h"
 #include "eventstore/base/strings.h"
@@ -57,7 +58,7 @@ class Judge {
   using Phase = Observed::Phase;
 
   bool FreshUntil(const Stamp& fact, absl::Duration age_max) {
-    const absl::Time stale = fact.at + age_max + kSlack;
+    const absl::Time stale = OverAt(fact.at, age_max + kSlack, now_);
     if (now_ > stale) return false;
     Due(stale + absl::Microseconds(1));
     return true;
@@ -109,6 +110,23 @@ class Judge {
     verdict.evidence.set_policy_version(around_.policy_version);
     Cite(verdict.evidence, facts);
     out_.verdict = std::move(verdict);
+  }
+
+  // What the provider says of a container that does not run; once it ran, old words mean nothing.
+  StatusText Told() const {
+    return seen_.actual == ActualStatus::kRunning ? StatusText{}
+                                                  : JudgeStatusText(seen_.status_message);
+  }
+  // The fault of not running: as the provider tells it, else `otherwise`.
+  specpb::Fault Blamed(specpb::Fault otherwise) const {
+    const StatusText told = Told();
+    return told.fault == specpb::FAULT_UNSPECIFIED ? otherwise : told.fault;
+  }
+  // "loading for 10m0s >= 10m0s; manifest unknown: Error response from ..."
+  std::string WithWords(std::string text) const {
+    const StatusText told = Told();
+    if (told.words.empty()) return text;
+    return Cat(text, "; ", told.words, ": ", Ellipsize(seen_.status_message, 160));
   }
 
   static std::string Compared(absl::Duration span, absl::Duration limit) {
@@ -203,7 +221,8 @@ class Judge {
     Running("offline", span, limit);
     Due(since.at + limit);
     if (span < limit) return true;
-    Condemn("offline", fault, Cat(ActualStatusName(seen_.actual), " for ", Compared(span, limit)),
+    Condemn("offline", Blamed(fault),
+            WithWords(Cat(ActualStatusName(seen_.actual), " for ", Compared(span, limit))),
             SpanMeasure("offline", span, limit), {&since, &seen_.instance});
     return true;
   }
@@ -239,8 +258,8 @@ class Judge {
     Running("boot", span, clocks_.boot);
     Due(since.at + clocks_.boot);
     if (span < clocks_.boot) return true;
-    Condemn("stuck-boot", specpb::MACHINE,
-            Cat(ActualStatusName(seen_.actual), " for ", Compared(span, clocks_.boot)),
+    Condemn("stuck-boot", Blamed(specpb::MACHINE),
+            WithWords(Cat(ActualStatusName(seen_.actual), " for ", Compared(span, clocks_.boot))),
             SpanMeasure("boot", span, clocks_.boot), {&since, &seen_.instance});
     return true;
   }
@@ -277,10 +296,11 @@ class Judge {
     switch (seen_.phase) {
       case Phase::kBoot:
         return Clock("stuck-boot", H::BOOT, "BOOT", seen_.phase_since, clocks_.boot,
-                     specpb::MACHINE);
+                     Blamed(specpb::MACHINE));
       case Phase::kSetup:
+        // A start script of ours that is broken looks the same until one of them has worked.
         return Clock("stuck-setup", H::SETUP, "SETUP", seen_.phase_since, clocks_.setup,
-                     specpb::MACHINE);
+                     specpb::FAULT_UNSPECIFIED);
       case Phase::kStarted:
         return Clock("stuck-warmup", H::WARMUP, "WARMUP", seen_.phase_since,
                      clocks_.warmup * (seen_.busy ? kBusyFactor : 1), specpb::FAULT_UNSPECIFIED);
@@ -296,8 +316,8 @@ class Judge {
         {&since, &seen_.log});
     Running(name, now_ - since.at, limit);
     if (span < limit || !Agreed()) return true;
-    Condemn(rule, fault, Cat(name, " for ", Compared(span, limit)), SpanMeasure(name, span, limit),
-            {&since, &seen_.log});
+    Condemn(rule, fault, WithWords(Cat(name, " for ", Compared(span, limit))),
+            SpanMeasure(name, span, limit), {&since, &seen_.log});
     return true;
   }
   bool NoProgress() {

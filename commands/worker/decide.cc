@@ -166,8 +166,8 @@ Result On(const State& state, const LaunchRefused& command, const DecideContext&
   eventpb::LaunchRejected rejected;
   rejected.set_reason(command.reason);
   rejected.set_detail(StoredText(command.detail));
-  return Events{Wrap(rejected), EndOf(state, eventpb::WorkerEnded::NEVER_BEGAN,
-                                      "definite refusal", context.now)};
+  return Events{Wrap(rejected),
+                EndOf(state, eventpb::WorkerEnded::NEVER_BEGAN, "definite refusal", context.now)};
 }
 
 Result On(const State& state, const LaunchLost& command, const DecideContext& context) {
@@ -190,11 +190,9 @@ Result On(const State& state, const LaunchSettledAbsent& command, const DecideCo
   if (!Is(state, Launching{})) return Refusal(state, "the launch is settled already");
   eventpb::LaunchNotFound lost;
   lost.set_lookups(command.lookups);
-  lost.set_waited_s(
-      absl::ToInt64Seconds(std::max(command.waited, absl::ZeroDuration())));
-  return Events{Wrap(lost),
-                EndOf(state, eventpb::WorkerEnded::NEVER_BEGAN,
-                      Cat(command.lookups, " complete lists"), context.now)};
+  lost.set_waited_s(absl::ToInt64Seconds(std::max(command.waited, absl::ZeroDuration())));
+  return Events{Wrap(lost), EndOf(state, eventpb::WorkerEnded::NEVER_BEGAN,
+                                  Cat(command.lookups, " complete lists"), context.now)};
 }
 
 Result On(const State& state, const DestroyAnswer& command, const DecideContext&) {
@@ -222,22 +220,21 @@ Result On(const State& state, const RetryDestroy&, const DecideContext&) {
   eventpb::DestroyRequested destroy;
   destroy.set_instance(destroying->instance.str());
   destroy.set_attempt(destroying->attempts + 1);
-  *destroy.mutable_evidence() = MakeEvidence(
-      destroying->rule, Cat("attempt ", destroying->attempts, " did not end it"), {},
-      {destroying->requested.position, destroying->last_answer.position});
+  *destroy.mutable_evidence() =
+      MakeEvidence(destroying->rule, Cat("attempt ", destroying->attempts, " did not end it"), {},
+                   {destroying->requested.position, destroying->last_answer.position});
   return Events{Wrap(destroy)};
 }
 
 }  // namespace
 
 StatusOr<Events> Decide(const State& state, const Command& command, const DecideContext& context) {
-  return std::visit(
-      Overloaded{[&](const ObserveInstance& c) { return Observe(state, c, context); },
-                 [&](const ObserveAbsence& c) { return Observe(state, c, context); },
-                 [&](const ObserveLog& c) { return Observe(state, c, context); },
-                 [&](const ObserveFailure& c) { return Observe(state, c, context); },
-                 [&](const auto& c) { return On(state, c, context); }},
-      command);
+  return std::visit(Overloaded{[&](const ObserveInstance& c) { return Observe(state, c, context); },
+                               [&](const ObserveAbsence& c) { return Observe(state, c, context); },
+                               [&](const ObserveLog& c) { return Observe(state, c, context); },
+                               [&](const ObserveFailure& c) { return Observe(state, c, context); },
+                               [&](const auto& c) { return On(state, c, context); }},
+                    command);
 }
 
 }  // namespace muster::worker

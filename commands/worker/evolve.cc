@@ -158,6 +158,25 @@ void ApplyFailure(Observed& seen, const eventpb::ObservationFailed& failure,
   }
 }
 
+// A clock that was set back would stop all clocks that run against a worker until the old time
+// comes again. They start anew from where the clock stands now: nobody is judged by a time that
+// nobody knows, and none is spared for hours.
+void SetBack(Stamp& since, absl::Time at) {
+  if (since.seen() && since.at > at) since.at = at;
+}
+void SetBack(State& state, absl::Time at) {
+  SetBack(state.identity.begun, at);
+  auto* live = std::get_if<Live>(&state.phase);
+  if (live == nullptr) return;
+  Observed& seen = live->seen;
+  for (Stamp* since :
+       {&live->accepted, &live->health_since, &live->last_start, &seen.status_since,
+        &seen.phase_since, &seen.progress, &seen.error_since, &seen.broken_since,
+        &seen.log_failing_since, &seen.instance_failing_since}) {
+    SetBack(*since, at);
+  }
+}
+
 // Follows one event from one phase; the visitor of (phase, event).
 struct Folder {
   State& state;
@@ -210,7 +229,10 @@ struct Folder {
     EnterLive(InstanceId(e.instance()), found ? state.identity.begun.at : recorded.at);
   }
   void Reject(const eventpb::LaunchRejected& e) {
-    if (auto* launching = std::get_if<Launching>(&state.phase)) launching->rejected = e.reason();
+    if (auto* launching = std::get_if<Launching>(&state.phase)) {
+      launching->rejected = e.reason();
+      launching->rejected_detail = e.detail();
+    }
   }
   void Unclear(const eventpb::LaunchUnclear& e) {
     auto* launching = std::get_if<Launching>(&state.phase);
@@ -275,6 +297,7 @@ struct Folder {
     destroying.instance = live->instance;
     destroying.requested = recorded;
     destroying.rule = evidence.rule();
+    destroying.summary = evidence.summary();
     destroying.in_flight = false;
     destroying.absent_lists = live->seen.absent_lists;
     destroying.absent_definite = live->seen.absent_definite;
@@ -312,8 +335,11 @@ struct Folder {
       ended.rule = destroying->rule;
       ended.replace = destroying->replace;
       ended.strike_weight = destroying->strike_weight;
+      ended.detail = destroying->summary;
+      ended.fault = destroying->fault;
     } else if (const auto* launching = std::get_if<Launching>(&state.phase)) {
       ended.rejected = launching->rejected;
+      ended.detail = launching->rejected_detail;
     }
     Accrue(state, recorded.at);
     state.price = {};
@@ -444,6 +470,7 @@ std::string_view LogPhaseName(Observed::Phase phase) {
 void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded) {
   ++state.version;
   state.last_position = recorded.position;
+  SetBack(state, recorded.at);
   Folder folder{state, recorded};
   using B = eventpb::EventBody;
   switch (body.kind_case()) {

@@ -31,14 +31,16 @@ bool Unwell(ActualStatus status) {
     case ActualStatus::kNone:
     case ActualStatus::kCreated:
     case ActualStatus::kLoading:
-    case ActualStatus::kRunning: return false;
+    case ActualStatus::kRunning:
+      return false;
     case ActualStatus::kExited:
     case ActualStatus::kStopped:
     case ActualStatus::kFrozen:
     case ActualStatus::kTransient:
     case ActualStatus::kUnknown:
     case ActualStatus::kOffline:
-    case ActualStatus::kOther: return true;
+    case ActualStatus::kOther:
+      return true;
   }
   return true;
 }
@@ -86,9 +88,15 @@ std::vector<absl::Time> Deadlines(const Observed& seen, const specpb::Timers& ti
     if (seen.busy) add(since, span * kBusyFactor);
   };
   switch (seen.phase) {
-    case Observed::Phase::kBoot: add(seen.phase_since, clocks.boot); break;
-    case Observed::Phase::kSetup: add(seen.phase_since, clocks.setup); break;
-    case Observed::Phase::kStarted: add_with_busy(seen.phase_since, clocks.warmup); break;
+    case Observed::Phase::kBoot:
+      add(seen.phase_since, clocks.boot);
+      break;
+    case Observed::Phase::kSetup:
+      add(seen.phase_since, clocks.setup);
+      break;
+    case Observed::Phase::kStarted:
+      add_with_busy(seen.phase_since, clocks.warmup);
+      break;
     case Observed::Phase::kProducing:
       add_with_busy(seen.progress_clock(), clocks.no_progress);
       break;
@@ -102,9 +110,8 @@ bool WorthWriting(const Observed& seen, const Observed& after, const ObserveLog&
   if (!seen.log.seen() || seen.log_failures > 0 || !SameFacts(seen, after)) return true;
   if (Due(seen.log, command.at, kRefresh)) return true;
   const std::vector<absl::Time> deadlines = Deadlines(seen, command.timers);
-  const bool run_out = std::any_of(deadlines.begin(), deadlines.end(), [&](absl::Time deadline) {
-    return deadline <= command.at;
-  });
+  const bool run_out = std::any_of(deadlines.begin(), deadlines.end(),
+                                   [&](absl::Time deadline) { return deadline <= command.at; });
   const bool newly = std::any_of(deadlines.begin(), deadlines.end(), [&](absl::Time deadline) {
     return seen.log.at < deadline && deadline <= command.at;
   });
@@ -133,8 +140,7 @@ bool SameFacts(const eventpb::LogObserved& a, const eventpb::LogObserved& b) {
          a.container_id() == b.container_id();
 }
 
-StatusOr<Events> Observe(const State& state, const ObserveInstance& command,
-                         const DecideContext&) {
+StatusOr<Events> Observe(const State& state, const ObserveInstance& command, const DecideContext&) {
   if (state.ended()) return Events{};  // of a list that was asked for before the end
   const Observed* seen = SeenOf(state);
   if (seen == nullptr) return Refusal(state, "it has no instance yet");
@@ -147,8 +153,7 @@ StatusOr<Events> Observe(const State& state, const ObserveInstance& command,
   return Events{Wrap(facts)};
 }
 
-StatusOr<Events> Observe(const State& state, const ObserveAbsence& command,
-                         const DecideContext&) {
+StatusOr<Events> Observe(const State& state, const ObserveAbsence& command, const DecideContext&) {
   if (state.ended()) return Events{};
   const Observed* seen = SeenOf(state);
   if (seen == nullptr) return Refusal(state, "it has no instance yet");
@@ -190,8 +195,7 @@ StatusOr<Events> Observe(const State& state, const ObserveLog& command, const De
   return Events{Wrap(poll.facts)};
 }
 
-StatusOr<Events> Observe(const State& state, const ObserveFailure& command,
-                         const DecideContext&) {
+StatusOr<Events> Observe(const State& state, const ObserveFailure& command, const DecideContext&) {
   if (command.what != "log" && command.what != "instance") {
     return InvalidArgument(Cat("nothing called \"", command.what, "\" is observed"));
   }

@@ -60,6 +60,7 @@ struct Launching {
   int unclear = 0;  // unclear answers and fruitless look-ups so far
   Stamp last_unclear;
   std::optional<eventpb::LaunchRejected::Reason> rejected;  // WorkerEnded follows at once
+  std::string rejected_detail;
 };
 
 // The newest good observations. A failed one changes only `failures`.
@@ -130,6 +131,7 @@ struct Destroying {
   InstanceId instance;
   Stamp requested;       // first request
   std::string rule;      // why
+  std::string summary;   // the same in full
   bool replace = false;
   double strike_weight = 0;
   specpb::Fault fault = specpb::FAULT_UNSPECIFIED;
@@ -149,6 +151,8 @@ struct Ended {
   bool replace = false;
   std::optional<eventpb::LaunchRejected::Reason> rejected;
   double strike_weight = 0;
+  std::string detail;    // of the rejection, or the condemnation's summary
+  specpb::Fault fault = specpb::FAULT_UNSPECIFIED;
 };
 
 using Phase = std::variant<NonExistent, Launching, Live, Destroying, Ended>;

@@ -6,9 +6,9 @@
 namespace muster {
 namespace {
 
-constexpr std::array<std::string_view, 11> kNames = {
-    "none",   "created",   "loading", "running", "exited", "stopped",
-    "frozen", "transient", "unknown", "offline", "other"};
+constexpr std::array<std::string_view, 11> kNames = {"none",    "created", "loading", "running",
+                                                     "exited",  "stopped", "frozen",  "transient",
+                                                     "unknown", "offline", "other"};
 
 }  // namespace
 

@@ -8,50 +8,94 @@ namespace muster {
 std::string_view TypeName(EventKind kind) {
   using B = eventpb::EventBody;
   switch (kind) {
-    case B::kInstallationCreated: return "installation.created";
-    case B::kFleetApplied: return "fleet.applied";
-    case B::kFleetScaled: return "fleet.scaled";
-    case B::kFleetDownRequested: return "fleet.down_requested";
-    case B::kFleetEnded: return "fleet.ended";
-    case B::kFleetWaitChanged: return "fleet.wait_changed";
-    case B::kPreflightChecked: return "fleet.preflight_checked";
-    case B::kQuotaIntervalChanged: return "fleet.quota_interval_changed";
-    case B::kStrikesSuspended: return "fleet.strikes_suspended";
-    case B::kStrikesResumed: return "fleet.strikes_resumed";
-    case B::kFleetHealthChanged: return "fleet.health_changed";
-    case B::kLaunchRequested: return "worker.launch_requested";
-    case B::kLaunchAccepted: return "worker.launch_accepted";
-    case B::kLaunchRejected: return "worker.launch_rejected";
-    case B::kLaunchUnclear: return "worker.launch_unclear";
-    case B::kLaunchNotFound: return "worker.launch_not_found";
-    case B::kWorkerAdopted: return "worker.adopted";
-    case B::kInstanceObserved: return "worker.instance_observed";
-    case B::kInstanceAbsent: return "worker.instance_absent";
-    case B::kLogObserved: return "worker.log_observed";
-    case B::kObservationFailed: return "worker.observation_failed";
-    case B::kWorkerHealthChanged: return "worker.health_changed";
-    case B::kWorkerCondemned: return "worker.condemned";
-    case B::kDestroyRequested: return "worker.destroy_requested";
-    case B::kDestroyAnswered: return "worker.destroy_answered";
-    case B::kWorkerEnded: return "worker.ended";
-    case B::kStartRequested: return "worker.start_requested";
-    case B::kStartAnswered: return "worker.start_answered";
-    case B::kHostStruck: return "host.struck";
-    case B::kHostPardoned: return "host.pardoned";
-    case B::kStrikesImported: return "host.strikes_imported";
-    case B::kHostMeasured: return "host.measured";
-    case B::kCreditObserved: return "account.credit_observed";
-    case B::kCreditWaitBegan: return "account.credit_wait_began";
-    case B::kCreditProbed: return "account.credit_probed";
-    case B::kCreditWaitEnded: return "account.credit_wait_ended";
-    case B::kAccountTroubleBegan: return "account.trouble_began";
-    case B::kAccountTroubleEnded: return "account.trouble_ended";
-    case B::kOffersObserved: return "account.offers_observed";
-    case B::kOrphanFound: return "account.orphan_found";
-    case B::kOrphanResolved: return "account.orphan_resolved";
-    case B::kInstanceListObserved: return "account.instance_list_observed";
-    case B::kCommandAccepted: return "request.accepted";
-    case B::KIND_NOT_SET: break;
+    case B::kInstallationCreated:
+      return "installation.created";
+    case B::kFleetApplied:
+      return "fleet.applied";
+    case B::kFleetScaled:
+      return "fleet.scaled";
+    case B::kFleetDownRequested:
+      return "fleet.down_requested";
+    case B::kFleetEnded:
+      return "fleet.ended";
+    case B::kFleetWaitChanged:
+      return "fleet.wait_changed";
+    case B::kPreflightChecked:
+      return "fleet.preflight_checked";
+    case B::kQuotaIntervalChanged:
+      return "fleet.quota_interval_changed";
+    case B::kStrikesSuspended:
+      return "fleet.strikes_suspended";
+    case B::kStrikesResumed:
+      return "fleet.strikes_resumed";
+    case B::kFleetHealthChanged:
+      return "fleet.health_changed";
+    case B::kLaunchRequested:
+      return "worker.launch_requested";
+    case B::kLaunchAccepted:
+      return "worker.launch_accepted";
+    case B::kLaunchRejected:
+      return "worker.launch_rejected";
+    case B::kLaunchUnclear:
+      return "worker.launch_unclear";
+    case B::kLaunchNotFound:
+      return "worker.launch_not_found";
+    case B::kWorkerAdopted:
+      return "worker.adopted";
+    case B::kInstanceObserved:
+      return "worker.instance_observed";
+    case B::kInstanceAbsent:
+      return "worker.instance_absent";
+    case B::kLogObserved:
+      return "worker.log_observed";
+    case B::kObservationFailed:
+      return "worker.observation_failed";
+    case B::kWorkerHealthChanged:
+      return "worker.health_changed";
+    case B::kWorkerCondemned:
+      return "worker.condemned";
+    case B::kDestroyRequested:
+      return "worker.destroy_requested";
+    case B::kDestroyAnswered:
+      return "worker.destroy_answered";
+    case B::kWorkerEnded:
+      return "worker.ended";
+    case B::kStartRequested:
+      return "worker.start_requested";
+    case B::kStartAnswered:
+      return "worker.start_answered";
+    case B::kHostStruck:
+      return "host.struck";
+    case B::kHostPardoned:
+      return "host.pardoned";
+    case B::kStrikesImported:
+      return "host.strikes_imported";
+    case B::kHostMeasured:
+      return "host.measured";
+    case B::kCreditObserved:
+      return "account.credit_observed";
+    case B::kCreditWaitBegan:
+      return "account.credit_wait_began";
+    case B::kCreditProbed:
+      return "account.credit_probed";
+    case B::kCreditWaitEnded:
+      return "account.credit_wait_ended";
+    case B::kAccountTroubleBegan:
+      return "account.trouble_began";
+    case B::kAccountTroubleEnded:
+      return "account.trouble_ended";
+    case B::kOffersObserved:
+      return "account.offers_observed";
+    case B::kOrphanFound:
+      return "account.orphan_found";
+    case B::kOrphanResolved:
+      return "account.orphan_resolved";
+    case B::kInstanceListObserved:
+      return "account.instance_list_observed";
+    case B::kCommandAccepted:
+      return "request.accepted";
+    case B::KIND_NOT_SET:
+      break;
   }
   return "";
 }

@@ -27,9 +27,8 @@ Caller CallerOf(const grpc::CallbackServerContext& context) {
     const auto& metadata = context.client_metadata();
     const auto found = metadata.find("x-muster-actor");
     const std::string_view name =
-        found == metadata.end()
-            ? std::string_view()
-            : std::string_view(found->second.data(), found->second.size());
+        found == metadata.end() ? std::string_view()
+                                : std::string_view(found->second.data(), found->second.size());
     caller.actor = Cat("operator:", Clean(name));
   }
   return caller;

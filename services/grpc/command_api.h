@@ -15,6 +15,7 @@
 #include "eventstore/base/runtime.h"
 #include "muster/api/v1/command.pb.h"
 #include "services/grpc/bridge.h"
+#include "services/grpc/request_book.h"
 #include "workers/ports/provider.h"
 
 namespace muster::grpc_api {
@@ -56,31 +57,29 @@ class CommandApi {
                                                        Caller caller);
 
  private:
-  // What is common to one call: who, under which id, and what it asked.
-  struct Request {
-    std::string method;  // "apply"
-    std::string id;      // request_id; "" = not to be kept
-    std::string digest;  // of the request without its id
-    bool validate_only = false;
-    Origin origin;
+  // What an operation is about: a fleet or a worker, and the fleet it belongs to.
+  struct Target {
+    std::string subject;
+    std::string fleet;
   };
-  template <class Message>
-  Request Begin(std::string method, const Message& message, const Caller& caller);
-  // The first answer to this request_id, if there was one.
-  template <class Response>
-  StatusOr<std::optional<Response>> Repeated(const Request& request) const;
-  template <class Response>
-  Task<StatusOr<Response>> Finish(Request request, Response response, std::uint64_t position);
 
+  // Every field and reference of a complete spec; BadRequest naming all that is wrong.
+  Status CheckSpec(const specpb::FleetSpec& spec) const;
   // Makes sure that the offers known are fresh and of a search that fits `spec`.
   Task<Status> LookAtMarket(specpb::FleetSpec spec);
+  StatusOr<api::Plan> Preview(const fleet::Change& change) const;
+  // The second half of every change: with validate_only the plan, else `act`, which returns the
+  // position of what it wrote, and the kept answer.
+  Task<StatusOr<api::Operation>> Execute(Request request, Target target, api::Plan plan,
+                                         std::function<Task<StatusOr<std::uint64_t>>()> act,
+                                         std::string progress);
+  api::Operation Answer(const Request& request, Target target, api::Plan plan,
+                        std::uint64_t position, std::string progress) const;
+
+  Task<StatusOr<std::uint64_t>> TellFleet(FleetName name, fleet::Command command, Origin origin);
+  Task<StatusOr<std::uint64_t>> TellWorker(WorkerId id, worker::Command command, Origin origin);
   Task<StatusOr<std::uint64_t>> Destroy(WorkerId id, api::DestroyWorkerRequest message,
                                         Origin origin);
-  StatusOr<api::Plan> Preview(const fleet::Change& change) const;
-  // The operation that an executed (or only planned) change answers with.
-  api::Operation Answer(const Request& request, std::string subject, std::string fleet,
-                        api::Plan plan, std::uint64_t position, std::string progress) const;
-  StatusOr<WorkerId> FindWorker(const std::string& key) const;
   Task<StatusOr<std::vector<account::Orphan>>> Adoptable(const fleet::State& fleet,
                                                          const api::AdoptInstancesRequest& request);
   Task<StatusOr<std::uint64_t>> AdoptAll(FleetName fleet, std::vector<account::Orphan> strays,
@@ -90,6 +89,10 @@ class CommandApi {
   Handler& handler_;
   PolicyDriver& policy_;
   const CommandHooks hooks_;
+  RequestBook book_;
 };
+
+// The error of a fleet that there is none of.
+Status NoFleet(const std::string& name);
 
 }  // namespace muster::grpc_api

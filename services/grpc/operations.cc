@@ -51,8 +51,9 @@ StatusOr<OperationId> ParseOperation(std::string_view name) {
       absl::StrSplit(absl::StripPrefix(ToAbsl(name), ToAbsl(kPrefix)), '.');
   if (parts.size() != 3 || parts[0].empty() || parts[1].empty() ||
       !absl::SimpleAtoi(parts[2], &id.position)) {
-    return Refusal(StatusCode::kInvalidArgument, "INVALID_ARGUMENT",
-                   Cat("'", name, "' is no operation: expected operations/METHOD.SUBJECT.POSITION"));
+    return Refusal(
+        StatusCode::kInvalidArgument, "INVALID_ARGUMENT",
+        Cat("'", name, "' is no operation: expected operations/METHOD.SUBJECT.POSITION"));
   }
   id.method = parts[0];
   id.subject = parts[1];

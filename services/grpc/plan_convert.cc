@@ -10,11 +10,16 @@ namespace {
 api::PlanStep::Action ToAction(fleet::PreviewStep::Action action) {
   using Action = fleet::PreviewStep::Action;
   switch (action) {
-    case Action::kAdd: return api::PlanStep::ADD;
-    case Action::kDestroy: return api::PlanStep::DESTROY;
-    case Action::kChange: return api::PlanStep::CHANGE;
-    case Action::kKeep: return api::PlanStep::KEEP;
-    case Action::kRefused: return api::PlanStep::REFUSED;
+    case Action::kAdd:
+      return api::PlanStep::ADD;
+    case Action::kDestroy:
+      return api::PlanStep::DESTROY;
+    case Action::kChange:
+      return api::PlanStep::CHANGE;
+    case Action::kKeep:
+      return api::PlanStep::KEEP;
+    case Action::kRefused:
+      return api::PlanStep::REFUSED;
   }
   return api::PlanStep::ACTION_UNSPECIFIED;
 }
@@ -76,13 +81,13 @@ BadHosts ParseBadHosts(std::string_view text) {
     const std::string_view raw = ToStd(piece);
     const std::string_view line = Trim(raw.substr(0, raw.find('#')));
     if (line.empty()) continue;
-    const bool digits = std::all_of(line.begin(), line.end(),
-                                    [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits =
+        std::all_of(line.begin(), line.end(), [](char c) { return c >= '0' && c <= '9'; });
     if (digits && line.size() <= 19) {
       ++out.strikes[MachineId(line)];
     } else {
-      out.problems.push_back(Cat("line ", number, ": '", Ellipsize(line, 40),
-                                 "' is no machine id: expected digits"));
+      out.problems.push_back(
+          Cat("line ", number, ": '", Ellipsize(line, 40), "' is no machine id: expected digits"));
     }
   }
   return out;

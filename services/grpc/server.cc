@@ -17,6 +17,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "grpc/health/v1/health.pb.h"
 
 namespace muster::grpc_api {
 namespace {
@@ -67,8 +68,7 @@ StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const std::string
   options.pem_key_cert_pairs.push_back({key, cert});
   if (!tls.client_ca_file.empty()) {
     MUSTER_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem(tls.client_ca_file));
-    options.client_certificate_request =
-        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
+    options.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
   }
   return grpc::SslServerCredentials(options);
 }
@@ -118,6 +118,8 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const std::vector<Listen
                                                         grpc::Service& queries) {
   static const bool plugins = [] {
     grpc::EnableDefaultHealthCheckService(true);
+    // Named, so that its descriptor is linked in and reflection can describe the service.
+    (void)grpc::health::v1::HealthCheckRequest::descriptor();
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     return true;
   }();

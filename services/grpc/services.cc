@@ -4,29 +4,29 @@ namespace muster::grpc_api {
 
 // Each body copies the request: the coroutine may outlive gRPC's own copy only until it finishes
 // the call, but then nobody has to think about it.
-#define MUSTER_COMMAND(Method, Request, Response)                                              \
-  grpc::ServerUnaryReactor* CommandService::Method(grpc::CallbackServerContext* context,       \
-                                                   const api::Request* request,                \
-                                                   api::Response* response) {                  \
-    return Answer<api::Response>(                                                              \
-        rt_, context, response, [this, copy = *request, caller = CallerOf(*context)] {         \
-          return api_.Method(copy, caller);                                                    \
-        });                                                                                    \
+#define MUSTER_COMMAND(Method, Request, Response)                                        \
+  grpc::ServerUnaryReactor* CommandService::Method(grpc::CallbackServerContext* context, \
+                                                   const api::Request* request,          \
+                                                   api::Response* response) {            \
+    return Answer<api::Response>(rt_, context, response,                                 \
+                                 [this, copy = *request, caller = CallerOf(*context)] {  \
+                                   return api_.Method(copy, caller);                     \
+                                 });                                                     \
   }
-#define MUSTER_QUERY(Method, Request, Response)                                                \
-  grpc::ServerUnaryReactor* QueryService::Method(grpc::CallbackServerContext* context,         \
-                                                 const api::Request* request,                  \
-                                                 api::Response* response) {                    \
-    return Answer<api::Response>(rt_, context, response,                                       \
-                                 [this, copy = *request] { return api_.Method(copy); });       \
+#define MUSTER_QUERY(Method, Request, Response)                                          \
+  grpc::ServerUnaryReactor* QueryService::Method(grpc::CallbackServerContext* context,   \
+                                                 const api::Request* request,            \
+                                                 api::Response* response) {              \
+    return Answer<api::Response>(rt_, context, response,                                 \
+                                 [this, copy = *request] { return api_.Method(copy); }); \
   }
-#define MUSTER_QUERY_STREAM(Method, Request, Response)                                         \
-  grpc::ServerWriteReactor<api::Response>* QueryService::Method(grpc::CallbackServerContext*,  \
-                                                                const api::Request* request) { \
-    return AnswerStream<api::Response>(                                                        \
-        rt_, [this, copy = *request](Stream<api::Response>& stream) {                          \
-          return api_.Method(copy, stream);                                                    \
-        });                                                                                    \
+#define MUSTER_QUERY_STREAM(Method, Request, Response)                                          \
+  grpc::ServerWriteReactor<api::Response>* QueryService::Method(grpc::CallbackServerContext*,   \
+                                                                const api::Request* request) {  \
+    return AnswerStream<api::Response>(rt_,                                                     \
+                                       [this, copy = *request](Stream<api::Response>& stream) { \
+                                         return api_.Method(copy, stream);                      \
+                                       });                                                      \
   }
 
 MUSTER_COMMAND(ApplyFleet, ApplyFleetRequest, Operation)

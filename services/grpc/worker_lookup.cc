@@ -25,10 +25,11 @@ StatusOr<WorkerId> LookUpWorker(const World& world, std::string_view key) {
   std::sort(found.begin(), found.end());
   if (found.size() == 1) return WorkerId(found[0]);
   if (found.empty()) {
-    return Refusal(StatusCode::kNotFound, "WORKER_NOT_FOUND",
-                   Cat("no open worker is called '", key,
-                       "': expected an id, a prefix of one, a label, an instance id or FLEET/INDEX"),
-                   {{"next", "muster get workers lists them"}});
+    return Refusal(
+        StatusCode::kNotFound, "WORKER_NOT_FOUND",
+        Cat("no open worker is called '", key,
+            "': expected an id, a prefix of one, a label, an instance id or FLEET/INDEX"),
+        {{"next", "muster get workers lists them"}});
   }
   if (found.size() > 8) found.resize(8);
   return Refusal(StatusCode::kInvalidArgument, "AMBIGUOUS",

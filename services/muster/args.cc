@@ -43,8 +43,7 @@ std::size_t Distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-Status UnknownFlag(const VerbSpec& verb, const std::vector<Flag>& global,
-                   const std::string& name) {
+Status UnknownFlag(const VerbSpec& verb, const std::vector<Flag>& global, const std::string& name) {
   std::vector<std::string> names;
   for (const auto* list : {&verb.flags, &global}) {
     for (const Flag& flag : *list) names.push_back(flag.name);
@@ -148,8 +147,8 @@ StatusOr<std::size_t> FindVerb(const std::vector<VerbSpec>& verbs, std::string_v
   }
   std::vector<std::string> several;
   for (const std::size_t i : matches) several.push_back(verbs[i].name);
-  return InvalidArgument(Cat("\"", word, "\" is short for several: ",
-                             absl::StrJoin(several, ", ")));
+  return InvalidArgument(
+      Cat("\"", word, "\" is short for several: ", absl::StrJoin(several, ", ")));
 }
 
 std::string UsageOf(const VerbSpec& verb, const std::vector<Flag>& global) {

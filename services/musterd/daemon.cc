@@ -47,8 +47,8 @@ Status Daemon::OpenStore() {
         metrics_->ObserveAppend(status, events, elapsed);
       });
   tails_ = std::make_unique<TailKeeper>(
-      rt_, TailKeeperOptions{.folder = Cat(config_.store_path, "/tails"),
-                             .age_max = config_.tail_keep});
+      rt_,
+      TailKeeperOptions{.folder = Cat(config_.store_path, "/tails"), .age_max = config_.tail_keep});
   const Status kept = tails_->Start();
   if (!kept.ok()) Log(LogLevel::kWarning, "tails_in_memory", {{"error", kept}});
   return absl::OkStatus();
@@ -120,7 +120,8 @@ Status Daemon::MakeAccounts() {
       account.sim->SetOrigin(kMarketOrigin);
       account.http = std::make_unique<SimHttpClient>(rt_, *account.sim);
     } else {
-      account.http = std::make_unique<CurlHttpClient>(rt_, CurlOptions{.ca_file = provider.ca_file});
+      account.http =
+          std::make_unique<CurlHttpClient>(rt_, CurlOptions{.ca_file = provider.ca_file});
     }
     account.observed = std::make_unique<ObservedHttpClient>(
         *account.http, rt_, ProviderName(name), [this](const HttpObservation& seen) {
@@ -136,8 +137,8 @@ Status Daemon::MakeAccounts() {
 void Daemon::MakeApis() {
   command_api_ = std::make_unique<grpc_api::CommandApi>(rt_, engine_->handler(), engine_->policy(),
                                                         MakeCommandHooks());
-  query_api_ = std::make_unique<grpc_api::QueryApi>(rt_, *store_, *projector_, *tails_,
-                                                    MakeQueryHooks());
+  query_api_ =
+      std::make_unique<grpc_api::QueryApi>(rt_, *store_, *projector_, *tails_, MakeQueryHooks());
   command_service_ = std::make_unique<grpc_api::CommandService>(rt_, *command_api_);
   query_service_ = std::make_unique<grpc_api::QueryService>(rt_, *query_api_);
 }
@@ -171,16 +172,16 @@ Task<Status> Daemon::Start() {
   for (const auto& [name, provider] : config_.providers) {
     options.policy.plan.account_budgets[ProviderName(name)] = ToSpec(provider.budget);
   }
-  engine_ = std::make_unique<Engine>(Engine::Ports{rt_, *observed_store_, *http_, secrets_, *tails_},
-                                     std::move(options));
+  engine_ = std::make_unique<Engine>(
+      Engine::Ports{rt_, *observed_store_, *http_, secrets_, *tails_}, std::move(options));
   for (auto& [name, account] : accounts_) engine_->AddProvider(*account.made.provider);
   CO_RETURN_IF_ERROR(co_await engine_->Start());
   projector_ = std::make_unique<queries::Projector>(rt_, *store_);
   CO_RETURN_IF_ERROR(co_await projector_->Start());
   MakeApis();
   CO_RETURN_IF_ERROR(BeginMetrics());
-  CO_ASSIGN_OR_RETURN(server_, grpc_api::GrpcServer::Start(listeners, tls, *command_service_,
-                                                           *query_service_));
+  CO_ASSIGN_OR_RETURN(
+      server_, grpc_api::GrpcServer::Start(listeners, tls, *command_service_, *query_service_));
   Log(LogLevel::kInfo, "serving",
       {{"listen", std::string(absl::StrJoin(server_->addresses(), " "))},
        {"metrics", metrics_url()},

@@ -14,7 +14,7 @@ namespace {
 constexpr absl::Duration kCallTime = absl::Seconds(60);
 
 api::v1::Check MakeCheck(std::string name, api::v1::Check::Result result, std::string detail,
-                     std::string next = "") {
+                         std::string next = "") {
   api::v1::Check check;
   check.set_name(std::move(name));
   check.set_result(result);
@@ -63,8 +63,7 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   }
   hooks.search_market = [this](specpb::FleetSpec spec) { return SearchMarket(std::move(spec)); };
   hooks.missing_secrets = [this](const specpb::FleetSpec& spec) { return MissingSecrets(spec); };
-  hooks.list_instances =
-      [this](ProviderName name) -> Task<StatusOr<std::vector<Instance>>> {
+  hooks.list_instances = [this](ProviderName name) -> Task<StatusOr<std::vector<Instance>>> {
     const auto account = accounts_.find(name);
     if (account == accounts_.end()) co_return NotConfigured(name);
     co_return co_await account->second.made.provider->ListInstances(rt_.Now() + kCallTime);
@@ -110,9 +109,9 @@ Task<StatusOr<std::vector<Offer>>> Daemon::SearchFor(const World& fleets, Provid
   if (account == accounts_.end()) co_return NotConfigured(name);
   std::vector<Offer> found;
   for (const OfferQuery& query : MarketQueries(fleets, name)) {
-    CO_ASSIGN_OR_RETURN(std::vector<Offer> offers,
-                        co_await account->second.made.provider->SearchOffers(
-                            query, rt_.Now() + kCallTime));
+    CO_ASSIGN_OR_RETURN(
+        std::vector<Offer> offers,
+        co_await account->second.made.provider->SearchOffers(query, rt_.Now() + kCallTime));
     std::move(offers.begin(), offers.end(), std::back_inserter(found));
   }
   co_return found;
@@ -165,7 +164,8 @@ Task<StatusOr<LogTail>> Daemon::FetchLog(WorkerId worker, int lines) {
   const InstanceId instance = state->instance;
   const auto account = accounts_.find(state->identity.provider);
   if (account == accounts_.end()) co_return NotConfigured(state->identity.provider);
-  co_return co_await account->second.made.provider->FetchLog(instance, lines, rt_.Now() + kCallTime);
+  co_return co_await account->second.made.provider->FetchLog(instance, lines,
+                                                             rt_.Now() + kCallTime);
 }
 
 api::v1::Check Daemon::CheckStore() const {
@@ -205,8 +205,8 @@ Task<api::v1::Check> Daemon::CheckAccount(ProviderName name) {
   const bool listed = ages.list != absl::InfinitePast();
   co_return MakeCheck(
       title, listed ? api::v1::Check::OK : api::v1::Check::WARNING,
-      Cat("answers; credit ", FormatUsd(MicroUsd(static_cast<std::int64_t>(
-                                  account->credit_usd * 1e6))),
+      Cat("answers; credit ",
+          FormatUsd(MicroUsd(static_cast<std::int64_t>(account->credit_usd * 1e6))),
           listed ? Cat(", instance list ", FormatSpan(rt_.Now() - ages.list), " old")
                  : std::string(", no complete instance list yet")),
       listed ? "" : "wait a minute; nothing is decided before the first complete list");

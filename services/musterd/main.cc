@@ -80,8 +80,28 @@ void ReadAgain(const std::string& config_file, Daemon& daemon, OsRuntime& rt,
   Log(LogLevel::kInfo, "reloaded");
 }
 
+// A fast clock gets ahead of the wall; the next run goes on where the log ends, so that time in it
+// never runs backwards.
+absl::Duration AheadOfTheWall(const DaemonConfig& config) {
+  OsRuntime rt;
+  const auto store = RocksDbEventStore::Open(rt, {.path = config.store_path});
+  if (!store.ok() || (*store)->Head() == 0) return absl::ZeroDuration();
+  absl::Time last = absl::InfinitePast();
+  const Status read = (*store)->ReadAll((*store)->Head() - 1, 1, [&](const RecordedEvent& event) {
+    last = event.recorded_at;
+    return true;
+  });
+  return read.ok() ? std::max(absl::ZeroDuration(), last - rt.Now()) : absl::ZeroDuration();
+}
+
+OsRuntime::Options ClockOf(const DaemonConfig& config) {
+  if (!config.sim.embedded) return {};
+  const absl::Duration ahead = AheadOfTheWall(config);
+  return {.speed = config.sim.speed, .wall_clock = [ahead] { return absl::Now() + ahead; }};
+}
+
 int Serve(const DaemonConfig& config, const std::string& config_file) {
-  OsRuntime rt({.speed = config.sim.embedded ? config.sim.speed : 1.0});
+  OsRuntime rt(ClockOf(config));
   const std::unique_ptr<Secrets> secrets = MakeOsSecrets();
   LogThrough(rt, *secrets, config.log_level);
   int exit_code = 0;

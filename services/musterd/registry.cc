@@ -1,7 +1,7 @@
 #include "services/musterd/registry.h"
 
-#define PROVIDER(name)                                                        \
-  namespace muster::name {                                                    \
+#define PROVIDER(name)                                                      \
+  namespace muster::name {                                                  \
   MadeProvider MakeProvider(const ProviderSettings&, const ProviderPorts&); \
   }
 #include "workers/providers/providers.def"

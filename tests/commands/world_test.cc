@@ -150,15 +150,22 @@ void FillField(Rng& rng, google::protobuf::Message& message,
   switch (field->cpp_type()) {
     case F::CPPTYPE_INT32:
       return r->SetInt32(&message, field, static_cast<int>(number() % 5));
-    case F::CPPTYPE_INT64: return r->SetInt64(&message, field, number());
-    case F::CPPTYPE_UINT32: return r->SetUInt32(&message, field, 1);
-    case F::CPPTYPE_UINT64: return r->SetUInt64(&message, field, rng.Below(100));
-    case F::CPPTYPE_DOUBLE: return r->SetDouble(&message, field, rng.Between(-1, 10));
-    case F::CPPTYPE_FLOAT: return r->SetFloat(&message, field, 1);
-    case F::CPPTYPE_BOOL: return r->SetBool(&message, field, rng.Chance(0.5));
+    case F::CPPTYPE_INT64:
+      return r->SetInt64(&message, field, number());
+    case F::CPPTYPE_UINT32:
+      return r->SetUInt32(&message, field, 1);
+    case F::CPPTYPE_UINT64:
+      return r->SetUInt64(&message, field, rng.Below(100));
+    case F::CPPTYPE_DOUBLE:
+      return r->SetDouble(&message, field, rng.Between(-1, 10));
+    case F::CPPTYPE_FLOAT:
+      return r->SetFloat(&message, field, 1);
+    case F::CPPTYPE_BOOL:
+      return r->SetBool(&message, field, rng.Chance(0.5));
     case F::CPPTYPE_ENUM:
       return r->SetEnumValue(&message, field, static_cast<int>(rng.Below(9)));
-    case F::CPPTYPE_STRING: return r->SetString(&message, field, RandomText(rng));
+    case F::CPPTYPE_STRING:
+      return r->SetString(&message, field, RandomText(rng));
     case F::CPPTYPE_MESSAGE:
       if (depth < 3) FillAtRandom(rng, *r->MutableMessage(&message, field), depth + 1);
   }
@@ -187,10 +194,13 @@ Log RandomLog(std::uint64_t seed, int events) {
     now += absl::Microseconds(rng.Below(120'000'000));
     if (rng.Chance(0.02)) now -= absl::Minutes(rng.Below(300));  // the clock steps back
     const std::string id(1, static_cast<char>('a' + rng.Below(6)));
-    const StreamId streams[] = {WorkerStream(WorkerId(id)), WorkerStream(WorkerId(id)),
-                                WorkerStream(WorkerId(id)), FleetStream(FleetName("zeb")),
+    const StreamId streams[] = {WorkerStream(WorkerId(id)),
+                                WorkerStream(WorkerId(id)),
+                                WorkerStream(WorkerId(id)),
+                                FleetStream(FleetName("zeb")),
                                 HostStream(ProviderName("vast"), MachineId("5512")),
-                                AccountStream(ProviderName("vast")), InstallationStream()};
+                                AccountStream(ProviderName("vast")),
+                                InstallationStream()};
     log.Add(streams[rng.Below(std::size(streams))], RandomEvent(rng), now);
   }
   return log;

@@ -128,7 +128,7 @@ TEST(Crash, NothingAcknowledgedIsLostAndNothingIsHalfWrittenWhereverTheKillFalls
   }
 }
 
-TEST(Crash, ASecondProcessIsKeptOutUntilTheFirstIsGone) {
+TEST(Defect15, ASecondMonitorIsKeptOutUntilTheFirstIsGone) {
   TempFolder folder;
   VirtualRuntime rt(1);
   Writer writer(folder.path("store"));

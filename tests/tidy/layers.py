@@ -83,6 +83,14 @@ def problems(name, text):
                 yield number, hint
 
 
+def folders_without_readme(files):
+    """The folders with code in or below them that lack a README.md; tests/ mirrors the others."""
+    homes = {parent.as_posix() for path in files if path.suffix in (".h", ".cc", ".def")
+             for parent in path.parents if parent.name}
+    described = {path.parent.as_posix() for path in files if path.name == "README.md"}
+    return sorted(home for home in homes - described if not home.startswith("tests/"))
+
+
 def self_test():
     """The check must be able to fail: planted sins, and one clean line."""
     assert list(problems("commands/fleet/decide.cc", '#include "queries/cost/model.h"\n'))
@@ -93,20 +101,28 @@ def self_test():
                          '#include "workers/providers/ec2/wire.h"\n'))
     assert list(problems("commands/fleet/plan.cc", "auto t = absl::Now();\n"))
     assert not list(problems("commands/fleet/plan.cc", '#include "eventstore/base/ids.h"\n'))
+    one = [pathlib.PurePosixPath("queries/cost/model.h")]
+    assert folders_without_readme(one) == ["queries", "queries/cost"]
+    two = one + [pathlib.PurePosixPath(name) for name in ("queries/README.md",
+                                                          "queries/cost/README.md")]
+    assert folders_without_readme(two) == []
 
 
 def main():
     self_test()
     root = pathlib.Path(__file__).resolve().parents[2]
     found = 0
-    for top in ROOTS:
-        for path in sorted((root / top).rglob("*")):
-            if path.suffix not in (".h", ".cc"):
-                continue
-            name = path.relative_to(root).as_posix()
-            for number, what in problems(name, path.read_text()):
-                print(f"{name}:{number}: {what}")
-                found += 1
+    everything = [path for top in ROOTS for path in sorted((root / top).rglob("*"))]
+    for folder in folders_without_readme([path.relative_to(root) for path in everything]):
+        print(f"{folder}: no README.md")
+        found += 1
+    for path in everything:
+        if path.suffix not in (".h", ".cc"):
+            continue
+        name = path.relative_to(root).as_posix()
+        for number, what in problems(name, path.read_text()):
+            print(f"{name}:{number}: {what}")
+            found += 1
     print(f"layers: {found} problem(s)")
     return 1 if found else 0
 

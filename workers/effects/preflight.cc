@@ -84,8 +84,9 @@ Task<void> RunPreflights(EffectContext& context, FleetName name, std::int64_t ve
       checked.set_name(check.name());
       if (CurrentFleet(context, name, version) == nullptr) co_return;
       fleet::RecordPreflight record{std::move(checked)};
-      const StatusOr<Outcome> outcome = co_await context.link.handler.Fleet(
-          name, std::move(record), {.actor = "effects:preflight"});
+      Origin origin{.actor = "effects:preflight"};
+      const StatusOr<Outcome> outcome =
+          co_await context.link.handler.Fleet(name, std::move(record), std::move(origin));
       (void)outcome.ok();  // not stored: checked again below
     }
     const bool going = co_await context.group.Sleep(context.options.preflight_again);

@@ -25,8 +25,9 @@ Task<void> AccountPoller::PollOnce() {
   context_.freshness.account = begun;
   account::ObserveCredit observed{MicroUsd(*credit),
                                   MicroUsd(MicrosFromDouble(account->balance_usd).value_or(0))};
+  Origin origin{.actor = "poller:account"};
   const StatusOr<Outcome> outcome = co_await context_.link.handler.Account(
-      context_.provider(), std::move(observed), {.actor = "poller:account"});
+      context_.provider(), std::move(observed), std::move(origin));
   (void)outcome.ok();  // not stored: the next poll says the same
 }
 

@@ -101,20 +101,23 @@ Task<void> InstancePoller::TellList(std::vector<Expected> expected, std::vector<
       worker::ObserveInstance seen{*found->second, at};
       co_await TellWorker(one.worker, std::move(seen));
     } else if (!one.new_rental) {
-      co_await TellWorker(one.worker, worker::ObserveAbsence{.definite = false, .at = at});
+      worker::ObserveAbsence absent{.definite = false, .at = at};
+      co_await TellWorker(one.worker, std::move(absent));
     }
   }
   account::ObserveList observed;
   for (const Instance& instance : list) observed.instances.push_back(instance.id);
   observed.strays = FindStrays(context_.world(), context_.provider(), list);
+  Origin origin{.actor = "poller:list"};
   const StatusOr<Outcome> outcome = co_await context_.link.handler.Account(
-      context_.provider(), std::move(observed), {.actor = "poller:list"});
+      context_.provider(), std::move(observed), std::move(origin));
   (void)outcome.ok();  // not stored: the next list says the same
 }
 
 Task<void> InstancePoller::TellWorker(WorkerId worker, worker::Command command) {
+  Origin origin{.actor = "poller:list"};
   const StatusOr<Outcome> outcome = co_await context_.link.handler.Worker(
-      std::move(worker), std::move(command), {.actor = "poller:list"});
+      std::move(worker), std::move(command), std::move(origin));
   (void)outcome.ok();  // refused: the worker moved on since the list was begun
 }
 

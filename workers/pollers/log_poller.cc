@@ -142,8 +142,9 @@ Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& me
 }
 
 Task<void> LogPollers::Tell(WorkerId worker, worker::Command command) {
+  Origin origin{.actor = "poller:log"};
   const StatusOr<Outcome> outcome = co_await context_.link.handler.Worker(
-      std::move(worker), std::move(command), {.actor = "poller:log"});
+      std::move(worker), std::move(command), std::move(origin));
   // Refused (the worker moved on) or not stored (everything stands still): nothing to do here.
   (void)outcome.ok();
 }

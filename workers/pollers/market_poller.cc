@@ -108,8 +108,9 @@ Task<void> MarketPoller::PollOnce() {
   }
   observed.found = static_cast<int>(observed.offers.size());
   context_.freshness.market = begun;
+  Origin origin{.actor = "poller:market"};
   const StatusOr<Outcome> outcome = co_await context_.link.handler.Account(
-      context_.provider(), std::move(observed), {.actor = "poller:market"});
+      context_.provider(), std::move(observed), std::move(origin));
   (void)outcome.ok();  // not stored: the next search says the same
 }
 

@@ -16,28 +16,44 @@ constexpr std::array<std::string_view, 11> kTroubleNames = {
 
 StatusCode CodeOf(Trouble trouble) {
   switch (trouble) {
-    case Trouble::kNone: return StatusCode::kOk;
-    case Trouble::kThrottled: return StatusCode::kUnavailable;
-    case Trouble::kNoCredit: return StatusCode::kResourceExhausted;
-    case Trouble::kAuth: return StatusCode::kUnauthenticated;
-    case Trouble::kForbidden: return StatusCode::kPermissionDenied;
-    case Trouble::kOfferGone: return StatusCode::kFailedPrecondition;
-    case Trouble::kNotFound: return StatusCode::kNotFound;
-    case Trouble::kRejected: return StatusCode::kInvalidArgument;
-    case Trouble::kUnavailable: return StatusCode::kUnavailable;
-    case Trouble::kUnclear: return StatusCode::kUnknown;
-    case Trouble::kMalformed: return StatusCode::kDataLoss;
+    case Trouble::kNone:
+      return StatusCode::kOk;
+    case Trouble::kThrottled:
+      return StatusCode::kUnavailable;
+    case Trouble::kNoCredit:
+      return StatusCode::kResourceExhausted;
+    case Trouble::kAuth:
+      return StatusCode::kUnauthenticated;
+    case Trouble::kForbidden:
+      return StatusCode::kPermissionDenied;
+    case Trouble::kOfferGone:
+      return StatusCode::kFailedPrecondition;
+    case Trouble::kNotFound:
+      return StatusCode::kNotFound;
+    case Trouble::kRejected:
+      return StatusCode::kInvalidArgument;
+    case Trouble::kUnavailable:
+      return StatusCode::kUnavailable;
+    case Trouble::kUnclear:
+      return StatusCode::kUnknown;
+    case Trouble::kMalformed:
+      return StatusCode::kDataLoss;
   }
   return StatusCode::kUnknown;
 }
 
 Trouble FromCode(StatusCode code) {
   switch (code) {
-    case StatusCode::kOk: return Trouble::kNone;
-    case StatusCode::kUnavailable: return Trouble::kUnavailable;
-    case StatusCode::kInvalidArgument: return Trouble::kRejected;
-    case StatusCode::kDataLoss: return Trouble::kMalformed;
-    default: return Trouble::kUnclear;
+    case StatusCode::kOk:
+      return Trouble::kNone;
+    case StatusCode::kUnavailable:
+      return Trouble::kUnavailable;
+    case StatusCode::kInvalidArgument:
+      return Trouble::kRejected;
+    case StatusCode::kDataLoss:
+      return Trouble::kMalformed;
+    default:
+      return Trouble::kUnclear;
   }
 }
 

@@ -20,8 +20,9 @@ using Began = eventpb::AccountTroubleBegan;
 bool IsPolled(std::string_view what) { return what == "list" || what == "account"; }
 
 Task<void> Tell(Handler& handler, ProviderName provider, account::Command command) {
-  const StatusOr<Outcome> outcome = co_await handler.Account(
-      std::move(provider), std::move(command), {.actor = "poller:account"});
+  Origin origin{.actor = "poller:account"};
+  const StatusOr<Outcome> outcome =
+      co_await handler.Account(std::move(provider), std::move(command), std::move(origin));
   // Refused or not stored: the next outcome says the same again.
   (void)outcome.ok();
 }

@@ -35,8 +35,7 @@ Engine::Engine(Ports ports, EngineOptions options)
 Engine::~Engine() { *stopped_ = true; }
 
 void Engine::AddProvider(Provider& provider) {
-  const ProviderLink link{ports_.rt,   handler_,       provider,
-                          ports_.http, ports_.secrets, ports_.tails};
+  const ProviderLink link{ports_.rt, handler_, provider, ports_.http, ports_.secrets, ports_.tails};
   Account account{&provider, std::make_unique<Observation>(link, options_.observation),
                   std::make_unique<Effects>(link, options_.effects)};
   MUSTER_CHECK(accounts_.emplace(provider.name(), std::move(account)).second);

@@ -84,6 +84,8 @@ std::optional<Departure> DepartureOf(const worker::State& state) {
     departure.rule = leaving->rule;
     departure.replace = leaving->replace;
     departure.strike_weight = leaving->strike_weight;
+    departure.detail = leaving->summary;
+    departure.fault = leaving->fault;
     departure.at = leaving->requested;
     return departure;
   }
@@ -93,6 +95,8 @@ std::optional<Departure> DepartureOf(const worker::State& state) {
   departure.rule = ended->rule;
   departure.replace = ended->replace;
   departure.strike_weight = ended->strike_weight;
+  departure.detail = ended->detail;
+  departure.fault = ended->fault;
   if (ended->how == eventpb::WorkerEnded::VANISHED) {
     departure.kind = Departure::Kind::kVanished;
   } else if (ended->how == eventpb::WorkerEnded::NEVER_BEGAN) {

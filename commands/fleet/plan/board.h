@@ -48,6 +48,8 @@ struct Departure {
   Kind kind = Kind::kCondemned;
   eventpb::LaunchRejected::Reason reason = eventpb::LaunchRejected::REASON_UNSPECIFIED;
   std::string rule;
+  std::string detail;  // in full: of the refusal, or the verdict's summary
+  specpb::Fault fault = specpb::FAULT_UNSPECIFIED;
   bool replace = false;
   double strike_weight = 0;
   int index = 0;

@@ -116,7 +116,8 @@ void StepCredit(Pass& pass, const ProviderName& provider) {
   if (!account->credit_wait) return MayBegin(pass, *account);
   if (NoteProbe(pass, *account)) return;
   const MicroUsd least = HourOfOne(pass, provider);
-  const absl::Time look = account->credit_wait_since.at + ProbeInterval(pass, provider);
+  const absl::Time look =
+      OverAt(account->credit_wait_since.at, ProbeInterval(pass, provider), pass.now);
   pass.Due(look);
   if (account->credit && *account->credit >= least && pass.now >= look &&
       account->credit_seen.position > account->credit_wait_since.position) {

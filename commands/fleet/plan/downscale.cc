@@ -22,7 +22,7 @@ int Tier(const Card& card, absl::Time now) {
     default:
       break;
   }
-  if (now - card.begun.at < kYoung || !card.produced) return 1;
+  if (OverAt(card.begun.at, kYoung, now) > now || !card.produced) return 1;
   return 2;
 }
 
@@ -59,11 +59,11 @@ void StepDownscale(Pass& pass, Scope& scope) {
     if (!down && running.count(id) > 0) continue;  // a trial is no part of the count
     const Card& card = scope.board.cards.at(id);
     Condemnation condemnation;
-    const std::string summary = down
-                                    ? Cat("the fleet is to be no more")
-                                    : Cat(scope.have(), " workers, ", scope.fleet.wanted(),
-                                          " wanted; ", FormatUsdPerHour(card.burn), " for ",
-                                          card.rate_per_s, " ", scope.fleet.spec.work_unit(), "/s");
+    const std::string summary =
+        down ? Cat("the fleet is to be no more")
+             : Cat(Workers(scope.have()), ", ", scope.fleet.wanted(), " wanted; ",
+                   FormatUsdPerHour(card.burn), " for ", RateText(card.rate_per_s), " ",
+                   scope.fleet.spec.work_unit(), "/s");
     condemnation.evidence =
         EvidenceOf(down ? "down" : "downscale", summary, scope.fleet.PolicyVersion(),
                    {{"have", static_cast<double>(scope.have()),

@@ -1,4 +1,4 @@
-// EvidenceOf: builds the evidence of a decision. Pure.
+// EvidenceOf: builds the evidence of a decision; and how its texts say numbers. Pure.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "commands/context.h"
+#include "eventstore/base/strings.h"
 
 namespace muster::fleet {
 
@@ -18,6 +20,15 @@ struct Compared {
   double threshold = 0;
   std::string_view unit;  // "usd_per_hour"
 };
+
+// "1 worker", "2 workers"
+inline std::string Workers(int count) {
+  return Cat(count, count == 1 ? " worker" : " workers");
+}
+// A rate for people, of two digits: "2.8", "0.14", "37".
+inline std::string RateText(double rate) {
+  return std::fabs(rate) >= 9.95 ? absl::StrFormat("%.0f", rate) : absl::StrFormat("%.2g", rate);
+}
 
 inline eventpb::Evidence EvidenceOf(std::string_view rule, std::string summary,
                                     std::string policy_version,

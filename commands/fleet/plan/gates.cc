@@ -52,7 +52,7 @@ void ApplyTrouble(Gate& gate, const account::Ongoing& trouble, absl::Time now) {
           Cat("the provider does not answer", Where(trouble), ": ", trouble.detail), "provider"));
       return;
     case Trouble::THROTTLED: {
-      const absl::Time until = trouble.since.at + kThrottlePause;
+      const absl::Time until = OverAt(trouble.since.at, kThrottlePause, now);
       if (scope == Scope::kOther || scope == Scope::kList || now >= until) return;
       gate.may_launch = false;
       gate.reopens = std::max(until, gate.reopens == absl::InfiniteFuture() ? until : gate.reopens);
@@ -93,8 +93,8 @@ Gate GateOf(const account::State* account, absl::Duration probe_interval, absl::
   for (const account::Ongoing& trouble : account->troubles) ApplyTrouble(gate, trouble, now);
   if (account->credit_wait) {
     gate.credit_wait = true;
-    gate.next_probe =
-        std::max(account->credit_wait_since.at, account->last_probe.at) + probe_interval;
+    gate.next_probe = std::max(OverAt(account->credit_wait_since.at, probe_interval, now),
+                               OverAt(account->last_probe.at, probe_interval, now));
     gate.may_probe = gate.may_launch && now >= gate.next_probe;
     gate.may_launch = false;
     gate.waits.push_back(

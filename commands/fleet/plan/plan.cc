@@ -63,7 +63,7 @@ void WriteWaits(Pass& pass, Scope& scope) {
   waits.erase(std::unique(waits.begin(), waits.end(),
                           [](const auto& a, const auto& b) { return a.kind() == b.kind(); }),
               waits.end());
-  const bool texts_too = pass.now - scope.fleet.waits_changed.at >= kTextEvery;
+  const bool texts_too = OverAt(scope.fleet.waits_changed.at, kTextEvery, pass.now) <= pass.now;
   if (SameWaits(scope.fleet.waits, waits, texts_too, pass.now)) return;
   pass.decisions.push_back(
       {kRuleWaits, scope.actor(), ForFleet{scope.fleet.name, ChangeWaits{std::move(waits)}}});

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "commands/fleet/commands.h"
 #include "commands/fleet/plan/budget.h"
+#include "commands/fleet/plan/evidence.h"
 #include "commands/fleet/plan/label.h"
 #include "commands/fleet/plan/plan.h"
 #include "commands/snapshot.h"
@@ -18,6 +19,7 @@ namespace muster::fleet {
 namespace {
 
 constexpr int kRoundsMax = 6;
+constexpr std::string_view kMadeUp = "preview";
 using Action = PreviewStep::Action;
 
 eventpb::EventBody Accepted() {
@@ -84,14 +86,22 @@ class Rehearsal {
   Status CondemnOne(const WorkerId& id, eventpb::WorkerCondemned verdict);
   bool Carry(const Decision& decision);
   bool CarryStray(const TakeIn& take);
+  void ShowInterval(const eventpb::QuotaIntervalChanged& change);
   void PassPreflight();
-  WorkerId NextId() { return WorkerId(Cat("preview", ++made_up_)); }
+  void WarnOfExcess();
+  bool PlayOn();
+  bool EndCondemned();
+  // The rehearsal's own workers; ids of real ones begin with the installation's.
+  WorkerId NextId() { return WorkerId(Cat(kMadeUp, ++made_up_)); }
+  static bool IsMadeUp(const WorkerId& id) { return id.str().starts_with(kMadeUp); }
 
   World world_;
   PlanOptions options_;
   absl::Time now_;
   Preview preview_;
   std::vector<std::string> waits_;
+  std::vector<WorkerId> condemned_;  // and not yet played as gone
+  bool old_gone_ = false;            // what is decided now waits until those are gone
   int made_up_ = 0;
 };
 
@@ -111,6 +121,7 @@ void Rehearsal::Show(const eventpb::LaunchRequested& intent) {
     text = Cat(text, "  ", Money4(MicroUsd(price.micros).usd() / offer.expected_rate_per_s()),
                " per ", unit, "/s");
   }
+  if (old_gone_) text += "  once the old one is confirmed gone";
   PreviewStep& step = Add(Action::kAdd, std::move(text));
   step.offer = OfferId(offer.offer());
   step.gpu = GpuName(offer.gpu());
@@ -124,9 +135,12 @@ void Rehearsal::Show(const eventpb::LaunchRequested& intent) {
 void Rehearsal::ShowDestroy(const worker::State& worker, const eventpb::WorkerCondemned& verdict) {
   const worker::Identity& me = worker.identity;
   if (me.fleet != preview_.fleet) return;
+  const bool stray = IsMadeUp(me.id);
+  const std::string who =
+      stray ? Cat("instance ", worker.instance.str()) : Cat("worker ", me.id.str());
   PreviewStep& step =
-      Add(Action::kDestroy, Cat("worker ", me.id.str(), " ", me.offered.gpu.str(), "  ",
-                                verdict.evidence().rule(), ": ", verdict.evidence().summary()));
+      Add(Action::kDestroy, Cat(who, " ", me.offered.gpu.str(), "  ", verdict.evidence().rule(),
+                                ": ", verdict.evidence().summary()));
   if (verdict.strike_weight() > 0) {
     const host::State* host = world_.FindHost(me.provider, me.offered.machine);
     const double live = host == nullptr ? 0 : host->LiveStrikes(now_);
@@ -135,7 +149,11 @@ void Rehearsal::ShowDestroy(const worker::State& worker, const eventpb::WorkerCo
     step.text = Cat(step.text, ", strike ", live + verdict.strike_weight(), " of ", limit,
                     " on machine ", me.offered.machine.str());
   }
-  step.worker = me.id;
+  if (stray) {
+    step.instance = worker.instance;
+  } else {
+    step.worker = me.id;
+  }
   step.gpu = me.offered.gpu;
   step.price = worker.price;
   step.rule = verdict.evidence().rule();
@@ -148,9 +166,12 @@ Status Rehearsal::CondemnOne(const WorkerId& id, eventpb::WorkerCondemned verdic
   const worker::State* worker = world_.FindWorker(id);
   if (worker == nullptr) return NotFound(Cat("there is no worker ", id.str()));
   preview_.fleet = preview_.fleet.empty() ? worker->identity.fleet : preview_.fleet;
-  if (worker->live() != nullptr) ShowDestroy(*worker, verdict);
+  const bool live = worker->live() != nullptr;
+  if (live) ShowDestroy(*worker, verdict);
   MUSTER_RETURN_IF_ERROR(DoWorker(id, worker::Condemn{std::move(verdict)}));
+  if (!live) return absl::OkStatus();  // on its way out already
   Fold(WorkerStream(id), {Accepted()});
+  condemned_.push_back(id);
   return absl::OkStatus();
 }
 
@@ -168,7 +189,7 @@ Status Rehearsal::Begin(const ApplyChange& change) {
     Add(Action::kChange, Cat("changes the spec to version ", after->fleet_version));
   }
   if (after->wanted() != wanted_before) {
-    Add(Action::kChange, Cat(wanted_before, " -> ", after->wanted(), " workers"));
+    Add(Action::kChange, Cat(wanted_before, " -> ", Workers(after->wanted())));
   }
   PassPreflight();
   // A fleet that adopts strays looks at one more list first; here it is as the last one was.
@@ -209,7 +230,7 @@ Status Rehearsal::Begin(const ScaleChange& change) {
   const int before = fleet->wanted();
   MUSTER_RETURN_IF_ERROR(DoFleet(change.fleet, Scale{change.workers}));
   if (before != change.workers) {
-    Add(Action::kChange, Cat(before, " -> ", change.workers, " workers"));
+    Add(Action::kChange, Cat(before, " -> ", Workers(change.workers)));
   }
   PassPreflight();
   return absl::OkStatus();
@@ -235,10 +256,13 @@ Status Rehearsal::Begin(const ReplaceChange& change) {
 Status Rehearsal::Begin(const DestroyChange& change) {
   const worker::State* worker = world_.FindWorker(change.worker);
   if (worker == nullptr) return NotFound(Cat("there is no worker ", change.worker.str()));
+  if (std::holds_alternative<worker::Destroying>(worker->phase)) {
+    return FailedPrecondition(Cat("worker ", change.worker.str(), " is already being destroyed"));
+  }
   preview_.fleet = worker->identity.fleet;
   const State* fleet = world_.FindFleet(preview_.fleet);
   if (!change.keep_size && fleet != nullptr && fleet->wanted() > 0) {
-    Add(Action::kChange, Cat(fleet->wanted(), " -> ", fleet->wanted() - 1, " workers"));
+    Add(Action::kChange, Cat(fleet->wanted(), " -> ", Workers(fleet->wanted() - 1)));
     MUSTER_RETURN_IF_ERROR(DoFleet(preview_.fleet, Scale{fleet->wanted() - 1}));
   }
   return CondemnOne(change.worker, OperatorVerdict(*worker, {change.reason, change.keep_size}));
@@ -254,10 +278,27 @@ Status Rehearsal::Begin(const AdoptChange& change) {
     PreviewStep& step =
         Add(Action::kChange, Cat("adopts instance ", stray.instance.str(), " (", stray.label,
                                  ") as it is, place ", adoption.index()));
+    step.instance = stray.instance;
     step.gpu = stray.gpu;
     step.price = stray.price;
   }
+  WarnOfExcess();
   return absl::OkStatus();
+}
+
+// Whoever takes in more than the fleet wants loses the worst of all, not those he had in mind.
+void Rehearsal::WarnOfExcess() {
+  Board board;
+  board.Refresh(world_, now_);
+  const State* fleet = world_.FindFleet(preview_.fleet);
+  const FleetBoard* cards = board.Find(preview_.fleet);
+  if (fleet == nullptr || cards == nullptr) return;
+  const int excess = cards->occupying - cards->leaving - fleet->wanted();
+  if (excess <= 0) return;
+  preview_.refusals.push_back(Cat("fleet ", preview_.fleet.str(), " wants ",
+                                  Workers(fleet->wanted()), " and would have ",
+                                  fleet->wanted() + excess, ": scale it first, or ", excess,
+                                  " of them ", excess == 1 ? "is" : "are", " destroyed"));
 }
 
 bool Rehearsal::CarryStray(const TakeIn& take) {
@@ -296,12 +337,7 @@ bool Rehearsal::Carry(const Decision& decision) {
                      for (const eventpb::Wait& wait : changed->waits)
                        waits_.push_back(wait.detail());
                    } else if (const auto* quota = std::get_if<ChangeQuotaInterval>(&act.command)) {
-                     const eventpb::QuotaIntervalChanged& change = quota->change;
-                     Add(Action::kChange,
-                         Cat("upload interval ", change.interval_before_s(), "s -> ",
-                             change.interval_s(), "s for ", change.workers_sharing(),
-                             " workers that share ", change.quota(), "; ", change.workers_on_old(),
-                             " run with a shorter one"));
+                     ShowInterval(quota->change);
                    }
                    return DoFleet(act.fleet, act.command).ok() && false;
                  },
@@ -309,13 +345,51 @@ bool Rehearsal::Carry(const Decision& decision) {
       decision.act);
 }
 
-void Rehearsal::Play() {
+void Rehearsal::ShowInterval(const eventpb::QuotaIntervalChanged& change) {
+  const std::string before =
+      change.interval_before_s() > 0 ? Cat(change.interval_before_s(), "s -> ") : "";
+  std::string text = Cat("upload interval ", before, change.interval_s(), "s: ", change.quota(),
+                         " is shared by ", Workers(static_cast<int>(change.workers_sharing())));
+  if (change.workers_on_old() > 0) {
+    text = Cat(text, "; ", change.workers_on_old(), " run with a shorter one");
+  }
+  Add(Action::kChange, std::move(text));
+}
+
+// True when anything that is rented changed.
+bool Rehearsal::PlayOn() {
+  bool any = false;
   for (int round = 0; round < kRoundsMax; ++round) {
     bool changed = false;
     for (const Decision& decision : Plan(world_, options_, now_).decisions) {
+      const auto* launch = std::get_if<Launch>(&decision.act);
+      // Upgrades are no consequence of the change; they come when all is calm again.
+      if (old_gone_ && launch != nullptr && launch->intent.upgrade_trial()) continue;
       changed = Carry(decision) || changed;
     }
-    if (!changed) return;
+    if (!changed) return any;
+    any = true;
+  }
+  return any;
+}
+
+// Those that were destroyed are gone and cost nothing more.
+bool Rehearsal::EndCondemned() {
+  const std::vector<WorkerId> going = std::exchange(condemned_, {});
+  for (const WorkerId& id : going) {
+    eventpb::EventBody body;
+    body.mutable_worker_ended()->set_how(eventpb::WorkerEnded::DESTROYED);
+    Fold(WorkerStream(id), {body});
+  }
+  return !going.empty();
+}
+
+// First what happens at once, then what has to wait until the old ones are gone: a budget, say.
+void Rehearsal::Play() {
+  PlayOn();
+  for (int round = 0; round < kRoundsMax && EndCondemned(); ++round) {
+    old_gone_ = true;
+    PlayOn();
   }
 }
 
@@ -327,8 +401,8 @@ std::string ShortDigest(const Preview& preview) {
   };
   mix(preview.fleet.str());
   for (const PreviewStep& step : preview.steps) {
-    mix(Cat(static_cast<int>(step.action), "/", step.worker.str(), "/", step.offer.str(), "/",
-            step.price.micros, "/", step.rule));
+    mix(Cat(static_cast<int>(step.action), "/", step.worker.str(), step.instance.str(), "/",
+            step.offer.str(), "/", step.price.micros, "/", step.rule));
     // Texts of destroys hold spans that grow by the second.
     if (step.action == Action::kChange) mix(step.text);
   }
@@ -350,21 +424,21 @@ Preview Rehearsal::Finish() {
     }
     kept -= preview_.adds;
   }
-  if (kept > 0) Add(Action::kKeep, Cat("keeps ", kept, kept == 1 ? " worker" : " workers"));
+  if (kept > 0) Add(Action::kKeep, Cat("keeps ", Workers(kept)));
   preview_.worst_case = Cost(burn, preview_.worst_case_until - now_);
   const account::State* account =
       fleet == nullptr ? nullptr : world_.FindAccount(ProviderName(fleet->spec.provider()));
   preview_.offers_age = account != nullptr && account->offers_seen.seen()
                             ? now_ - account->offers_seen.at
                             : absl::InfiniteDuration();
-  const bool known_waits = !waits_.empty();
-  if (!known_waits && fleet != nullptr && cards != nullptr && cards->occupying < fleet->wanted()) {
+  const int missing = fleet == nullptr || cards == nullptr ? 0 : fleet->wanted() - cards->occupying;
+  if (waits_.empty() && missing > 0) {
     for (const eventpb::Wait& wait : fleet->waits) waits_.push_back(wait.detail());
   }
-  for (std::string& wait : waits_) {
-    Add(Action::kRefused, wait);
-    preview_.refusals.push_back(std::move(wait));
+  if (missing > 0) {
+    Add(Action::kRefused, Cat(missing, " of ", Workers(fleet->wanted()), " cannot be rented now"));
   }
+  for (std::string& wait : waits_) preview_.refusals.push_back(std::move(wait));
   preview_.id = ShortDigest(preview_);
   return std::move(preview_);
 }

@@ -50,8 +50,9 @@ using Change =
 struct PreviewStep {
   enum class Action { kAdd, kDestroy, kChange, kKeep, kRefused };
   Action action = Action::kKeep;
-  std::string text;  // in full, for people
-  WorkerId worker;
+  std::string text;     // in full, for people
+  WorkerId worker;      // empty for a stray, which is none yet
+  InstanceId instance;  // of strays
   OfferId offer;
   GpuName gpu;
   MicroUsdPerHour price;
@@ -68,14 +69,16 @@ struct Preview {
   int adds = 0;
   int destroys = 0;
   MicroUsdPerHour burn_change;
-  MicroUsd worst_case;                // if muster stops now, until `worst_case_until`
-  absl::Time worst_case_until;        // the next midnight UTC
-  std::vector<std::string> refusals;  // guards that stop parts of it, with the numbers
+  MicroUsd worst_case;          // if muster stops now, until `worst_case_until`
+  absl::Time worst_case_until;  // the next midnight UTC
+  // Guards that stop parts of it, with the numbers, and warnings of what it does besides. A step
+  // that is refused says what will not be done, these say why.
+  std::vector<std::string> refusals;
 };
 
 // kNotFound            no such fleet or worker
 // kInvalidArgument     the change makes no sense (see fleet::Decide)
-// kFailedPrecondition  the worker cannot be destroyed in its phase
+// kFailedPrecondition  the worker cannot be destroyed in its phase, or is being destroyed already
 StatusOr<Preview> PlanPreview(const World& world, const Change& change, const PlanOptions& options,
                               absl::Time now);
 

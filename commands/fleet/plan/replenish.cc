@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "commands/fleet/plan/budget.h"
+#include "commands/worker/status_text.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -20,9 +22,14 @@ constexpr absl::Duration kLookAroundSlack = absl::Seconds(10);
 constexpr int kOffersGoneFree = 5;
 // Replacements for failures within an hour before we take a breath.
 constexpr int kChurnMin = 6;
+// Machines on which an image must fail before we believe that it is the image.
+constexpr int kImageFaultsMin = 2;
+constexpr absl::Duration kImagePauseFirst = absl::Minutes(10);
+constexpr absl::Duration kImagePauseMax = absl::Hours(1);
 
 struct Backoff {
   bool careful = false;  // the next launch is a try
+  bool trying = false;   // and that try is under way
   absl::Time until = absl::InfinitePast();
   eventpb::Wait::Kind kind = eventpb::Wait::OFFERS;
   std::string detail;
@@ -59,7 +66,13 @@ std::string WhyRefused(const Departure& newest) {
   }
   std::string reason = eventpb::LaunchRejected::Reason_Name(newest.reason);
   std::replace(reason.begin(), reason.end(), '_', ' ');
-  return Cat("launches were refused: ", absl::AsciiStrToLower(reason));
+  const std::string why = newest.detail.empty() ? "" : Cat(" (", newest.detail, ")");
+  return Cat("launches were refused: ", absl::AsciiStrToLower(reason), why);
+}
+
+// Of this version of the spec: an operator who applies another one has done something about it.
+bool SinceApplied(const Scope& scope, const Departure& departure) {
+  return departure.at.position > scope.fleet.applied.position;
 }
 
 // How many rounds these failures make: launches asked for together fail together, once.
@@ -76,7 +89,7 @@ int RoundsOf(std::vector<absl::Time> failures) {
 }
 
 // After refused launches with no accepted one since, the pause grows.
-Backoff AfterRejections(const Scope& scope) {
+Backoff AfterRejections(const Pass& pass, const Scope& scope) {
   std::vector<absl::Time> refused;
   int gone = 0;
   const Departure* newest = nullptr;
@@ -84,6 +97,7 @@ Backoff AfterRejections(const Scope& scope) {
     const bool launch_failed = departure.kind == Departure::Kind::kRejected ||
                                departure.kind == Departure::Kind::kNotFound;
     if (!launch_failed || departure.at.position < scope.board.last_accepted.position) continue;
+    if (!SinceApplied(scope, departure)) continue;
     if (departure.reason == eventpb::LaunchRejected::NO_CREDIT ||
         departure.reason == eventpb::LaunchRejected::CANCELLED) {
       continue;
@@ -99,7 +113,45 @@ Backoff AfterRejections(const Scope& scope) {
   if (newest == nullptr || steps == 0) return {};
   const absl::Duration pause =
       std::min(kBackoffMax, kBackoffFirst * std::pow(2, std::min(steps - 1, 10)));
-  return {true, newest->at.at + pause, WaitKindOf(newest->reason), WhyRefused(*newest)};
+  return {.careful = true,
+          .trying = scope.board.launching > 0,
+          .until = OverAt(newest->at.at, pause, pass.now),
+          .kind = WaitKindOf(newest->reason),
+          .detail = WhyRefused(*newest)};
+}
+
+// An image that cannot be had, or a login that is refused, fails on every machine: after the second
+// one it is tried now and then only, with a single worker, until the operator has mended it.
+Backoff AfterImageFaults(const Pass& pass, const Scope& scope) {
+  std::set<MachineId> machines;
+  std::vector<absl::Time> failures;
+  const Departure* newest = nullptr;
+  for (const auto& [id, departure] : scope.board.departures) {
+    const bool counts = departure.kind == Departure::Kind::kCondemned &&
+                        departure.fault == specpb::OURS && SinceApplied(scope, departure) &&
+                        worker::JudgeStatusText(departure.detail).fault == specpb::OURS;
+    if (!counts) continue;
+    machines.insert(departure.machine);
+    failures.push_back(departure.at.at);
+    if (newest == nullptr || departure.at.position > newest->at.position) newest = &departure;
+  }
+  const auto& producers = scope.board.producers;
+  const bool works = producers.find(scope.fleet.fleet_version) != producers.end();
+  if (works || static_cast<int>(machines.size()) < kImageFaultsMin) return {};
+  const bool under_way =
+      std::any_of(scope.board.cards.begin(), scope.board.cards.end(), [](const auto& entry) {
+        const Card& card = entry.second;
+        return card.occupies && !card.produced && card.part != Card::Part::kLeaving;
+      });
+  const int rounds = RoundsOf(std::move(failures));
+  const absl::Duration pause =
+      std::min(kImagePauseMax, kImagePauseFirst * std::pow(2, std::min(rounds - 1, 10)));
+  return {.careful = true,
+          .trying = under_way,
+          .until = OverAt(newest->at.at, pause, pass.now),
+          .kind = eventpb::Wait::BUDGET,
+          .detail = Cat("the image or the login to its registry is wrong: ", newest->detail,
+                        "; mend it and apply")};
 }
 
 bool IsFailure(const Departure& departure) {
@@ -111,17 +163,33 @@ bool IsFailure(const Departure& departure) {
 // Workers that fail as fast as they are rented cost money and bring nothing.
 Backoff AfterFailures(const Pass& pass, const Scope& scope) {
   std::vector<absl::Time> failures;
+  const Departure* newest = nullptr;
   for (const auto& [id, departure] : scope.board.departures) {
-    if (IsFailure(departure) && departure.at.at + absl::Hours(1) > pass.now) {
-      failures.push_back(departure.at.at);
-    }
+    if (!IsFailure(departure) || !SinceApplied(scope, departure)) continue;
+    if (OverAt(departure.at.at, absl::Hours(1), pass.now) <= pass.now) continue;
+    failures.push_back(departure.at.at);
+    if (newest == nullptr || departure.at.position > newest->at.position) newest = &departure;
   }
   const int limit = std::max(kChurnMin, 2 * scope.fleet.wanted());
   if (static_cast<int>(failures.size()) < limit) return {};
   std::sort(failures.begin(), failures.end());
-  return {false, failures[failures.size() - static_cast<std::size_t>(limit)] + absl::Hours(1),
-          eventpb::Wait::BUDGET,
-          Cat(limit, " workers failed within an hour; look at `muster explain`")};
+  return {.until = failures[failures.size() - static_cast<std::size_t>(limit)] + absl::Hours(1),
+          .kind = eventpb::Wait::BUDGET,
+          .detail = Cat(limit, " workers failed within an hour, the last by ", newest->rule, ": ",
+                        newest->detail, "; look at `muster explain`")};
+}
+
+// Machines that failed us within the hour and got no strike for it, since the fault may be ours:
+// they are taken when nothing else is left, or the first of the list would fail for ever.
+std::set<MachineId> TriedInVain(const Pass& pass, const Scope& scope) {
+  std::set<MachineId> machines;
+  for (const auto& [id, departure] : scope.board.departures) {
+    if (!IsFailure(departure) || departure.strike_weight > 0) continue;
+    if (OverAt(departure.at.at, absl::Hours(1), pass.now) > pass.now) {
+      machines.insert(departure.machine);
+    }
+  }
+  return machines;
 }
 
 // Whom a launch into `index` stands in for: the one that last left that place to be replaced.
@@ -162,7 +230,8 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
 // A fleet that adopts strays looks around first: what it is to adopt may be running already.
 bool LooksAroundFirst(Pass& pass, Scope& scope) {
   if (scope.fleet.spec.orphans() != specpb::ADOPT || scope.board.open > 0) return false;
-  const absl::Time until = scope.fleet.applied.at + 2 * scope.clocks.list_poll + kLookAroundSlack;
+  const absl::Time until =
+      OverAt(scope.fleet.applied.at, 2 * scope.clocks.list_poll + kLookAroundSlack, pass.now);
   if (scope.account == nullptr || pass.now >= until ||
       scope.account->list_seen.position > scope.fleet.applied.position) {
     return false;
@@ -175,13 +244,15 @@ bool LooksAroundFirst(Pass& pass, Scope& scope) {
 
 int MayLaunch(Pass& pass, Scope& scope, int need) {
   if (LooksAroundFirst(pass, scope)) return 0;
-  const Backoff backoffs[] = {AfterRejections(scope), AfterFailures(pass, scope)};
+  const Backoff backoffs[] = {AfterRejections(pass, scope), AfterImageFaults(pass, scope),
+                              AfterFailures(pass, scope)};
   for (const Backoff& backoff : backoffs) {
-    if (backoff.careful) need = scope.board.launching > 0 ? 0 : 1;
-    if (backoff.until <= pass.now) continue;
+    if (backoff.careful) need = std::min(need, 1);
+    const bool over = backoff.until <= pass.now;
+    if (over && !backoff.trying) continue;
     pass.Due(backoff.until);
-    scope.waits.push_back(
-        MakeWait(backoff.kind, backoff.detail, OwnerOf(backoff.kind), backoff.until));
+    scope.waits.push_back(MakeWait(backoff.kind, backoff.detail, OwnerOf(backoff.kind),
+                                   over ? absl::InfinitePast() : backoff.until));
     return 0;
   }
   const std::string preflight = PreflightSays(scope.fleet);
@@ -209,7 +280,7 @@ void WaitForOffers(Pass& pass, Scope& scope, const std::vector<Ranked>& ranked) 
   for (const auto& [verdict, count] : verdicts) most.emplace_back(-count, verdict);
   std::sort(most.begin(), most.end());
   for (std::size_t i = 0; i < std::min<std::size_t>(most.size(), 3); ++i) {
-    detail = Cat(detail, i == 0 ? ": " : ", ", -most[i].first, " ", most[i].second);
+    detail = Cat(detail, i == 0 ? ": " : ", ", most[i].second, " (", -most[i].first, ")");
   }
   scope.waits.push_back(MakeWait(eventpb::Wait::OFFERS, std::move(detail), "provider"));
   pass.Due(pass.now + scope.clocks.market_poll);
@@ -337,8 +408,15 @@ void StepReplenish(Pass& pass, Scope& scope) {
     return;
   }
   const TakenFn taken = TakenBy(pass, pass.board, scope.provider);
-  const auto ranked =
-      RankOffers(pass.world, scope.fleet.spec, scope.account->offers, taken, pass.now);
+  auto ranked = RankOffers(pass.world, scope.fleet.spec, scope.account->offers, taken, pass.now);
+  const std::set<MachineId> vain = TriedInVain(pass, scope);
+  std::sort(ranked.begin(), ranked.end(), [&](const Ranked& a, const Ranked& b) {
+    const auto tier = [&](const Ranked& one) {
+      return one.verdict.empty() ? vain.count(one.offer.machine) : std::size_t{2};
+    };
+    const std::size_t ta = tier(a), tb = tier(b);
+    return std::tie(ta, a.value, a.offer.id) < std::tie(tb, b.value, b.offer.id);
+  });
   for (const Ranked& choice : ranked) {
     if (launches <= 0) return;
     if (!choice.verdict.empty()) break;

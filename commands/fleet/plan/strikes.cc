@@ -24,7 +24,7 @@ std::map<std::string, Alike> ByRule(const Pass& pass, const Scope& scope, absl::
     // The machine's own, or those that would have been but for a suspension.
     const bool counts = departure.strike_weight > 0 ||
                         (departure.replace && departure.rule == scope.fleet.suspended_cause);
-    if (!counts || departure.at.at + window <= pass.now) continue;
+    if (!counts || OverAt(departure.at.at, window, pass.now) <= pass.now) continue;
     Alike& one = alike[departure.rule];
     one.machines.insert(departure.machine);
     one.positions.push_back(departure.at.position);
@@ -56,11 +56,10 @@ void StepStrikes(Pass& pass, Scope& scope) {
   const auto alike = ByRule(pass, scope, window);
   if (scope.fleet.strikes_suspended) {
     const auto still = alike.find(scope.fleet.suspended_cause);
-    const absl::Time newest = still == alike.end()
-                                  ? scope.fleet.suspended.at
-                                  : std::max(still->second.newest, scope.fleet.suspended.at);
-    pass.Due(newest + window);
-    if (newest + window > pass.now) return;
+    absl::Time over = OverAt(scope.fleet.suspended.at, window, pass.now);
+    if (still != alike.end()) over = std::max(over, still->second.newest + window);
+    pass.Due(over);
+    if (over > pass.now) return;
     scope.strikes_suspended = false;
     pass.decisions.push_back(
         {"strikes-resumed", scope.actor(), ForFleet{scope.fleet.name, ResumeStrikes{}}});

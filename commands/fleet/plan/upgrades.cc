@@ -56,13 +56,14 @@ bool Calm(Pass& pass, Scope& scope) {
   const Stamp last = std::max(scope.board.last_trial, scope.fleet.last_upgrade,
                               [](const Stamp& a, const Stamp& b) { return a.at < b.at; });
   const absl::Duration cooldown = Or(upgrades.cooldown_s(), kCooldownDefault);
-  if (last.seen() && last.at + cooldown > pass.now) {
-    pass.Due(last.at + cooldown);
+  const absl::Time cooled = OverAt(last.at, cooldown, pass.now);
+  if (last.seen() && cooled > pass.now) {
+    pass.Due(cooled);
     return false;
   }
   int recent = 0;
   for (const auto& [id, card] : scope.board.cards) {
-    if (card.trial && card.begun.at + absl::Hours(1) > pass.now) ++recent;
+    if (card.trial && OverAt(card.begun.at, absl::Hours(1), pass.now) > pass.now) ++recent;
   }
   return recent < std::max(1, upgrades.per_hour_max());
 }

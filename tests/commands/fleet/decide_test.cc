@@ -1,6 +1,5 @@
-#include "eventstore/events/fleet_events.h"
-
 #include "commands/fleet/commands.h"
+#include "eventstore/events/fleet_events.h"
 #include "tests/commands/given.h"
 #include "tests/support/pch.h"
 

@@ -22,8 +22,8 @@ const WorkerId kWorker("k7f2q");
 const FleetName kFleet("zeb");
 
 host::StrikeHost StrikeBy(std::string_view worker) {
-  return {MakeHostStruck(WorkerId(worker), kFleet, 1, absl::InfiniteFuture(),
-                         Because("no-progress"))};
+  return {
+      MakeHostStruck(WorkerId(worker), kFleet, 1, absl::InfiniteFuture(), Because("no-progress"))};
 }
 fleet::Apply ApplyOf(int workers) {
   specpb::FleetSpec spec;
@@ -56,10 +56,12 @@ class HandlerTest : public testing::Test {
   // Everything in the log after `after`.
   std::vector<RecordedEvent> Log(Position after = 0) const {
     std::vector<RecordedEvent> all;
-    EXPECT_THAT(store_->ReadAll(after, 100'000, [&](const RecordedEvent& e) {
-      all.push_back(e);
-      return true;
-    }), IsOk());
+    EXPECT_THAT(store_->ReadAll(after, 100'000,
+                                [&](const RecordedEvent& e) {
+                                  all.push_back(e);
+                                  return true;
+                                }),
+                IsOk());
     return all;
   }
   std::string FoldedFromZero() const {
@@ -298,11 +300,21 @@ TEST_F(HandlerTest, StoreErrorsRestartsAndSnapshotsLeaveTheWorldEqualToAFoldOfTh
     if (rng.Chance(0.1)) Restart();
     if (rng.Chance(0.1)) rt_.RunFor(absl::Minutes(rng.Below(90)));
     switch (rng.Below(5)) {
-      case 0: (void)Fleet(ApplyOf(static_cast<int>(rng.Below(3)))); break;
-      case 1: (void)Host(StrikeBy(rng.Token(2))); break;
-      case 2: (void)Worker(worker::RequestLaunch{Intent()}); break;
-      case 3: (void)Worker(worker::LaunchAnswered{InstanceId("i1")}); break;
-      case 4: (void)Worker(worker::ObserveInstance{Running(), rt_.Now()}); break;
+      case 0:
+        (void)Fleet(ApplyOf(static_cast<int>(rng.Below(3))));
+        break;
+      case 1:
+        (void)Host(StrikeBy(rng.Token(2)));
+        break;
+      case 2:
+        (void)Worker(worker::RequestLaunch{Intent()});
+        break;
+      case 3:
+        (void)Worker(worker::LaunchAnswered{InstanceId("i1")});
+        break;
+      case 4:
+        (void)Worker(worker::ObserveInstance{Running(), rt_.Now()});
+        break;
     }
   }
   EXPECT_GT(store_->Head(), 100u);
@@ -335,8 +347,10 @@ TEST_F(HandlerTest, AStreamThatMovedIsReadAgainAndDecidedAgain) {
   // A second writer, which must not be, scales behind our back.
   eventpb::FleetScaled scaled;
   scaled.set_workers(6);
-  NewEvent event{.id = EventId("alien"), .type = "fleet.scaled",
-                 .payload = EncodeEvent(Wrap(scaled)), .occurred_at = rt_.Now()};
+  NewEvent event{.id = EventId("alien"),
+                 .type = "fleet.scaled",
+                 .payload = EncodeEvent(Wrap(scaled)),
+                 .occurred_at = rt_.Now()};
   ASSERT_THAT(rt_.Run(store_->Append(FleetStream(kFleet), Expect::At(1), {event}, rt_.Now())),
               IsOk());
   std::vector<Position> heard;
@@ -366,7 +380,11 @@ TEST_F(HandlerTest, AfterAFailedSyncNothingIsDecidedAnyMore) {
   EXPECT_THAT(Fleet(ApplyOf(4)), IsOk());
 }
 TEST_F(HandlerTest, AKindThatIsNotKnownStopsTheLoad) {
-  NewEvent event{.id = EventId("future"), .type = "fleet.dreamt", .payload = "\x82\x7D\x02" "ab",
+  NewEvent event{.id = EventId("future"),
+                 .type = "fleet.dreamt",
+                 .payload =
+                     "\x82\x7D\x02"
+                     "ab",
                  .occurred_at = rt_.Now()};
   ASSERT_THAT(rt_.Run(store_->Append(FleetStream(kFleet), Expect::NoStream(), {event}, rt_.Now())),
               IsOk());

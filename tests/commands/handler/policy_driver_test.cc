@@ -137,7 +137,7 @@ TEST_F(PolicyDriverTest, ReplacesAndStrikesAStuckWorkerOnce) {
   const MachineId machine = handler_->world().FindWorker(id)->identity.offered.machine;
   ObserveOn(id, ActualStatus::kRunning);
   for (int i = 0; i <= 14; ++i) {
-    Poll(id, LogFacts("setup"));
+    Poll(id, LogFacts("boot"));
     rt_.RunFor(absl::Seconds(45));
   }
   ASSERT_EQ(In<worker::Destroying>(), std::vector<WorkerId>{id});

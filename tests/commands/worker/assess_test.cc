@@ -86,7 +86,7 @@ const ClockCase kClocks[] = {
        p.Log(100, LogFacts("setup"));
        p.Log(100 + after, LogFacts("setup"));
      },
-     specpb::MACHINE},
+     specpb::OURS},
     {"stuck-warmup", 900,
      [](Patient& p, double after) {
        p.Log(100, LogFacts("started"));
@@ -335,6 +335,16 @@ TEST(Assess, AnUnexplainedErrorIsTheMachinesOnceTheProgramIsProven) {
   patient.around.program_proven = true;
   EXPECT_EQ(patient.Ask(400).verdict->fault, specpb::MACHINE);
   EXPECT_EQ(patient.Ask(400).verdict->strike_weight, 1);
+}
+
+TEST(Assess, StuckInSetupIsTheMachinesOnceTheProgramIsProven) {
+  Patient patient;
+  patient.Log(100, LogFacts("setup"));
+  patient.Log(700, LogFacts("setup"));
+  EXPECT_EQ(patient.Ask(700).verdict->strike_weight, 0);
+  patient.around.program_proven = true;
+  EXPECT_EQ(patient.Ask(700).verdict->fault, specpb::MACHINE);
+  EXPECT_EQ(patient.Ask(700).verdict->strike_weight, 1);
 }
 
 TEST(Assess, AnErrorThatTheRulesCallOursNeverStrikes) {

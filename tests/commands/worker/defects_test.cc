@@ -1,5 +1,5 @@
 // The defects of home-made fleet monitors that are a matter of one worker's stream, by the number
-// they have in the list that this project keeps of them.
+// they have in the list of tests/README.md.
 #include "commands/worker/commands.h"
 #include "tests/commands/given.h"
 #include "tests/support/pch.h"
@@ -21,7 +21,7 @@ State Producing() {
   return state;
 }
 
-TEST(WorkerDefects, D01_ListsThatFailForAnHourMakeNobodyAbsent) {
+TEST(Defect01, ListsThatFailForAnHourMakeNobodyAbsent) {
   State state = Producing();
   for (int n = 1; n <= 240; ++n) {
     Then(state, ObserveFailure{"instance", "429", At(100 + 15 * n), n}, At(100 + 15 * n));
@@ -30,7 +30,7 @@ TEST(WorkerDefects, D01_ListsThatFailForAnHourMakeNobodyAbsent) {
   EXPECT_EQ(Seen(state).absent_lists, 0);
   EXPECT_EQ(Seen(state).actual, ActualStatus::kRunning);
 }
-TEST(WorkerDefects, D03_ASlowLogFetchIsNoBoot) {
+TEST(Defect03, ASlowLogFetchIsNoBoot) {
   State state = Producing();
   for (int n = 1; n <= 10; ++n) {
     Then(state, ObserveFailure{"log", "deadline", At(100 + 45 * n), n}, At(100 + 45 * n));
@@ -40,7 +40,7 @@ TEST(WorkerDefects, D03_ASlowLogFetchIsNoBoot) {
   EXPECT_EQ(Seen(state).log.at, At(100));  // the last good one, with its age
   EXPECT_EQ(Seen(state).log_failing_since.at, At(190));
 }
-TEST(WorkerDefects, D04_ALongUploadAfterHoursOfLifeDoesNotGoBackToSetup) {
+TEST(Defect04, ALongUploadAfterHoursOfLifeDoesNotGoBackToSetup) {
   State state = Producing();
   eventpb::LogObserved upload = LogFacts("setup");
   upload.set_phase("started");
@@ -52,7 +52,7 @@ TEST(WorkerDefects, D04_ALongUploadAfterHoursOfLifeDoesNotGoBackToSetup) {
   EXPECT_EQ(Seen(state).phase, Observed::Phase::kProducing);
   EXPECT_EQ(Seen(state).phase_since.at, At(100));
 }
-TEST(WorkerDefects, D05_ABatchAfterAnErrorClearsIt) {
+TEST(Defect05, AnErrorIsForgottenWithTheNextBatch) {
   State state = Producing();
   eventpb::LogObserved bad = LogFacts("producing", 7);
   bad.set_error("Traceback");
@@ -61,7 +61,7 @@ TEST(WorkerDefects, D05_ABatchAfterAnErrorClearsIt) {
   Then(state, ObserveLog{LogFacts("producing", 8), At(190), TestTimers()}, At(190));
   EXPECT_EQ(Seen(state).error, "");
 }
-TEST(WorkerDefects, D06_ADeadProgramsLastLineIsNoProgress) {
+TEST(Defect06, ADeadProgramsLastLineIsNoProgress) {
   State state = Producing();
   for (int n = 1; n <= 40; ++n) {
     const absl::Time at = At(100 + 45 * n);
@@ -71,7 +71,7 @@ TEST(WorkerDefects, D06_ADeadProgramsLastLineIsNoProgress) {
   EXPECT_GE(Seen(state).log.at - Seen(state).progress_clock().at, absl::Minutes(15));
   EXPECT_GE(Seen(state).agreeing_polls, 2);
 }
-TEST(WorkerDefects, D11_TheEndIsNeverInferredFromAnAnswer) {
+TEST(Defect11, TheEndIsNeverInferredFromAnAnswer) {
   State state = Producing();
   Then(state, Condemn{Verdict()}, At(1000));
   Then(state, DestroyAnswer{eventpb::DestroyAnswered::ACCEPTED, "200"}, At(1001));
@@ -81,7 +81,7 @@ TEST(WorkerDefects, D11_TheEndIsNeverInferredFromAnAnswer) {
   EXPECT_TRUE(state.open());
   EXPECT_GT(state.SpentAt(At(3600)), state.SpentAt(At(1001)));  // and it goes on costing
 }
-TEST(WorkerDefects, D13_AFailedDestroyIsAskedForAgainUntilListsConfirmIt) {
+TEST(Defect13, AFailedDestroyIsAskedForAgainUntilListsConfirmIt) {
   State state = Producing();
   Then(state, Condemn{Verdict()}, At(1000));
   Then(state, DestroyAnswer{eventpb::DestroyAnswered::UNAVAILABLE, "502"}, At(1001));
@@ -92,7 +92,7 @@ TEST(WorkerDefects, D13_AFailedDestroyIsAskedForAgainUntilListsConfirmIt) {
   EXPECT_EQ(Then(state, ObserveAbsence{false, At(1030)}, At(1030)),
             "worker.instance_absent worker.ended");
 }
-TEST(WorkerDefects, D16_ARestartRemembersSinceWhen) {
+TEST(Defect16, ARestartRemembersSinceWhen) {
   // The poller counts anew after a restart; the log still proves that the poll agrees.
   State state = Producing();
   eventpb::LogObserved bad = LogFacts("producing", 7);

@@ -16,8 +16,8 @@ TEST(Codec, EveryKindHasATypeNameOfItsOwnAndComesBack) {
     EXPECT_NE(TypeName(kind), "") << kind;
     EXPECT_TRUE(names.insert(TypeName(kind)).second) << TypeName(kind);
     eventpb::EventBody body;
-    body.GetReflection()->MutableMessage(
-        &body, eventpb::EventBody::descriptor()->FindFieldByNumber(kind));
+    body.GetReflection()->MutableMessage(&body,
+                                         eventpb::EventBody::descriptor()->FindFieldByNumber(kind));
     const auto decoded = DecodeEvent(TypeName(kind), EncodeEvent(body));
     ASSERT_THAT(decoded, IsOk());
     EXPECT_EQ(decoded->kind_case(), kind);
@@ -44,9 +44,9 @@ TEST(Values, WrapPutsAMessageIntoItsKind) {
   EXPECT_EQ(body.fleet_scaled().workers(), 3);
 }
 TEST(Values, EvidenceNamesEachPositionOnceAndNoneThatNeverWas) {
-  const auto evidence = MakeEvidence("no-progress", "15m04s >= 15m",
-                                     {MakeMeasure("since_progress", 904, 900, "s")}, {7, 0, 3, 7},
-                                     "zeb@v12");
+  const auto evidence =
+      MakeEvidence("no-progress", "15m04s >= 15m", {MakeMeasure("since_progress", 904, 900, "s")},
+                   {7, 0, 3, 7}, "zeb@v12");
   EXPECT_THAT(evidence.positions(), ElementsAre(3, 7));
   EXPECT_EQ(evidence.measures(0).threshold(), 900);
   EXPECT_EQ(evidence.policy_version(), "zeb@v12");

@@ -31,16 +31,36 @@ void Fill(google::protobuf::Message& message, int depth) {
       continue;
     }
     switch (field->cpp_type()) {
-      case F::CPPTYPE_INT32: r->SetInt32(&message, field, n); break;
-      case F::CPPTYPE_INT64: r->SetInt64(&message, field, 1'000'000 + n); break;
-      case F::CPPTYPE_UINT32: r->SetUInt32(&message, field, n); break;
-      case F::CPPTYPE_UINT64: r->SetUInt64(&message, field, n); break;
-      case F::CPPTYPE_DOUBLE: r->SetDouble(&message, field, n + 0.5); break;
-      case F::CPPTYPE_FLOAT: r->SetFloat(&message, field, n); break;
-      case F::CPPTYPE_BOOL: r->SetBool(&message, field, true); break;
-      case F::CPPTYPE_ENUM: r->SetEnumValue(&message, field, 1); break;
-      case F::CPPTYPE_STRING: r->SetString(&message, field, field->name()); break;
-      case F::CPPTYPE_MESSAGE: Fill(*r->MutableMessage(&message, field), depth + 1); break;
+      case F::CPPTYPE_INT32:
+        r->SetInt32(&message, field, n);
+        break;
+      case F::CPPTYPE_INT64:
+        r->SetInt64(&message, field, 1'000'000 + n);
+        break;
+      case F::CPPTYPE_UINT32:
+        r->SetUInt32(&message, field, n);
+        break;
+      case F::CPPTYPE_UINT64:
+        r->SetUInt64(&message, field, n);
+        break;
+      case F::CPPTYPE_DOUBLE:
+        r->SetDouble(&message, field, n + 0.5);
+        break;
+      case F::CPPTYPE_FLOAT:
+        r->SetFloat(&message, field, n);
+        break;
+      case F::CPPTYPE_BOOL:
+        r->SetBool(&message, field, true);
+        break;
+      case F::CPPTYPE_ENUM:
+        r->SetEnumValue(&message, field, 1);
+        break;
+      case F::CPPTYPE_STRING:
+        r->SetString(&message, field, field->name());
+        break;
+      case F::CPPTYPE_MESSAGE:
+        Fill(*r->MutableMessage(&message, field), depth + 1);
+        break;
     }
   }
 }
@@ -76,7 +96,8 @@ void AddMissing() {
     if (known.contains(type)) continue;
     eventpb::EventBody body;
     Fill(*body.GetReflection()->MutableMessage(
-             &body, eventpb::EventBody::descriptor()->FindFieldByNumber(kind)), 0);
+             &body, eventpb::EventBody::descriptor()->FindFieldByNumber(kind)),
+         0);
     file << type << ' ' << ToHexText(EncodeEvent(body)) << '\n';
   }
 }

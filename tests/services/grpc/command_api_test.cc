@@ -213,8 +213,7 @@ TEST_F(CommandApiTest, BadHostsAreImportedAndPardoned) {
   pardon.set_machine("5512");
   pardon.set_reason("repaired");
   ASSERT_THAT(rt_.Run(api_->PardonHost(pardon, kAlice)), IsOk());
-  const host::State* host =
-      handler_.world().FindHost(ProviderName("vast"), MachineId("5512"));
+  const host::State* host = handler_.world().FindHost(ProviderName("vast"), MachineId("5512"));
   ASSERT_NE(host, nullptr);
   EXPECT_EQ(host->LiveStrikes(rt_.Now()), 0);
 }

@@ -11,8 +11,8 @@ using ::testing::HasSubstr;
 constexpr char kOpen[] = "0.0.0.0:4001";
 
 TEST(Listeners, ASocketAndLoopbackNeedNoTls) {
-  for (const char* address :
-       {"unix:///run/muster/musterd.sock", "127.0.0.1:0", "127.1.2.3:80", "localhost:1", "[::1]:9"}) {
+  for (const char* address : {"unix:///run/muster/musterd.sock", "127.0.0.1:0", "127.1.2.3:80",
+                              "localhost:1", "[::1]:9"}) {
     EXPECT_TRUE(CheckListener(address, {}).ok()) << address;
   }
 }

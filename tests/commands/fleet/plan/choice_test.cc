@@ -265,15 +265,6 @@ TEST(Backoff, AfterRefusalsOneLaunchIsTriedBeforeTheOthersFollow) {
   EXPECT_EQ(stage.PlanAndCarry(), "replenish x3");
 }
 
-TEST(Backoff, AMissingSecretIsNamed) {
-  Stage stage;
-  stage.Apply(Stage::Spec(1));
-  stage.Market(Stage::Plenty(3));
-  stage.PlanAndCarry();
-  stage.Reject(stage.Launching().at(0), eventpb::LaunchRejected::SECRET_MISSING);
-  EXPECT_EQ(stage.Waits(), "SECRETS");
-}
-
 TEST(Backoff, WorkersThatFailAsFastAsTheyAreRentedAreNotRentedForEver) {
   Stage stage;
   stage.Apply(Stage::Spec(1));

@@ -270,6 +270,7 @@ TEST(Defect14, ManyMachinesThatFailAlikeSuspendStrikes) {
     Stage stage;
     stage.Apply(Stage::Spec(5));
     stage.Market({});
+    stage.AddHealthy(4);  // so the program works
     std::vector<WorkerId> stuck;
     for (int i = 0; i < machines; ++i) {
       stuck.push_back(stage.AddLive(i));

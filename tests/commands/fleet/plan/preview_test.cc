@@ -91,6 +91,8 @@ TEST(Preview, NamesTheGuardThatRefuses) {
   ASSERT_EQ(preview.refusals.size(), 2u);
   EXPECT_EQ(preview.refusals[0], "preflight weights must pass first");
   EXPECT_EQ(preview.refusals[1], "fleet zeb per hour: $0.1001/h + $0.0502/h > $0.12/h");
+  // The step says what, the refusals say why.
+  EXPECT_EQ(Texts(preview, Action::kRefused), "2 of 4 workers cannot be rented now");
 }
 
 TEST(Preview, OfScalingDownNamesWhoGoes) {
@@ -121,6 +123,49 @@ TEST(Preview, OfReplaceShowsTheReplacement) {
   EXPECT_EQ(Texts(preview, Action::kDestroy),
             Cat("worker ", a.str(),
                 " RTX 3070  operator: looks odd, strike 1 of 3 on machine machine-", a.str()));
+}
+
+TEST(Preview, OfReplaceNearTheBudgetWaitsForTheOldOneToBeGone) {
+  Stage stage;
+  specpb::FleetSpec spec = Stage::Spec(1);
+  spec.mutable_budget()->set_per_hour_micro_usd(100'000);
+  stage.Apply(spec);
+  stage.Market(Stage::Plenty(3));
+  const WorkerId a = stage.AddHealthy(0);  // 0.06 + 0.05 > 0.10
+  stage.PlanAndCarry();
+  const Preview preview = Of(stage, ReplaceChange{a, "looks odd"});
+  EXPECT_EQ(preview.destroys, 1);
+  EXPECT_EQ(preview.adds, 1);
+  EXPECT_TRUE(preview.refusals.empty()) << preview.refusals[0];
+  EXPECT_EQ(preview.burn_change.micros, -10'000);
+  EXPECT_NE(Texts(preview, Action::kAdd).find("  once the old one is confirmed gone"),
+            std::string::npos)
+      << Texts(preview, Action::kAdd);
+  spec.mutable_budget()->set_per_hour_micro_usd(110'000);
+  stage.Apply(spec);
+  EXPECT_EQ(Texts(Of(stage, ReplaceChange{a, ""}), Action::kAdd).find("confirmed gone"),
+            std::string::npos);
+}
+
+TEST(Preview, OfDestroyingTwiceIsAnErrorAndScalesNothing) {
+  Stage stage;
+  stage.Apply(Stage::Spec(2));
+  stage.Market(Stage::Plenty(3));
+  const WorkerId a = stage.AddHealthy(0);
+  stage.AddHealthy(1);
+  stage.OnWorker(a, worker::Condemn{Verdict("operator")});
+  const auto preview = PlanPreview(stage.world, DestroyChange{a, "", false}, {}, stage.now);
+  EXPECT_THAT(preview, StatusIs(StatusCode::kFailedPrecondition));
+  EXPECT_EQ(Message(preview.status()), Cat("worker ", a.str(), " is already being destroyed"));
+}
+
+TEST(Preview, OfAQuotaOnCreationNamesTheIntervalAlone) {
+  Stage stage;
+  stage.Market(Stage::Plenty(3));
+  specpb::FleetSpec spec = Stage::Spec(1);
+  spec.mutable_quota()->set_name("hub");
+  EXPECT_EQ(Texts(Of(stage, ApplyChange{spec}), Action::kChange),
+            "creates fleet zeb\n0 -> 1 worker\nupload interval 240s: hub is shared by 1 worker");
 }
 
 TEST(Preview, OfDestroyKeepsTheSizeOnlyWhenAsked) {
@@ -161,6 +206,30 @@ TEST(Preview, OfAdoptionTouchesNobody) {
   EXPECT_EQ(preview.adds, 1);  // for the place that is still free
   EXPECT_EQ(Texts(preview, Action::kChange),
             "adopts instance s1 (zeb-worker-vast-1) as it is, place 1");
+}
+
+TEST(Preview, OfAdoptingMoreThanWantedNamesTheInstancesAndWarns) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  std::vector<account::Orphan> strays(2);
+  for (int i = 0; i < 2; ++i) {
+    strays[static_cast<std::size_t>(i)].instance = InstanceId(Cat("s", i));
+    strays[static_cast<std::size_t>(i)].label = Cat("zeb-worker-vast-", i);
+    strays[static_cast<std::size_t>(i)].machine = MachineId(Cat("m9", i));
+    strays[static_cast<std::size_t>(i)].gpu = GpuName("RTX 3070");
+    strays[static_cast<std::size_t>(i)].price = MicroUsdPerHour(50'000);
+  }
+  const Preview preview = Of(stage, AdoptChange{kZeb, strays});
+  ASSERT_EQ(preview.refusals.size(), 1u);
+  EXPECT_EQ(preview.refusals[0],
+            "fleet zeb wants 1 worker and would have 2: scale it first, or 1 of them is destroyed");
+  EXPECT_EQ(Texts(preview, Action::kDestroy),
+            "instance s1 RTX 3070  downscale: 2 workers, 1 wanted; $0.05/h for 2 games/s");
+  for (const PreviewStep& step : preview.steps) {
+    EXPECT_EQ(step.text.find("preview"), std::string::npos) << step.text;
+    EXPECT_TRUE(step.worker.empty());
+  }
 }
 
 TEST(Preview, OfAFleetThatAdoptsShowsWhatItWouldTakeIn) {

@@ -99,6 +99,25 @@ TEST(VastErrors, TellsEachSituationByStatusCodeAndWords) {
   }
 }
 
+TEST(Defect12, AWarningBeforeTheRefusalDoesNotHideThatCreditIsGone) {
+  constexpr char kRefusal[] =
+      R"({"success":false,"error":"insufficient_credit","msg":"Your account lacks credit."})";
+  for (const char* before : {"", "DeprecationWarning: use the new client\n", "<!-- edge 7 -->\n\n",
+                             R"({"warning":"this endpoint will be retired"})"
+                             "\n"}) {
+    for (const int status : {200, 400, 402}) {
+      const Status error = ErrorFromAnswer(C, {status, {}, Cat(before, kRefusal)});
+      EXPECT_EQ(TroubleOf(error), Trouble::kNoCredit) << before << error.ToString();
+    }
+  }
+  // And inside the answer, in a field of its own or in front of the words.
+  for (const char* body :
+       {R"({"warning":"old client","success":false,"msg":"Your account lacks credit."})",
+        R"({"success":false,"msg":"warning: old client\nYour account lacks credit."})"}) {
+    EXPECT_EQ(TroubleOf(ErrorFromAnswer(C, {400, {}, body})), Trouble::kNoCredit) << body;
+  }
+}
+
 TEST(VastErrors, TakesTheLongestWaitThatIsNamedAnywhere) {
   const auto wait = [](HttpHeaders headers, std::string body) {
     return RetryAfter(ErrorFromAnswer(R, HttpResponse{429, std::move(headers), std::move(body)}));

@@ -113,6 +113,19 @@ TEST_F(VastTraps, ReadsListsOfManyPagesWhole) {
   EXPECT_THAT(List(), IsOkAndHolds(SizeIs(60)));
 }
 
+TEST_F(VastTraps, NeverAsksTheRetiredListEvenWhereItStillAnswers) {
+  const InstanceId id = Producing();
+  Set(Trap::kListV0Serves, "", -1);
+  const auto list = List();
+  ASSERT_THAT(list, IsOkAndHolds(SizeIs(1)));
+  EXPECT_EQ((*list)[0].id, id);
+  EXPECT_THAT(rt.Run(provider->FindByLabel((*list)[0].label, Soon())), IsOkAndHolds(SizeIs(1)));
+  for (const vastsim::JournalEntry& call : sim.Journal()) {
+    EXPECT_NE(call.endpoint, "GET instances");
+    EXPECT_EQ(call.traps, "");
+  }
+}
+
 // ---- 2: throttling ----------------------------------------------------------------------------
 
 TEST_F(VastTraps, KnowsEveryFormOfThrottling) {
@@ -175,6 +188,23 @@ TEST_F(VastTraps, OddAnswersAreUnknownForEveryRead) {
   EXPECT_THAT(List(), IsOk());
 }
 
+TEST_F(VastTraps, ASlowAnswerIsTakenUntilTheDeadlineAndUnknownAfterIt) {
+  const InstanceId id = Producing();
+  Set(Trap::kSlow, "", -1, /*value=*/50);
+  const absl::Time begun = rt.Now();
+  EXPECT_THAT(List(), IsOkAndHolds(SizeIs(1)));
+  EXPECT_GE(rt.Now() - begun, absl::Seconds(50));
+  Set(Trap::kSlow, "", -1, /*value=*/100);
+  EXPECT_EQ(TroubleOf(List().status()), Trouble::kUnavailable);
+  EXPECT_EQ(TroubleOf(Search().status()), Trouble::kUnavailable);
+  EXPECT_FALSE(Log(id).ok());
+  // What acts may have acted: never a clear no.
+  EXPECT_EQ(TroubleOf(Launch("zeb-slow.m7k2q").status()), Trouble::kUnclear);
+  EXPECT_EQ(TroubleOf(rt.Run(provider->Destroy(id, Soon()))), Trouble::kUnclear);
+  sim.ClearFaults();
+  EXPECT_THAT(rt.Run(provider->FindByLabel("zeb-slow.m7k2q", Soon())), IsOkAndHolds(SizeIs(1)));
+}
+
 // ---- 5: create --------------------------------------------------------------------------------
 
 TEST_F(VastTraps, ALaunchThatRentedWithoutSayingSoIsFoundByItsLabel) {
@@ -223,6 +253,20 @@ TEST_F(VastTraps, ListLagIsEmptinessNotAnError) {
   EXPECT_THAT(List(), IsOkAndHolds(SizeIs(1)));
 }
 
+TEST_F(VastTraps, ANewContractThatReadsAsNullIsInTheListAllTheSame) {
+  const InstanceId id = Rented();
+  Set(Trap::kShowLag, "", -1, 60);
+  // Only this answer says so; that is why absence is a matter of lists.
+  const auto one = rt.Run(provider->GetInstance(id, Soon()));
+  ASSERT_THAT(one, IsOk());
+  EXPECT_FALSE(one->has_value());
+  EXPECT_THAT(List(), IsOkAndHolds(SizeIs(1)));
+  rt.RunFor(absl::Minutes(2));
+  const auto later = rt.Run(provider->GetInstance(id, Soon()));
+  ASSERT_THAT(later, IsOk());
+  EXPECT_TRUE(later->has_value());
+}
+
 // ---- 6: the market ----------------------------------------------------------------------------
 
 TEST_F(VastTraps, AGoneOfferIsToldInEveryForm) {
@@ -268,6 +312,25 @@ TEST_F(VastTraps, TheContractCostsWhatTheOfferSaid) {
   ASSERT_THAT(list, IsOkAndHolds(SizeIs(1)));
   EXPECT_NEAR(static_cast<double>((*list)[0].price.micros),
               static_cast<double>(offers->front().price.micros), 20);
+}
+
+TEST_F(VastTraps, APriceAboveTheOffersIsReportedAsBilled) {
+  const auto offers = Search(0.2);
+  ASSERT_THAT(offers, IsOk());
+  ASSERT_FALSE(offers->empty());
+  Set(Trap::kPriceAboveOffer, "", -1, /*value=*/0.03);
+  LaunchSpec spec;
+  spec.offer = offers->front().id;
+  spec.label = "zeb.m7k2q";
+  spec.image = "pytorch/pytorch:2.6.0";
+  spec.disk_gb = 15;
+  ASSERT_THAT(rt.Run(provider->Launch(spec, rt.Now() + absl::Seconds(60))), IsOk());
+  rt.RunFor(absl::Minutes(10));
+  const auto list = List();
+  ASSERT_THAT(list, IsOkAndHolds(SizeIs(1)));
+  EXPECT_TRUE((*list)[0].price_known);
+  EXPECT_NEAR(static_cast<double>((*list)[0].price.micros),
+              static_cast<double>(offers->front().price.micros + 30'000), 20);
 }
 
 // ---- 7: credit --------------------------------------------------------------------------------

@@ -1,0 +1,296 @@
+// When the policy takes a breath before it rents again, what it says meanwhile, and that a clock
+// that was set back holds up nothing for longer than the pause itself.
+#include "tests/commands/fleet/plan/stage.h"
+#include "tests/support/pch.h"
+
+namespace muster::fleet {
+namespace {
+
+constexpr absl::Duration kBack = absl::Hours(6);
+
+// The first wait of a kind that the fleet would be said to have.
+eventpb::Wait WaitOf(const Stage& stage, eventpb::Wait::Kind kind) {
+  const PlanResult plan = stage.Decisions();
+  for (const Decision& decision : plan.decisions) {
+    const auto* act = std::get_if<ForFleet>(&decision.act);
+    const auto* changed = act == nullptr ? nullptr : std::get_if<ChangeWaits>(&act->command);
+    if (changed == nullptr) continue;
+    for (const eventpb::Wait& wait : changed->waits) {
+      if (wait.kind() == kind) return wait;
+    }
+  }
+  return {};
+}
+
+void RejectAll(Stage& stage, eventpb::LaunchRejected::Reason reason, std::string detail) {
+  for (const WorkerId& id : stage.Launching()) {
+    stage.OnWorker(id, worker::LaunchRefused{reason, detail});
+  }
+}
+
+// ---- refused launches ----
+
+TEST(Backoff, AMissingSecretIsNamed) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  stage.PlanAndCarry();
+  RejectAll(stage, eventpb::LaunchRejected::SECRET_MISSING, "env:NOPE is not set");
+  const eventpb::Wait wait = WaitOf(stage, eventpb::Wait::SECRETS);
+  EXPECT_EQ(wait.detail(), "launches were refused: secret missing (env:NOPE is not set)");
+  EXPECT_EQ(wait.owner(), "operator");
+}
+
+TEST(Backoff, ANewSpecIsTriedAtOnceWhateverWasRefusedBefore) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(9));
+  for (int i = 0; i < 4; ++i) {
+    stage.now += absl::Minutes(1);
+    ASSERT_EQ(stage.PlanAndCarry(), "replenish");
+    RejectAll(stage, eventpb::LaunchRejected::SECRET_MISSING, "env:NOPE is not set");
+  }
+  ASSERT_EQ(stage.PlanAndCarry(), "nothing");
+  specpb::FleetSpec mended = Stage::Spec(3);
+  mended.mutable_launch()->set_image("pytorch:2");
+  stage.Apply(mended);
+  EXPECT_EQ(stage.Rules(), "replenish x3");
+}
+
+TEST(Backoff, AClockThatWasSetBackDoesNotProlongThePauseAfterARefusal) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(9));
+  stage.PlanAndCarry();
+  RejectAll(stage, eventpb::LaunchRejected::REJECTED, "400");
+  EXPECT_EQ(stage.Rules(), "nothing");
+  stage.now -= kBack;
+  stage.Market(Stage::Plenty(9));
+  EXPECT_EQ(stage.PlanAndCarry(), "replenish");
+  // And refused again it waits again.
+  RejectAll(stage, eventpb::LaunchRejected::REJECTED, "400");
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+  stage.now += absl::Seconds(20);
+  EXPECT_EQ(stage.PlanAndCarry(), "replenish");
+}
+
+// ---- failed workers ----
+
+void FailOne(Stage& stage, specpb::Fault fault, std::string summary,
+             std::string_view rule = "stuck-boot") {
+  const WorkerId id = stage.AddLive(0, absl::ZeroDuration());
+  eventpb::WorkerCondemned verdict = Verdict(rule);
+  verdict.set_fault(fault);
+  verdict.set_strike_weight(fault == specpb::MACHINE ? 1 : 0);
+  verdict.mutable_evidence()->set_summary(std::move(summary));
+  stage.OnWorker(id, worker::Condemn{verdict});
+  stage.DestroyAccepted(id);
+  stage.Gone(id);
+}
+
+TEST(Backoff, FailuresSayWhatTheLastOneDiedOf) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  for (int i = 0; i < 6; ++i) FailOne(stage, specpb::MACHINE, Cat("BOOT for ", i, "m"));
+  EXPECT_EQ(stage.Rules(), "nothing");
+  const eventpb::Wait wait = WaitOf(stage, eventpb::Wait::BUDGET);
+  EXPECT_EQ(wait.detail(),
+            "6 workers failed within an hour, the last by stuck-boot: BOOT for 5m; look at "
+            "`muster explain`");
+  EXPECT_EQ(wait.owner(), "operator");
+  specpb::FleetSpec mended = Stage::Spec(1);
+  mended.mutable_launch()->set_image("pytorch:2");
+  stage.Apply(mended);
+  EXPECT_EQ(stage.Rules(), "replace");
+}
+
+TEST(Backoff, AClockThatWasSetBackDoesNotProlongThePauseAfterFailures) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  for (int i = 0; i < 6; ++i) FailOne(stage, specpb::MACHINE, "BOOT");
+  EXPECT_EQ(stage.Rules(), "nothing");
+  stage.now -= kBack;
+  stage.Market(Stage::Plenty(3));
+  EXPECT_EQ(stage.Rules(), "replace");
+}
+
+constexpr char kImage[] = "loading for 10m >= 10m; manifest unknown: Error response from daemon";
+
+TEST(Backoff, AnImageThatFailsOnTwoMachinesIsTriedNowAndThenOnly) {
+  Stage stage;
+  stage.Apply(Stage::Spec(4));
+  stage.Market(Stage::Plenty(30));
+  FailOne(stage, specpb::OURS, kImage);
+  EXPECT_EQ(stage.Rules(), "replace replenish x3");  // one alone may be a machine's whim
+  FailOne(stage, specpb::OURS, kImage);
+  EXPECT_EQ(stage.Rules(), "nothing");
+  const eventpb::Wait wait = WaitOf(stage, eventpb::Wait::BUDGET);
+  EXPECT_NE(wait.detail().find("manifest unknown"), std::string::npos) << wait.detail();
+  EXPECT_EQ(wait.owner(), "operator");
+  stage.now += absl::Minutes(10) - absl::Seconds(1);
+  stage.Market(Stage::Plenty(30));
+  EXPECT_EQ(stage.Rules(), "nothing");
+  stage.now += absl::Seconds(1);
+  EXPECT_EQ(stage.PlanAndCarry(), "replace");  // a single one
+  stage.Accept(stage.Launching().at(0));
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");  // whose fate is waited for
+}
+
+TEST(Backoff, AnImageFaultNeverChurnsForEver) {
+  Stage stage;
+  stage.Apply(Stage::Spec(2));
+  stage.Market(Stage::Plenty(30));
+  int rented = 0;
+  for (int minute = 0; minute < 24 * 60; ++minute) {
+    stage.now += absl::Minutes(1);
+    if (minute % 5 == 0) stage.Market(Stage::Plenty(30));
+    stage.PlanAndCarry();
+    for (const WorkerId& id : stage.Launching()) {
+      ++rented;
+      stage.Accept(id);
+      eventpb::WorkerCondemned verdict = Verdict("stuck-boot");
+      verdict.set_fault(specpb::OURS);
+      verdict.set_strike_weight(0);
+      verdict.mutable_evidence()->set_summary(kImage);
+      stage.OnWorker(id, worker::Condemn{verdict});
+      stage.DestroyAccepted(id);
+      stage.Gone(id);
+    }
+  }
+  EXPECT_LE(rented, 2 + 24 * 6);
+  EXPECT_GE(rented, 2 + 20);  // and it never gives up either
+}
+
+TEST(Backoff, OneWorkerThatProducedClearsTheImage) {
+  Stage stage;
+  stage.Apply(Stage::Spec(4));
+  stage.Market(Stage::Plenty(30));
+  FailOne(stage, specpb::OURS, kImage);
+  FailOne(stage, specpb::OURS, kImage);
+  ASSERT_EQ(stage.Rules(), "nothing");
+  stage.AddHealthy(1);
+  EXPECT_EQ(stage.Rules(), "replace replenish x2");
+}
+
+TEST(Backoff, AClockThatWasSetBackDoesNotProlongThePauseAfterImageFaults) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  FailOne(stage, specpb::OURS, kImage);
+  FailOne(stage, specpb::OURS, kImage);
+  ASSERT_EQ(stage.Rules(), "nothing");
+  stage.now -= kBack;
+  stage.Market(Stage::Plenty(3));
+  EXPECT_EQ(stage.Rules(), "replace");
+}
+
+TEST(Backoff, AMachineThatFailedWithoutAStrikeIsTakenOnlyWhenNothingElseIsLeft) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(2));
+  stage.PlanAndCarry();
+  const WorkerId id = stage.Launching().at(0);
+  ASSERT_EQ(stage.world.FindWorker(id)->identity.offered.offer, OfferId("o0"));
+  stage.Accept(id);
+  eventpb::WorkerCondemned verdict = Verdict("stuck-setup");
+  verdict.set_fault(specpb::OURS);
+  verdict.set_strike_weight(0);
+  stage.OnWorker(id, worker::Condemn{verdict});
+  stage.DestroyAccepted(id);
+  stage.Gone(id);
+  EXPECT_EQ(stage.Launches(stage.Decisions()).at(0).offer().offer(), "o1");
+  stage.Market(Stage::Plenty(1));
+  EXPECT_EQ(stage.Launches(stage.Decisions()).at(0).offer().offer(), "o0");
+}
+
+// ---- the other pauses, with the clock set back ----
+
+TEST(ClockSetBack, AProbeOfCreditIsNotHeldUp) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  stage.OnAccount(account::BeginCreditWait{"lacks credit", Because("credit-wait")});
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+  stage.now -= kBack;
+  stage.Market(Stage::Plenty(3));
+  EXPECT_EQ(stage.PlanAndCarry(), "credit-probe");
+  RejectAll(stage, eventpb::LaunchRejected::NO_CREDIT, "");
+  stage.PlanAndCarry();
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+  stage.now += absl::Minutes(5);
+  EXPECT_EQ(stage.PlanAndCarry(), "credit-probe");
+}
+
+TEST(ClockSetBack, SeenCreditEndsTheWait) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  stage.OnAccount(account::BeginCreditWait{"lacks credit", Because("credit-wait")});
+  stage.now -= kBack;
+  stage.OnAccount(account::ObserveCredit{MicroUsd(9'000'000), MicroUsd(0)});
+  EXPECT_NE(stage.PlanAndCarry().find("credit-back"), std::string::npos);
+}
+
+TEST(ClockSetBack, AThrottledLaunchIsTriedAgain) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  stage.OnAccount(account::BeginTrouble{eventpb::AccountTroubleBegan::THROTTLED, "create", "429"});
+  EXPECT_EQ(stage.Rules(), "nothing");
+  stage.now -= kBack;
+  stage.Market(Stage::Plenty(3));
+  EXPECT_EQ(stage.Rules(), "replenish");
+}
+
+TEST(ClockSetBack, StrikesAreResumed) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market({});
+  eventpb::StrikesSuspended suspended;
+  suspended.set_cause("stuck-setup");
+  *suspended.mutable_evidence() = Because("common-cause");
+  stage.OnFleet(SuspendStrikes{suspended});
+  EXPECT_EQ(stage.Rules(), "nothing");
+  stage.now -= kBack;
+  EXPECT_EQ(stage.Rules(), "strikes-resumed");
+}
+
+TEST(ClockSetBack, AWorkerIsJudgedByTheNewTimeNeitherAtOnceNorHoursLater) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  const WorkerId id = stage.AddLive(0, absl::Minutes(5));
+  stage.See(id);
+  stage.Log(id, LogFacts("setup"));
+  stage.now += absl::Minutes(5);
+  stage.Log(id, LogFacts("setup"));
+  stage.now -= kBack;
+  EXPECT_EQ(stage.Rules(), "nothing");
+  stage.See(id);
+  stage.Log(id, LogFacts("setup"));
+  EXPECT_EQ(stage.Rules(), "nothing");
+  stage.now += absl::Minutes(10);
+  stage.See(id);
+  stage.Log(id, LogFacts("setup"));
+  EXPECT_EQ(stage.Rules(), "stuck-setup");
+}
+
+TEST(ClockSetBack, AFactFromTheFutureIsNotTakenForAFreshOne) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  const WorkerId id = stage.AddHealthy(0);
+  stage.PlanAndCarry();
+  EXPECT_EQ(stage.world.FindWorker(id)->live()->health, eventpb::WorkerHealthChanged::HEALTHY);
+  stage.now -= kBack;
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+  EXPECT_EQ(stage.world.FindWorker(id)->live()->health, eventpb::WorkerHealthChanged::UNKNOWN);
+  stage.Produce(id);
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+  EXPECT_EQ(stage.world.FindWorker(id)->live()->health, eventpb::WorkerHealthChanged::HEALTHY);
+}
+
+}  // namespace
+}  // namespace muster::fleet
