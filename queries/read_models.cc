@@ -47,6 +47,20 @@ std::optional<std::uint64_t> ParseNumber(std::string_view text) {
   return number;
 }
 
+// The log says how far a clock had run when the health changed; people ask how far it is now.
+void SetClockDetail(WorkerStatus& worker, absl::Time now) {
+  const bool stalled = worker.health == "STALLED";
+  const bool starting =
+      worker.health == "BOOT" || worker.health == "SETUP" || worker.health == "WARMUP";
+  if ((!stalled && !starting) || worker.clock_since == absl::InfinitePast() ||
+      worker.clock_limit <= absl::ZeroDuration()) {
+    return;
+  }
+  const absl::Duration running = std::max(now - worker.clock_since, absl::ZeroDuration());
+  worker.health_detail = Cat(stalled ? "no progress for " : "", FormatSpan(running), " of ",
+                             FormatSpan(worker.clock_limit));
+}
+
 // What several open workers (or ended ones, newest first) are reduced to.
 StatusOr<const WorkerFacts*> TheOne(std::vector<const WorkerFacts*> found, std::string_view key,
                                     bool newest_ended) {
@@ -152,6 +166,7 @@ WorkerStatus ReadModels::FullWorker(const WorkerFacts& facts, absl::Time now) co
   if (spec != nullptr && worker.clock_limit == absl::ZeroDuration()) {
     worker.clock_limit = ClockLimit(spec->timers(), worker.health);
   }
+  if (facts.life == Life::kLive) SetClockDetail(worker, now);
   return worker;
 }
 

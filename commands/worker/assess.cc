@@ -238,9 +238,14 @@ class Judge {
     }
     const bool failing = seen_.log_failures > 0;
     Say(H::UNKNOWN,
-        failing ? Cat("log unreadable, ", seen_.log_failures, " polls in a row")
+        failing ? Cat("its log cannot be read, ", seen_.log_failures, " polls in a row")
                 : std::string("no observation lately"),
         {failing ? &seen_.log_failing_since : &seen_.log});
+    if (failing && list_good_ && seen_.actual == ActualStatus::kRunning && MayCondemn()) {
+      out_.unheard_since = seen_.log.seen() ? seen_.log.at : live_.accepted.at;
+      Running("unobserved", now_ - out_.unheard_since, kUnheardMax);
+      Due(out_.unheard_since + kUnheardMax);
+    }
     return true;
   }
 

@@ -25,6 +25,9 @@ Clocks ClocksOf(const specpb::Timers& timers);
 // An upload moves no counter, so a worker that says it is busy gets this much more time.
 inline constexpr int kBusyFactor = 2;
 
+// From then on a worker whose log cannot be read is a matter for people.
+inline constexpr absl::Duration kUnheardMax = absl::Minutes(30);
+
 // What the judgement needs to know besides the worker. Values; no ownership.
 struct Surroundings {
   const specpb::FleetSpec* spec = nullptr;  // REQUIRED
@@ -51,6 +54,9 @@ struct Assessment {
   std::string detail;          // "SETUP 4m12s of 10m"
   eventpb::Evidence evidence;  // of the health; rule, measures and positions
   std::optional<Verdict> verdict;
+  // Running by every list, and nothing of its log could be read since then, though it was tried:
+  // nobody can judge it and it is paid for. Infinite when it is heard.
+  absl::Time unheard_since = absl::InfiniteFuture();
   bool ask_to_start = false;  // stopped by the provider although credit is there again
   // The judgement may change by time alone from then on; infinite when only an event changes it.
   absl::Time next_due = absl::InfiniteFuture();

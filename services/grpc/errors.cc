@@ -22,18 +22,32 @@ void Attach(Status& status, const google::protobuf::Message& message) {
 
 std::string_view DefaultReason(StatusCode code) {
   switch (code) {
-    case StatusCode::kInvalidArgument: return "INVALID_ARGUMENT";
-    case StatusCode::kNotFound: return "NOT_FOUND";
-    case StatusCode::kAlreadyExists: return "ALREADY_EXISTS";
-    case StatusCode::kFailedPrecondition: return "NOT_IN_THIS_STATE";
-    case StatusCode::kAborted: return "CHANGED_MEANWHILE";
-    case StatusCode::kResourceExhausted: return "STORE_FULL";
-    case StatusCode::kUnavailable: return "UNAVAILABLE";
-    case StatusCode::kDataLoss: return "STORE_DAMAGED";
-    case StatusCode::kDeadlineExceeded: return "TOO_SLOW";
-    case StatusCode::kUnauthenticated: return "NOT_AUTHENTICATED";
-    case StatusCode::kPermissionDenied: return "NOT_ALLOWED";
-    default: return "INTERNAL";
+    case StatusCode::kInvalidArgument:
+      return "INVALID_ARGUMENT";
+    case StatusCode::kNotFound:
+      return "NOT_FOUND";
+    case StatusCode::kAlreadyExists:
+      return "ALREADY_EXISTS";
+    case StatusCode::kFailedPrecondition:
+      return "NOT_IN_THIS_STATE";
+    case StatusCode::kAborted:
+      return "CHANGED_MEANWHILE";
+    case StatusCode::kResourceExhausted:
+      return "STORE_FULL";
+    case StatusCode::kUnavailable:
+      return "UNAVAILABLE";
+    case StatusCode::kDataLoss:
+      return "STORE_DAMAGED";
+    case StatusCode::kOutOfRange:
+      return "OUT_OF_RANGE";
+    case StatusCode::kDeadlineExceeded:
+      return "TOO_SLOW";
+    case StatusCode::kUnauthenticated:
+      return "NOT_AUTHENTICATED";
+    case StatusCode::kPermissionDenied:
+      return "NOT_ALLOWED";
+    default:
+      return "INTERNAL";
   }
 }
 
@@ -70,8 +84,8 @@ Status BadRequest(const std::vector<std::pair<std::string, std::string>>& fields
     violation->set_description(description);
     lines.push_back(Cat(field, ": ", description));
   }
-  Status status = Refusal(StatusCode::kInvalidArgument, "INVALID_ARGUMENT",
-                          ToStd(absl::StrJoin(lines, "; ")));
+  Status status =
+      Refusal(StatusCode::kInvalidArgument, "INVALID_ARGUMENT", ToStd(absl::StrJoin(lines, "; ")));
   Attach(status, bad);
   return status;
 }
@@ -103,8 +117,8 @@ grpc::Status ToGrpc(const Status& status) {
     info.set_domain("muster");
     rich.add_details()->PackFrom(info);
   }
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                      std::string(Message(status)), rich.SerializeAsString());
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(Message(status)),
+                      rich.SerializeAsString());
 }
 
 }  // namespace muster::grpc_api

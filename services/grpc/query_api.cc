@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "eventstore/events/codec.h"
+#include "services/files/problems.h"
 #include "services/grpc/convert.h"
 #include "services/grpc/operations.h"
 
@@ -12,16 +15,75 @@ namespace {
 // Watchers look again at least this often, so that ages and waits move on without events.
 constexpr absl::Duration kLookAgain = absl::Seconds(5);
 
-Status NoSuchFleet(const std::string& fleet, const Status& status) {
-  if (status.code() != StatusCode::kNotFound) return status;
-  return Refusal(StatusCode::kNotFound, "FLEET_NOT_FOUND", Message(status),
-                 {{"fleet", fleet}, {"next", "muster status lists the fleets there are"}});
+// Not found, with the fleet that was probably meant.
+Status NoSuchFleet(const queries::ReadModels& models, const std::string& fleet, absl::Time now) {
+  std::vector<std::string> names;
+  for (const queries::FleetStatus& each : models.Fleets(now, /*include_ended=*/true)) {
+    names.push_back(each.name.str());
+  }
+  const std::string near = NearestWord(fleet, names);
+  return Refusal(StatusCode::kNotFound, "FLEET_NOT_FOUND",
+                 Cat("there is no fleet \"", fleet, "\"",
+                     near.empty() ? "" : Cat("; did you mean ", near, "?")),
+                 {{"fleet", fleet}, {"next", "muster status --all lists the fleets there are"}});
+}
+
+// A filter by a fleet that never was would answer with nothing, as if all were well.
+Status CheckFleet(const queries::ReadModels& models, const std::string& fleet, absl::Time now) {
+  if (fleet.empty() || models.Fleet(FleetName(fleet), now).ok()) return absl::OkStatus();
+  return NoSuchFleet(models, fleet, now);
 }
 
 Status WorkerProblem(const std::string& key, const Status& status) {
   const bool several = status.code() == StatusCode::kFailedPrecondition;
   return Refusal(several ? StatusCode::kInvalidArgument : status.code(),
                  several ? "AMBIGUOUS" : "WORKER_NOT_FOUND", Message(status), {{"worker", key}});
+}
+
+Status CheckTypes(const google::protobuf::RepeatedPtrField<std::string>& types) {
+  static const auto* const known = [] {
+    auto* names = new std::vector<std::string>;
+    for (const EventKind kind : AllEventKinds()) names->emplace_back(TypeName(kind));
+    return names;
+  }();
+  for (const std::string& type : types) {
+    if (std::find(known->begin(), known->end(), type) != known->end()) continue;
+    const std::string near = NearestWord(type, *known);
+    // Those of the same family, or one of each.
+    const std::string family = type.substr(0, type.find('.'));
+    std::vector<std::string> kin, families;
+    for (const std::string& name : *known) {
+      const std::string of = name.substr(0, name.find('.'));
+      if (of == family) kin.push_back(name);
+      if (families.empty() || families.back() != Cat(of, ".*")) families.push_back(Cat(of, ".*"));
+    }
+    return Refusal(
+        StatusCode::kInvalidArgument, "EVENT_TYPE_UNKNOWN",
+        Cat("no event is of type \"", type, "\"",
+            near.empty() ? Cat("; there are ", absl::StrJoin(kin.empty() ? families : kin, ", "))
+                         : Cat("; did you mean ", near, "?")),
+        {{"type", type}});
+  }
+  return absl::OkStatus();
+}
+
+// The stream meant by `asked`: its name, or what a fleet or worker is called.
+StatusOr<StreamId> StreamOf(const queries::ReadModels& models, const std::string& asked,
+                            absl::Time now) {
+  if (asked.empty()) return StreamId();
+  queries::EventQuery exact;
+  exact.stream = StreamId(asked);
+  exact.page_size = 1;
+  MUSTER_ASSIGN_OR_RETURN(const queries::EventPage page, models.Events(exact));
+  if (!page.events.empty()) return exact.stream;
+  if (models.Fleet(FleetName(asked), now).ok()) return StreamId(Cat("fleet/", asked));
+  const auto worker = models.Worker(asked, now);
+  if (worker.ok()) return StreamId(Cat("worker/", worker->id.str()));
+  if (worker.status().code() != StatusCode::kNotFound) return WorkerProblem(asked, worker.status());
+  return Refusal(StatusCode::kNotFound, "STREAM_NOT_FOUND",
+                 Cat("nothing was ever logged of \"", asked, "\": expected worker/ID, fleet/NAME, ",
+                     "host/PROVIDER/MACHINE or account/PROVIDER"),
+                 {{"stream", asked}});
 }
 
 Status NoHook(std::string_view what) {
@@ -39,21 +101,54 @@ QueryApi::QueryApi(Runtime& rt, const EventStore& store, queries::Projector& pro
       hooks_(std::move(hooks)),
       started_(rt.Now()) {}
 
-Task<StatusOr<QueryApi::View>> QueryApi::At(api::AsOf moment) {
+StatusOr<QueryApi::Moment> QueryApi::MomentOf(const api::AsOf& as_of) const {
+  Moment moment;
+  const absl::Time now = rt_.Now();
+  switch (as_of.moment_case()) {
+    case api::AsOf::kPosition:
+      moment.position = as_of.position();
+      if (moment.position == 0) {
+        return Refusal(StatusCode::kInvalidArgument, "INVALID_ARGUMENT",
+                       "position 0 is before the first event: expected 1 or more");
+      }
+      if (moment.position > store_.Head()) {
+        return Refusal(StatusCode::kOutOfRange, "POSITION_PAST_HEAD",
+                       Cat("position ", moment.position, " is past the end of the log: ",
+                           "nothing is recorded after ", store_.Head()));
+      }
+      return moment;
+    case api::AsOf::kTime:
+      moment.time = FromTimestamp(as_of.time());
+      break;
+    case api::AsOf::kSecondsAgo:
+      if (as_of.seconds_ago() < 0) {
+        return BadRequest({{"as_of.seconds_ago", "expected 0 or more"}});
+      }
+      moment.time = now - absl::Seconds(as_of.seconds_ago());
+      break;
+    case api::AsOf::MOMENT_NOT_SET:
+      moment.position = projector_.position();
+      return moment;
+  }
+  if (*moment.time > now) {
+    return Refusal(StatusCode::kOutOfRange, "TIME_IN_THE_FUTURE",
+                   Cat(FormatUtc(*moment.time), " is yet to come: here it is ", FormatUtc(now)));
+  }
+  moment.time = std::max(*moment.time, absl::UnixEpoch());  // nothing was recorded before
+  MUSTER_ASSIGN_OR_RETURN(moment.position, projector_.PositionAt(*moment.time));
+  return moment;
+}
+
+Task<StatusOr<QueryApi::View>> QueryApi::At(api::AsOf as_of) {
   View view;
-  if (moment.moment_case() == api::AsOf::MOMENT_NOT_SET) {
+  if (as_of.moment_case() == api::AsOf::MOMENT_NOT_SET) {
     view.models = &projector_.models();
     view.now = rt_.Now();
     co_return view;
   }
-  if (moment.moment_case() == api::AsOf::kPosition) {
-    CO_ASSIGN_OR_RETURN(view.past, co_await projector_.AsOf(Position{moment.position()}));
-    view.now = view.past->recorded_at();
-  } else {
-    const absl::Time time = FromTimestamp(moment.time());
-    CO_ASSIGN_OR_RETURN(view.past, co_await projector_.AsOf(time));
-    view.now = time;
-  }
+  CO_ASSIGN_OR_RETURN(const Moment moment, MomentOf(as_of));
+  CO_ASSIGN_OR_RETURN(view.past, co_await projector_.AsOf(moment.position));
+  view.now = moment.time.value_or(view.past->recorded_at());
   view.models = view.past.get();
   co_return view;
 }
@@ -114,7 +209,7 @@ api::ListFleetsResponse QueryApi::Fleets(const queries::ReadModels& models, absl
 Task<StatusOr<api::Fleet>> QueryApi::GetFleet(api::GetFleetRequest request) {
   CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
   const auto fleet = view.models->Fleet(FleetName(request.fleet()), view.now);
-  if (!fleet.ok()) co_return NoSuchFleet(request.fleet(), fleet.status());
+  if (!fleet.ok()) co_return NoSuchFleet(*view.models, request.fleet(), view.now);
   api::Fleet out;
   Fill(*fleet, out);
   if (view.past == nullptr) Freshen(*fleet, out);
@@ -137,6 +232,7 @@ Task<StatusOr<api::Worker>> QueryApi::GetWorker(api::GetWorkerRequest request) {
 
 Task<StatusOr<api::ListWorkersResponse>> QueryApi::ListWorkers(api::ListWorkersRequest request) {
   CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_RETURN_IF_ERROR(CheckFleet(*view.models, request.fleet(), view.now));
   const queries::WorkerQuery query = {FleetName(request.fleet()), request.include_ended(),
                                       request.page_size(), request.page_token()};
   CO_ASSIGN_OR_RETURN(const queries::WorkerPage page, view.models->Workers(query, view.now));
@@ -162,8 +258,7 @@ Task<StatusOr<api::ListHostsResponse>> QueryApi::ListHosts(api::ListHostsRequest
 Task<StatusOr<api::ExportBadHostsResponse>> QueryApi::ExportBadHosts(
     api::ExportBadHostsRequest request) {
   api::ExportBadHostsResponse out;
-  out.set_content(
-      projector_.models().BadHosts(ProviderName(request.provider()), rt_.Now()));
+  out.set_content(projector_.models().BadHosts(ProviderName(request.provider()), rt_.Now()));
   co_return out;
 }
 
@@ -185,6 +280,7 @@ Task<StatusOr<api::ListOffersResponse>> QueryApi::ListOffers(api::ListOffersRequ
 Task<StatusOr<api::GetEfficiencyResponse>> QueryApi::GetEfficiency(
     api::GetEfficiencyRequest request) {
   CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_RETURN_IF_ERROR(CheckFleet(*view.models, request.fleet(), view.now));
   api::GetEfficiencyResponse out;
   Fill(view.models->Efficiency(FleetName(request.fleet()), view.now), out);
   co_return out;
@@ -192,32 +288,52 @@ Task<StatusOr<api::GetEfficiencyResponse>> QueryApi::GetEfficiency(
 
 Task<StatusOr<api::GetCostResponse>> QueryApi::GetCost(api::GetCostRequest request) {
   CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_RETURN_IF_ERROR(CheckFleet(*view.models, request.fleet(), view.now));
   api::GetCostResponse out;
   Fill(view.models->Cost(FleetName(request.fleet()), view.now), out);
   co_return out;
 }
 
 Task<StatusOr<api::ListEventsResponse>> QueryApi::ListEvents(api::ListEventsRequest request) {
+  const queries::ReadModels& models = projector_.models();
+  const absl::Time now = rt_.Now();
+  CO_RETURN_IF_ERROR(CheckTypes(request.types()));
+  CO_RETURN_IF_ERROR(CheckFleet(models, request.fleet(), now));
+  CO_ASSIGN_OR_RETURN(const Moment end, MomentOf(request.as_of()));
   queries::EventQuery query;
-  query.stream = StreamId(request.stream());
+  CO_ASSIGN_OR_RETURN(query.stream, StreamOf(models, request.stream(), now));
   query.fleet = FleetName(request.fleet());
   query.after = request.after();
   query.page_size = request.page_size();
   query.newest_first = request.newest_first();
   query.types.assign(request.types().begin(), request.types().end());
-  CO_ASSIGN_OR_RETURN(const queries::EventPage page, projector_.models().Events(query));
+  if (query.newest_first && (query.after == 0 || query.after > end.position)) {
+    query.after = end.position + 1;
+  }
+  CO_ASSIGN_OR_RETURN(const queries::EventPage page, models.Events(query));
   api::ListEventsResponse out;
-  for (const auto& line : page.events) Fill(line, request.with_payload(), *out.add_events());
+  for (const auto& line : page.events) {
+    if (line.recorded.position > end.position) co_return out;
+    Fill(line, request.with_payload(), *out.add_events());
+  }
   out.set_next_after(page.next_after);
   co_return out;
 }
 
 Task<StatusOr<api::ExplainResponse>> QueryApi::Explain(api::ExplainRequest request) {
-  const auto explanation = projector_.models().Explain(request.subject());
+  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  const auto explanation = view.models->Explain(request.subject());
   if (!explanation.ok()) {
     const Status& status = explanation.status();
-    if (status.code() == StatusCode::kInvalidArgument) co_return status;
-    co_return WorkerProblem(request.subject(), status);
+    if (status.code() == StatusCode::kFailedPrecondition) {
+      co_return WorkerProblem(request.subject(), status);
+    }
+    if (status.code() != StatusCode::kNotFound) co_return status;
+    co_return Refusal(StatusCode::kNotFound, "SUBJECT_NOT_FOUND",
+                      request.has_as_of() && view.past != nullptr
+                          ? Cat(Message(status), " at position ", view.models->position())
+                          : std::string(Message(status)),
+                      {{"subject", request.subject()}});
   }
   api::ExplainResponse out;
   Fill(*explanation, out);
@@ -243,8 +359,8 @@ Task<StatusOr<api::DiagnoseResponse>> QueryApi::Diagnose(api::DiagnoseRequest) {
     models.set_next("see deploy/runbooks: restore a backup");
   } else {
     models.set_result(lag.behind > absl::Seconds(30) ? api::Check::WARNING : api::Check::OK);
-    models.set_detail(Cat("at position ", projector_.position(), ", ", lag.events,
-                          " events behind"));
+    models.set_detail(
+        Cat("at position ", projector_.position(), ", ", lag.events, " events behind"));
   }
   if (hooks_.diagnose) {
     const std::vector<api::Check> more = co_await hooks_.diagnose();
@@ -257,12 +373,12 @@ Task<StatusOr<api::DiagnoseResponse>> QueryApi::Diagnose(api::DiagnoseRequest) {
 
 Task<Status> QueryApi::WatchFleets(api::WatchFleetsRequest request,
                                    Stream<api::ListFleetsResponse>& stream) {
+  CO_RETURN_IF_ERROR(CheckFleet(projector_.models(), request.fleet(), rt_.Now()));
   const absl::Duration least =
       absl::Milliseconds(std::clamp<std::int64_t>(request.least_interval_ms(), 100, 60'000));
   while (!stream.gone()) {
     const Position seen = projector_.position();
-    api::ListFleetsResponse answer =
-        Fleets(projector_.models(), rt_.Now(), request.fleet(), false);
+    api::ListFleetsResponse answer = Fleets(projector_.models(), rt_.Now(), request.fleet(), false);
     const bool sent = co_await stream.Write(std::move(answer));
     if (!sent) break;
     co_await stream.Pause(rt_.Now() + least);
@@ -273,9 +389,12 @@ Task<Status> QueryApi::WatchFleets(api::WatchFleetsRequest request,
 }
 
 Task<Status> QueryApi::WatchEvents(api::WatchEventsRequest request, Stream<api::Event>& stream) {
+  CO_RETURN_IF_ERROR(CheckTypes(request.types()));
+  CO_RETURN_IF_ERROR(CheckFleet(projector_.models(), request.fleet(), rt_.Now()));
   queries::EventQuery query;
-  query.stream = StreamId(request.stream());
+  CO_ASSIGN_OR_RETURN(query.stream, StreamOf(projector_.models(), request.stream(), rt_.Now()));
   query.fleet = FleetName(request.fleet());
+  query.types.assign(request.types().begin(), request.types().end());
   query.after = request.from_now() ? projector_.position() : request.after();
   query.page_size = 500;
   while (!stream.gone()) {
@@ -350,7 +469,7 @@ Task<Status> QueryApi::ReadLogs(api::ReadLogsRequest request, Stream<api::LogChu
     chunk.set_text(text);
     *chunk.mutable_fetched_at() = ToTimestamp(tail->at);
   }
-  chunk.set_state(gone ? "kept tail of a machine that is gone"
+  chunk.set_state(gone                ? "kept tail of a machine that is gone"
                   : !tail.has_value() ? "no log was read yet"
                   : tail->state == LogTail::State::kNoContainer ? "no container"
                   : tail->state == LogTail::State::kDaemon      ? "host log"

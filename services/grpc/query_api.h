@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "eventstore/base/runtime.h"
@@ -68,7 +69,15 @@ class QueryApi {
     const queries::ReadModels* models = nullptr;
     absl::Time now;
   };
-  Task<StatusOr<View>> At(api::AsOf moment);
+  // A moment of the past, as asked for in any of its three ways.
+  struct Moment {
+    Position position = 0;
+    std::optional<absl::Time> time;  // when it was named by its time
+  };
+  // kInvalidArgument  position 0, or no span
+  // kOutOfRange       past the head of the log, or in the future
+  StatusOr<Moment> MomentOf(const api::AsOf& as_of) const;
+  Task<StatusOr<View>> At(api::AsOf as_of);
   api::ListFleetsResponse Fleets(const queries::ReadModels& models, absl::Time now,
                                  const std::string& only, bool include_ended) const;
   void Freshen(const queries::FleetStatus& fleet, api::Fleet& out) const;

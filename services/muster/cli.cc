@@ -32,13 +32,15 @@ int Completion(Session& s);
 const std::vector<Verb>& AllVerbs() {
   static const auto* verbs = [] {
     auto* all = new std::vector<Verb>;
-    for (auto group : {SetupVerbs(), FleetVerbs(), WorkerVerbs(), MoneyVerbs(), HistoryVerbs()}) {
-      for (Verb& verb : group) all->push_back(std::move(verb));
+    for (const auto& group :
+         {SetupVerbs(), FleetVerbs(), LookVerbs(), WorkerVerbs(), MoneyVerbs(), HistoryVerbs()}) {
+      all->insert(all->end(), group.begin(), group.end());
     }
-    all->push_back({{"completion", "bash|zsh|fish", 1, 1,
-                     "Prints a completion script for the shell.", {}},
-                    Completion});
-    all->push_back({{"version", "", 0, 0, "Prints the version.", {}}, Version});
+    all->push_back(
+        {{"completion", "bash|zsh|fish", 1, 1, "Prints a completion script for the shell.", {}},
+         Completion,
+         Manner::kLocal});
+    all->push_back({{"version", "", 0, 0, "Prints the version.", {}}, Version, Manner::kLocal});
     return all;
   }();
   return *verbs;
@@ -86,6 +88,10 @@ int RunCli(const std::vector<std::string>& words, CliEnv& env) {
     Help(env.out);
     return words.empty() ? kUsage : kOk;
   }
+  if (words[0] == "--version") {
+    env.out << "muster " << MUSTER_VERSION << "\n";
+    return kOk;
+  }
   // Flags may stand before the verb: muster --address X status.
   std::vector<std::string> rest = words;
   std::vector<std::string> before;
@@ -132,8 +138,15 @@ int RunCli(const std::vector<std::string>& words, CliEnv& env) {
     env.err << "muster: -o " << form << ": expected table, wide, json, yaml or name\n";
     return kUsage;
   }
+  if (verb.manner == Manner::kNameless && args->Get("output") == "name") {
+    env.err << "muster: -o name: what 'muster " << verb.spec.name
+            << "' shows has no names; expected table, wide, json or yaml\n";
+    return kUsage;
+  }
   Session session(env, *std::move(args));
-  return verb.run(session);
+  const Status flags = verb.manner == Manner::kLocal ? absl::OkStatus() : session.CheckFlags();
+  if (flags.ok()) return verb.run(session);
+  return session.Fail(flags.code() == StatusCode::kNotFound ? kFailed : kUsage, Message(flags));
 }
 
 }  // namespace muster::cli

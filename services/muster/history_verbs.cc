@@ -11,17 +11,19 @@
 namespace muster::cli {
 namespace {
 
-Style StyleOf(const Session& s) { return {s.Color(), s.Wide(), s.Columns()}; }
-
-int EmitEvent(Session& s, const api::Event& event) {
-  if (s.Output() == "json") {
-    const auto json = ToJson(event);
-    if (json.ok()) s.env.out << *json;
+// One event of a stream of them: a line, or a YAML document.
+void EmitEvent(Session& s, const api::Event& event) {
+  const std::string form = s.Output();
+  if (form == "json") {
+    s.env.out << ToJson(event, /*one_line=*/true).value_or("") << "\n";
+  } else if (form == "yaml") {
+    s.env.out << "---\n" << ToYaml(event).value_or("");
+  } else if (form == "name") {
+    s.env.out << event.position() << "\n";
   } else {
     PrintEvent(s.env.out, event, StyleOf(s));
   }
   s.env.out << std::flush;
-  return kOk;
 }
 
 int Follow(Session& s, api::WatchEventsRequest request) {
@@ -41,29 +43,36 @@ int Events(Session& s) {
     return s.Fail(kUsage, "--after needs a position");
   }
   const std::string stream = s.args.positional().empty() ? "" : s.args.positional()[0];
+  const std::string fleet = WithoutKind(s.args.Get("fleet"), "fleet");
+  const std::vector<std::string> types =
+      absl::StrSplit(s.args.Get("type"), absl::ByAnyChar(", "), absl::SkipEmpty());
+  const auto moment = s.AsOf();
+  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
   if (s.args.Has("follow")) {
+    if (s.args.Has("at")) return s.Fail(kUsage, "--follow goes on from now: it takes no --at");
     api::WatchEventsRequest request;
     request.set_after(after);
     request.set_from_now(!s.args.Has("after"));
     request.set_stream(stream);
-    request.set_fleet(s.args.Get("fleet"));
-    request.set_with_payload(s.Output() == "json");
+    request.set_fleet(fleet);
+    request.set_with_payload(s.Output() == "json" || s.Output() == "yaml");
+    for (const std::string& type : types) request.add_types(type);
     return Follow(s, std::move(request));
   }
   int limit = 50;
   if (!absl::SimpleAtoi(s.args.Get("limit", "50"), &limit) || limit <= 0) {
-    return s.Fail(kUsage, "--limit needs a number");
+    return s.Fail(kUsage,
+                  Cat("--limit \"", s.args.Get("limit"), "\": expected a number of events"));
   }
   api::ListEventsRequest request;
+  *request.mutable_as_of() = *moment;
   request.set_stream(stream);
-  request.set_fleet(s.args.Get("fleet"));
+  request.set_fleet(fleet);
   request.set_after(after);
   request.set_page_size(limit);
   request.set_newest_first(!s.args.Has("after"));
   request.set_with_payload(s.Output() == "json" || s.Output() == "yaml");
-  for (const auto& type : absl::StrSplit(s.args.Get("type"), ',', absl::SkipEmpty())) {
-    request.add_types(std::string(type));
-  }
+  for (const std::string& type : types) request.add_types(type);
   api::ListEventsResponse answer;
   const auto context = s.Context();
   const grpc::Status status = s.queries().ListEvents(context.get(), request, &answer);
@@ -81,6 +90,9 @@ int Events(Session& s) {
 int Explain(Session& s) {
   api::ExplainRequest request;
   request.set_subject(s.args.positional()[0]);
+  const auto moment = s.AsOf();
+  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+  *request.mutable_as_of() = *moment;
   api::ExplainResponse answer;
   const auto context = s.Context();
   const grpc::Status status = s.queries().Explain(context.get(), request, &answer);
@@ -92,8 +104,8 @@ int Explain(Session& s) {
     width = std::max(width, std::min<std::size_t>(DisplayWidth(line.text()), 84));
   }
   for (const api::ExplainLine& line : answer.lines()) {
-    s.env.out << absl::StrFormat("  %6d  %s  %s", line.position(), FormatClock(FromProto(line.at())),
-                                 line.text());
+    s.env.out << absl::StrFormat("  %6d  %s  %s", line.position(),
+                                 FormatClock(FromProto(line.at())), line.text());
     if (!line.detail().empty()) {
       const std::size_t seen = DisplayWidth(line.text());
       s.env.out << std::string(seen < width ? width - seen : 0, ' ') << "  " << line.detail();
@@ -105,7 +117,8 @@ int Explain(Session& s) {
 
 // On a terminal: the fleets, redrawn as they change. Piped: events as they happen, a line each.
 int Watch(Session& s) {
-  const std::string fleet = s.args.positional().empty() ? "" : s.args.positional()[0];
+  const std::string fleet =
+      s.args.positional().empty() ? "" : WithoutKind(s.args.positional()[0], "fleet");
   if (!s.env.out_is_terminal) {
     api::WatchEventsRequest request;
     request.set_from_now(true);
@@ -142,18 +155,29 @@ int Watch(Session& s) {
 
 std::vector<Verb> HistoryVerbs() {
   return {
-      {{"events", "[STREAM]", 0, 1, "The log, newest last: of everything or of one stream.",
+      {{"events",
+        "[STREAM]",
+        0,
+        1,
+        "The log, newest last: of everything or of one stream.",
         {{"follow", 'f', "", "go on with new events until Ctrl-C"},
          {"after", 0, "POSITION", "from there on, oldest first"},
          {"limit", 0, "N", "at most so many; 50"},
          {"fleet", 0, "NAME", "only this fleet and its workers"},
-         {"type", 0, "TYPE,...", "only these, such as worker.condemned"}}},
+         {"type", 0, "TYPE,...", "only these, such as worker.condemned"},
+         AtFlag()}},
        Events},
-      {{"explain", "worker/ID|fleet/NAME|host/PROVIDER/MACHINE|POSITION", 1, 1,
-        "Why something is as it is: observation, rule, numbers, decision, call, result.", {}},
-       Explain},
+      {{"explain",
+        "worker/ID|fleet/NAME|host/PROVIDER/MACHINE|POSITION",
+        1,
+        1,
+        "Why something is as it is: observation, rule, numbers, decision, call, result.",
+        {AtFlag()}},
+       Explain,
+       Manner::kNameless},
       {{"watch", "[FLEET]", 0, 1, "Fleets and workers live; piped: events as they happen.", {}},
-       Watch},
+       Watch,
+       Manner::kNameless},
   };
 }
 

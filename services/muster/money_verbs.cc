@@ -11,16 +11,17 @@ namespace muster::cli {
 namespace {
 
 std::string PerUnit(std::int64_t micros) {
-  return micros > 0 ? FormatUsd(MicroUsd(micros)) : "-";
+  return micros > 0 ? absl::StrFormat("$%.4f", static_cast<double>(micros) / 1e6) : "-";
 }
 
 int Offers(Session& s) {
   api::ListOffersRequest request;
-  request.set_fleet(s.args.positional()[0]);
+  request.set_fleet(WithoutKind(s.args.positional()[0], "fleet"));
   request.set_include_refused(s.args.Has("all"));
   int limit = 20;
-  if (!absl::SimpleAtoi(s.args.Get("limit", "20"), &limit)) {
-    return s.Fail(kUsage, "--limit needs a number");
+  if (!absl::SimpleAtoi(s.args.Get("limit", "20"), &limit) || limit <= 0) {
+    return s.Fail(kUsage,
+                  Cat("--limit \"", s.args.Get("limit"), "\": expected a number of offers"));
   }
   request.set_limit(limit);
   api::ListOffersResponse answer;
@@ -33,18 +34,21 @@ int Offers(Session& s) {
   Table table({"OFFER", "MACHINE", "GPU", ">$/H", ">RATE", "FROM", ">$/RATE", ">RELIAB", ">CUDA",
                ">MBIT", "WHERE", "WHY NOT"});
   for (const api::Offer& o : answer.offers()) {
-    table.Row({o.id(), o.machine(), o.gpu(), absl::StrFormat("%.4f", o.price_micro_usd_per_hour() / 1e6),
+    table.Row({o.id(), o.machine(), o.gpu(),
+               absl::StrFormat("%.4f", o.price_micro_usd_per_hour() / 1e6),
                Rate(o.expected_rate_per_s()), o.expected_from(),
                PerUnit(o.cost_per_unit_rate_micro_usd()), absl::StrFormat("%.3f", o.reliability()),
                absl::StrFormat("%.1f", o.cuda()), absl::StrFormat("%.0f", o.inet_down_mbps()),
-               o.location(), o.verdict()});
+               Place(o.location()), o.verdict()});
   }
   table.Print(s.env.out, s.Columns());
   s.env.err << answer.offers_size() << " of " << answer.found() << " offers, best first\n";
   return kOk;
 }
 
-int ListHosts(Session& s) {
+}  // namespace
+
+int ShowHosts(Session& s) {
   api::ListHostsRequest request;
   request.set_provider(s.args.Get("provider", "vast"));
   request.set_struck_only(!s.args.Has("all"));
@@ -61,7 +65,8 @@ int ListHosts(Session& s) {
   }
   if (s.PrintStructured(answer, names)) return kOk;
   if (answer.hosts().empty()) {
-    s.env.out << "no machine has a live strike\n";
+    s.env.out << (request.struck_only() ? "no machine has a live strike\n"
+                                        : "no machine was measured or struck yet\n");
     return kOk;
   }
   Table table({"HOST", "GPU", ">STRIKES", "STATE", ">LAUNCHES", ">CAME UP", ">RATE", "LAST CAUSE"});
@@ -74,6 +79,8 @@ int ListHosts(Session& s) {
   table.Print(s.env.out, s.Columns());
   return kOk;
 }
+
+namespace {
 
 int Pardon(Session& s) {
   if (s.args.positional().size() != 2) return s.Fail(kUsage, "muster hosts pardon MACHINE");
@@ -90,7 +97,9 @@ int Pardon(Session& s) {
   const auto context = s.Context();
   const grpc::Status status = s.commands().PardonHost(context.get(), request, &answer);
   if (!status.ok()) return s.Fail(status);
-  if (s.PrintStructured(answer, {})) return kOk;
+  if (s.PrintStructured(answer, {Cat("host/", request.provider(), "/", request.machine())})) {
+    return kOk;
+  }
   s.env.out << answer.strikes_cleared() << " strike(s) "
             << (request.validate_only() ? "would be cleared\n" : "cleared\n");
   return kOk;
@@ -131,7 +140,7 @@ int Import(Session& s) {
   const auto context = s.Context();
   const grpc::Status status = s.commands().ImportBadHosts(context.get(), request, &answer);
   if (!status.ok()) return s.Fail(status);
-  for (const std::string& problem : answer.problems()) s.env.err << path << ":" << problem << "\n";
+  for (const std::string& problem : answer.problems()) s.env.err << path << ": " << problem << "\n";
   if (s.PrintStructured(answer, {})) return kOk;
   s.env.out << answer.strikes() << " strike(s) on " << answer.machines() << " machine(s) "
             << (request.validate_only() ? "would be imported\n" : "imported\n");
@@ -140,35 +149,49 @@ int Import(Session& s) {
 
 int Hosts(Session& s) {
   const std::string what = s.args.positional().empty() ? "list" : s.args.positional()[0];
-  if (what == "list") return Repeat(s, [&s] { return ListHosts(s); });
+  if (what == "list") return Repeat(s, [&s] { return ShowHosts(s); });
   if (what == "pardon") return Pardon(s);
   if (what == "export") return Export(s);
   if (what == "import") return Import(s);
-  return s.Fail(kUsage, Cat("\"", what, "\": expected list, pardon MACHINE, import FILE or "
+  return s.Fail(kUsage, Cat("\"", what,
+                            "\": expected list, pardon MACHINE, import FILE or "
                             "export [FILE]"));
 }
 
-void PrintEfficiency(std::ostream& out, const char* title,
+struct Titles {
+  std::string key;
+  bool with_gpu = false;  // a worker has one; a fleet has many
+};
+
+void PrintEfficiency(std::ostream& out, const Titles& titles,
                      const google::protobuf::RepeatedPtrField<api::EfficiencyRow>& rows,
-                     const std::string& unit, int columns) {
+                     const std::string& unit, int columns, bool& first) {
   if (rows.empty()) return;
-  Table table({title, "GPU", ">N", Cat(">", unit, "/S"), ">MEAN", ">EXPECTED", ">$/H",
-               Cat(">$ PER ", unit, "/S"), ">WORK", ">SPENT"});
+  if (!first) out << "\n";
+  first = false;
+  std::vector<std::string> head = {titles.key};
+  head.push_back(titles.with_gpu ? "GPU" : ">N");
+  for (const std::string& each :
+       {Cat(">", unit, "/S"), std::string(">MEAN"), std::string(">EXPECTED"), std::string(">$/H"),
+        Cat(">$ PER ", unit, "/S"), std::string(">WORK"), std::string(">SPENT")}) {
+    head.push_back(each);
+  }
+  Table table(head);
   for (const api::EfficiencyRow& row : rows) {
-    table.Row({row.key(), row.gpu(), Cat(row.workers()), Rate(row.rate_per_s()),
+    table.Row({row.key(), titles.with_gpu ? row.gpu() : Cat(row.workers()), Rate(row.rate_per_s()),
                Rate(row.rate_mean_per_s()), Rate(row.expected_rate_per_s()),
-               UsdRate(row.price_micro_usd_per_hour()),
-               PerUnit(row.cost_per_unit_rate_micro_usd()),
+               UsdRate(row.price_micro_usd_per_hour()), PerUnit(row.cost_per_unit_rate_micro_usd()),
                absl::StrFormat("%.0f", row.total_units()), Usd(row.spent_micro_usd())});
   }
   table.Print(out, columns);
-  out << "\n";
 }
 
 int Stats(Session& s) {
   return Repeat(s, [&s] {
     api::GetEfficiencyRequest request;
-    if (!s.args.positional().empty()) request.set_fleet(s.args.positional()[0]);
+    if (!s.args.positional().empty()) {
+      request.set_fleet(WithoutKind(s.args.positional()[0], "fleet"));
+    }
     const auto moment = s.AsOf();
     if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
     *request.mutable_as_of() = *moment;
@@ -179,31 +202,50 @@ int Stats(Session& s) {
     if (s.PrintStructured(answer, {})) return static_cast<int>(kOk);
     std::string unit = answer.work_unit().empty() ? "work" : answer.work_unit();
     for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    PrintEfficiency(s.env.out, "WORKER", answer.workers(), unit, s.Columns());
-    PrintEfficiency(s.env.out, "GPU TYPE", answer.gpus(), unit, s.Columns());
-    PrintEfficiency(s.env.out, "FLEET", answer.fleets(), unit, s.Columns());
+    if (answer.workers().empty() && answer.gpus().empty() && answer.fleets().empty()) {
+      s.env.out << "no work was seen yet\n";
+    }
+    bool first = true;
+    PrintEfficiency(s.env.out, {"WORKER", true}, answer.workers(), unit, s.Columns(), first);
+    PrintEfficiency(s.env.out, {"GPU TYPE"}, answer.gpus(), unit, s.Columns(), first);
+    PrintEfficiency(s.env.out, {"FLEET"}, answer.fleets(), unit, s.Columns(), first);
     return static_cast<int>(kOk);
   });
 }
 
 void PrintCost(std::ostream& out, const char* title,
-               const google::protobuf::RepeatedPtrField<api::CostRow>& rows, int columns) {
+               const google::protobuf::RepeatedPtrField<api::CostRow>& rows, int columns,
+               bool& first) {
   if (rows.empty()) return;
+  if (!first) out << "\n";
+  first = false;
   Table table({title, ">$/H", ">TODAY", ">TOTAL", ">LOST"});
   for (const api::CostRow& row : rows) {
-    table.Row({row.key(), UsdRate(row.burn_micro_usd_per_hour()),
-               FormatUsd(MicroUsd(row.today_micro_usd())),
-               FormatUsd(MicroUsd(row.total_micro_usd())),
-               FormatUsd(MicroUsd(row.lost_micro_usd()))});
+    table.Row({row.key(), UsdRate(row.burn_micro_usd_per_hour()), Usd(row.today_micro_usd()),
+               Usd(row.total_micro_usd()), Usd(row.lost_micro_usd())});
   }
   table.Print(out, columns);
-  out << "\n";
+}
+
+// What each day cost; a rate belongs to the moment, not to a day.
+void PrintDays(std::ostream& out, const google::protobuf::RepeatedPtrField<api::CostRow>& rows,
+               int columns, bool& first) {
+  if (rows.empty()) return;
+  if (!first) out << "\n";
+  first = false;
+  Table table({"DAY (UTC)", ">SPENT", ">LOST"});
+  for (const api::CostRow& row : rows) {
+    table.Row({row.key(), Usd(row.total_micro_usd()), Usd(row.lost_micro_usd())});
+  }
+  table.Print(out, columns);
 }
 
 int CostVerb(Session& s) {
   return Repeat(s, [&s] {
     api::GetCostRequest request;
-    if (!s.args.positional().empty()) request.set_fleet(s.args.positional()[0]);
+    if (!s.args.positional().empty()) {
+      request.set_fleet(WithoutKind(s.args.positional()[0], "fleet"));
+    }
     const auto moment = s.AsOf();
     if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
     *request.mutable_as_of() = *moment;
@@ -212,10 +254,12 @@ int CostVerb(Session& s) {
     const grpc::Status status = s.queries().GetCost(context.get(), request, &answer);
     if (!status.ok()) return s.Fail(status);
     if (s.PrintStructured(answer, {})) return static_cast<int>(kOk);
-    PrintCost(s.env.out, "FLEET", answer.fleets(), s.Columns());
-    PrintCost(s.env.out, "GPU", answer.gpus(), s.Columns());
-    if (s.Wide()) PrintCost(s.env.out, "WORKER", answer.workers(), s.Columns());
-    PrintCost(s.env.out, "DAY (UTC)", answer.days(), s.Columns());
+    if (answer.fleets().empty()) s.env.out << "nothing was spent yet\n";
+    bool first = true;
+    PrintCost(s.env.out, "FLEET", answer.fleets(), s.Columns(), first);
+    PrintCost(s.env.out, "GPU", answer.gpus(), s.Columns(), first);
+    if (s.Wide()) PrintCost(s.env.out, "WORKER", answer.workers(), s.Columns(), first);
+    PrintDays(s.env.out, answer.days(), s.Columns(), first);
     return static_cast<int>(kOk);
   });
 }
@@ -224,23 +268,44 @@ int CostVerb(Session& s) {
 
 std::vector<Verb> MoneyVerbs() {
   return {
-      {{"offers", "FLEET", 1, 1, "Searches the market now, best value first, and says why not.",
+      {{"offers",
+        "FLEET",
+        1,
+        1,
+        "Searches the market now, best value first, and says why not.",
         {{"limit", 0, "N", "at most so many; 20"},
          {"all", 'a', "", "refused offers too, with the reason"}}},
        Offers},
-      {{"hosts", "[list | pardon MACHINE | import FILE | export [FILE]]", 0, 2,
+      {{"hosts",
+        "[list | pardon MACHINE | import FILE | export [FILE]]",
+        0,
+        2,
         "Strikes and blocked machines; import and export in the form of bad-hosts.txt.",
         {{"all", 'a', "", "machines without a live strike too"},
          {"provider", 0, "NAME", "vast"},
-         {"reason", 0, "TEXT", "kept in the log"}, YesFlag(), DryRunFlag(), RequestIdFlag(),
-         WatchFlag(), AtFlag()}},
+         {"reason", 0, "TEXT", "kept in the log"},
+         YesFlag(),
+         DryRunFlag(),
+         RequestIdFlag(),
+         WatchFlag(),
+         AtFlag()}},
        Hosts},
-      {{"stats", "[FLEET]", 0, 1, "Work and money per unit of work, by worker, GPU and fleet.",
+      {{"stats",
+        "[FLEET]",
+        0,
+        1,
+        "Work and money per unit of work, by worker, GPU and fleet.",
         {WatchFlag(), AtFlag()}},
-       Stats},
-      {{"cost", "[FLEET]", 0, 1, "Spend now, today and in total; what was lost on bad machines.",
+       Stats,
+       Manner::kNameless},
+      {{"cost",
+        "[FLEET]",
+        0,
+        1,
+        "Spend now, today and in total; what was lost on bad machines.",
         {WatchFlag(), AtFlag()}},
-       CostVerb},
+       CostVerb,
+       Manner::kNameless},
   };
 }
 

@@ -4,6 +4,18 @@
 namespace muster::cli {
 namespace {
 
+// "2 in BOOT (oldest 4s of 10m)" -> "2 in BOOT ": a clock that goes on is no news.
+std::string WithoutClocks(const std::string& progress) {
+  std::string kept;
+  int depth = 0;
+  for (const char c : progress) {
+    if (c == '(') ++depth;
+    if (depth == 0) kept += c;
+    if (c == ')') --depth;
+  }
+  return kept;
+}
+
 // Follows the operation until it is done, saying each new line of progress.
 int Await(Session& s, const api::Operation& started) {
   const auto context = s.Context();
@@ -13,8 +25,9 @@ int Await(Session& s, const api::Operation& started) {
   api::Operation operation;
   std::string last;
   while (reader->Read(&operation)) {
-    if (operation.progress() != last) s.env.err << "  " << operation.progress() << "\n";
-    last = operation.progress();
+    const std::string news = WithoutClocks(operation.progress());
+    if (news != last) s.env.err << "  " << operation.progress() << "\n";
+    last = news;
     if (operation.done()) break;
   }
   if (operation.done()) {
@@ -32,18 +45,19 @@ int Await(Session& s, const api::Operation& started) {
 
 }  // namespace
 
-int PlanAskDo(Session& s, const PlannedCall& call, const std::string& question) {
+int PlanAskDo(Session& s, const PlannedCall& call, const std::string& question,
+              const PlanCheck& check) {
   const bool dry = s.args.Has("dry-run");
   api::Operation planned;
   auto context = s.Context();
   grpc::Status status = call(context.get(), {.validate_only = true}, &planned);
   if (!status.ok()) return s.Fail(status);
+  if (const int code = check ? check(planned.plan()) : kOk; code != kOk) return code;
   if (!dry || !s.PrintStructured(planned, {planned.name()})) {
     PrintPlan(dry ? s.env.out : s.env.err, planned.plan(), {s.Color(), s.Wide(), s.Columns()});
   }
   if (dry) {
-    const bool changes = !planned.plan().steps().empty();
-    return changes && s.args.Has("detailed-exitcode") ? kChangesPending : kOk;
+    return HasChanges(planned.plan()) && s.args.Has("detailed-exitcode") ? kChangesPending : kOk;
   }
   if (!s.Confirm(question)) return s.env.in_is_terminal ? kOk : kRefused;
   api::Operation done;

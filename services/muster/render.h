@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "muster/api/v1/types.pb.h"
 #include "eventstore/base/units.h"
+#include "muster/api/v1/types.pb.h"
 #include "services/muster/table.h"
 
 namespace muster::cli {
@@ -25,16 +25,16 @@ Table FleetTable(const Fleets& fleets, absl::Time now) {
   for (const api::Fleet& fleet : fleets) {
     table.Row({fleet.name(), Cat(fleet.wanted()), Cat(fleet.have()), Cat(fleet.healthy()),
                UsdRate(fleet.burn_micro_usd_per_hour()), Usd(fleet.spent_today_micro_usd()),
-               fleet.cap_day_micro_usd() > 0 ? Usd(fleet.cap_day_micro_usd()) : "-",
-               fleet.state(), Ago(fleet.observed_at(), now)});
+               fleet.cap_day_micro_usd() > 0 ? Usd(fleet.cap_day_micro_usd()) : "-", fleet.state(),
+               Ago(fleet.observed_at(), now)});
   }
   return table;
 }
 
 template <class Workers>
 Table WorkerTable(const Workers& workers, absl::Time now, bool wide) {
-  std::vector<std::string> head = {"WORKER", "FLEET",  ">#",     "GPU",   "HEALTH", ">$/H",
-                                   ">RATE",  ">BATCH", "PROGRESS"};
+  std::vector<std::string> head = {"WORKER", "FLEET", ">#",     "GPU",     "HEALTH",
+                                   ">$/H",   ">RATE", ">BATCH", "PROGRESS"};
   if (wide) {
     for (const char* extra : {"MACHINE", "INSTANCE", "STATUS", "SSH", ">SPENT", "DETAIL"}) {
       head.emplace_back(extra);
@@ -45,15 +45,20 @@ Table WorkerTable(const Workers& workers, absl::Time now, bool wide) {
   Table table(head);
   for (const api::Worker& w : workers) {
     std::vector<std::string> row = {
-        w.id(), w.fleet(), Cat(w.index()), w.gpu(),
+        w.id(),
+        w.fleet(),
+        Cat(w.index()),
+        w.gpu(),
         w.phase() == "ended" ? Cat("gone: ", w.ended_how()) : w.health(),
-        UsdRate(w.price_micro_usd_per_hour()), Rate(w.rate_per_s()),
-        w.counter() >= 0 ? Cat(w.counter()) : "-", Ago(w.last_progress_at(), now)};
+        w.phase() == "ended" ? "-" : UsdRate(w.price_micro_usd_per_hour()),
+        Rate(w.rate_per_s()),
+        w.counter() >= 0 ? Cat(w.counter()) : "-",
+        Ago(w.last_progress_at(), now)};
     if (wide) {
-      row.insert(row.end(),
-                 {w.machine(), w.instance().empty() ? "-" : w.instance(), w.actual_status(),
-                  w.ssh_host().empty() ? "-" : Cat(w.ssh_host(), ":", w.ssh_port()),
-                  FormatUsd(MicroUsd(w.spent_micro_usd()))});
+      row.insert(row.end(), {w.machine(), w.instance().empty() ? "-" : w.instance(),
+                             w.actual_status().empty() ? "-" : w.actual_status(),
+                             w.ssh_host().empty() ? "-" : Cat(w.ssh_host(), ":", w.ssh_port()),
+                             Usd(w.spent_micro_usd())});
     }
     row.push_back(w.health_detail());
     table.Row(std::move(row));
@@ -66,8 +71,11 @@ void PrintAccounts(std::ostream& out,
                    const google::protobuf::RepeatedPtrField<api::Account>& accounts,
                    absl::Time now);
 void PrintPlan(std::ostream& out, const api::Plan& plan, const Style& style);
+// Whether doing the plan would change anything.
+bool HasChanges(const api::Plan& plan);
 void DescribeFleet(std::ostream& out, const api::Fleet& fleet, absl::Time now);
 void DescribeWorker(std::ostream& out, const api::Worker& worker, absl::Time now);
+void DescribeAccount(std::ostream& out, const api::Account& account, absl::Time now);
 void DescribeHost(std::ostream& out, const api::Host& host, absl::Time now);
 // "03:14:07  48203  worker/k7f2q  no-progress: 15m04s >= 15m"
 void PrintEvent(std::ostream& out, const api::Event& event, const Style& style);

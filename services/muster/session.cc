@@ -14,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "services/files/human_units.h"
 #include "services/muster/table.h"
 
 namespace muster::cli {
@@ -27,17 +28,61 @@ std::string DefaultAddress(const CliEnv& env) {
   return "unix:///run/muster/musterd.sock";
 }
 
-std::string Slurp(const std::string& path) {
+// "" of no file.
+StatusOr<std::string> Slurp(const std::string& path) {
+  if (path.empty()) return std::string();
   std::ifstream file(path, std::ios::binary);
+  if (!file) return NotFound(Cat("cannot read ", path));
   std::stringstream text;
   text << file.rdbuf();
   return text.str();
 }
 
-absl::Duration TimeoutOf(const Args& args) {
+StatusOr<absl::Duration> TimeoutOf(const Args& args) {
+  const std::string text = args.Get("timeout", "30s");
   absl::Duration timeout;
-  if (!absl::ParseDuration(args.Get("timeout", "30s"), &timeout)) timeout = absl::Seconds(30);
-  return timeout;
+  if (absl::ParseDuration(text, &timeout) && timeout > absl::ZeroDuration()) return timeout;
+  const auto seconds = ParseSpan(text);
+  if (seconds.ok() && *seconds > 0) return absl::Seconds(*seconds);
+  return InvalidArgument(Cat("--timeout ", text, ": expected a span such as 30s, 10m or 2h"));
+}
+
+// What gRPC is to dial for `address`, in one of the two spellings that a daemon listens on.
+Status CheckAddress(const std::string& address) {
+  const std::string expected =
+      Cat("address \"", address, "\": expected unix:///ABSOLUTE/PATH or HOST:PORT");
+  if (absl::StartsWith(address, "unix:")) {
+    const std::size_t path = absl::StartsWith(address, "unix://") ? 7 : 5;
+    const bool absolute =
+        address.size() > path + 1 && address[path] == '/' && address.back() != '/';
+    return absolute ? absl::OkStatus() : InvalidArgument(expected);
+  }
+  const std::size_t colon = address.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 1 || port > 65535) {
+    return InvalidArgument(expected);
+  }
+  const std::string host = address.substr(0, colon);
+  const bool bracketed = host.front() == '[' && host.back() == ']';
+  if (host.find('/') != std::string::npos || (host.find(':') != std::string::npos && !bracketed)) {
+    return InvalidArgument(expected);
+  }
+  return absl::OkStatus();
+}
+
+// A file of the user's that the daemon refused is no misuse of the command.
+bool IsAboutTheSpec(const grpc::Status& status) {
+  google::rpc::Status details;
+  google::rpc::BadRequest bad;
+  if (!details.ParseFromString(status.error_details())) return false;
+  for (const auto& any : details.details()) {
+    if (!any.UnpackTo(&bad)) continue;
+    for (const auto& violation : bad.field_violations()) {
+      if (absl::StartsWith(violation.field(), "spec")) return true;
+    }
+  }
+  return false;
 }
 
 // The stable reason of google.rpc.ErrorInfo, "" when there is none.
@@ -54,6 +99,10 @@ google::rpc::ErrorInfo ErrorInfoOf(const grpc::Status& status) {
 ExitCode CodeFor(const grpc::Status& status, const std::string& reason) {
   if (reason == "AMBIGUOUS") return kNotFound;
   switch (status.error_code()) {
+    case grpc::StatusCode::INVALID_ARGUMENT:
+      return IsAboutTheSpec(status) ? kFailed : kUsage;
+    case grpc::StatusCode::OUT_OF_RANGE:
+      return kUsage;
     case grpc::StatusCode::FAILED_PRECONDITION:
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
     case grpc::StatusCode::ABORTED:
@@ -80,6 +129,16 @@ Session::Session(CliEnv& environment, Args arguments)
   color_ = env.out_is_terminal && !args.Has("no-color") && !env.getenv("NO_COLOR").has_value();
 }
 
+Status Session::CheckFlags() const {
+  MUSTER_RETURN_IF_ERROR(TimeoutOf(args).status());
+  MUSTER_RETURN_IF_ERROR(CheckAddress(address_));
+  for (const char* flag : {"tls-ca", "tls-cert", "tls-key"}) {
+    const auto text = Slurp(args.Get(flag));
+    if (!text.ok()) return NotFound(Cat("--", flag, ": ", Message(text.status())));
+  }
+  return absl::OkStatus();
+}
+
 void Session::Connect() {
   if (channel_ != nullptr) return;
   std::string target = address_;
@@ -87,13 +146,15 @@ void Session::Connect() {
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   if (args.Has("tls-ca") || args.Has("tls-cert")) {
     grpc::SslCredentialsOptions tls;
-    tls.pem_root_certs = Slurp(args.Get("tls-ca"));
-    tls.pem_cert_chain = Slurp(args.Get("tls-cert"));
-    tls.pem_private_key = Slurp(args.Get("tls-key"));
+    tls.pem_root_certs = Slurp(args.Get("tls-ca")).value_or("");
+    tls.pem_cert_chain = Slurp(args.Get("tls-cert")).value_or("");
+    tls.pem_private_key = Slurp(args.Get("tls-key")).value_or("");
     credentials = grpc::SslCredentials(tls);
   }
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(64 << 20);
+  // A proxy of the environment is for the web; the daemon is ours and near.
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   if (absl::StartsWith(target, "unix:")) arguments.SetString("grpc.default_authority", "localhost");
   channel_ = grpc::CreateCustomChannel(target, credentials, arguments);
 }
@@ -113,7 +174,7 @@ api::QueryService::StubInterface& Session::queries() {
 std::unique_ptr<grpc::ClientContext> Session::Context() const {
   auto context = std::make_unique<grpc::ClientContext>();
   context->set_deadline(std::chrono::system_clock::now() +
-                        absl::ToChronoMilliseconds(TimeoutOf(args)));
+                        absl::ToChronoMilliseconds(TimeoutOf(args).value_or(absl::Seconds(30))));
   const auto user = env.getenv("USER");
   context->AddMetadata("x-muster-actor", user.value_or("unknown"));
   return context;
@@ -153,6 +214,11 @@ int Session::Fail(const grpc::Status& status) {
             << status.error_message() << ")\n";
     return kFailed;
   }
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && info.reason().empty()) {
+    env.err << "muster: " << address_ << " did not answer within --timeout "
+            << args.Get("timeout", "30s") << "\n";
+    return kTimedOut;
+  }
   env.err << "muster: " << status.error_message() << "\n";
   if (!info.reason().empty()) env.err << "  reason: " << info.reason() << "\n";
   for (const auto& [key, value] : info.metadata()) {
@@ -184,21 +250,36 @@ bool Session::Confirm(const std::string& question) {
 
 StatusOr<api::AsOf> Session::AsOf() const {
   api::AsOf moment;
+  if (!args.Has("at")) return moment;
   const std::string text = args.Get("at");
-  if (text.empty()) return moment;
   std::uint64_t position = 0;
   if (absl::SimpleAtoi(text, &position)) {
     moment.set_position(position);
     return moment;
   }
+  const std::string span = text.substr(0, text.rfind(" ago"));
+  if (const auto seconds = ParseSpan(span); seconds.ok() && *seconds >= 0) {
+    moment.set_seconds_ago(*seconds);
+    return moment;
+  }
   absl::Time time;
   std::string problem;
   if (!absl::ParseTime(absl::RFC3339_full, text, &time, &problem)) {
-    return InvalidArgument(Cat("--at ", text, ": expected a position in the log (48211) or a time ",
-                               "(2026-11-21T03:14:07Z)"));
+    return InvalidArgument(Cat("--at \"", text, "\": expected a time (2026-11-21T03:14:07Z), ",
+                               "how long ago (90m) or a position in the log (48211)"));
   }
   moment.mutable_time()->set_seconds(absl::ToUnixSeconds(time));
   return moment;
+}
+
+absl::Time Session::Clock() {
+  api::ListFleetsRequest request;
+  const auto moment = AsOf();
+  if (moment.ok()) *request.mutable_as_of() = *moment;
+  api::ListFleetsResponse answer;
+  const auto context = Context();
+  (void)queries().ListFleets(context.get(), request, &answer);
+  return FromProto(answer.now());
 }
 
 std::string Session::RequestId() {
@@ -215,9 +296,15 @@ Flag RequestIdFlag() {
 }
 Flag WaitFlag() { return {"wait", 'w', "", "stay until it is done (see --timeout)"}; }
 Flag AtFlag() {
-  return {"at", 0, "TIME|POSITION", "as it was then; a position in the log or an RFC 3339 time"};
+  return {"at", 0, "TIME|POSITION", "as it was then: 2026-11-21T03:14:07Z, 90m (ago), 48211"};
 }
 Flag WatchFlag() { return {"watch", 0, "", "again every two seconds until Ctrl-C"}; }
+
+std::string WithoutKind(const std::string& name, const std::string& kind) {
+  return absl::StartsWith(name, kind + "/") ? name.substr(kind.size() + 1) : name;
+}
+
+Style StyleOf(const Session& s) { return {s.Color(), s.Wide(), s.Columns()}; }
 
 int Repeat(Session& session, const std::function<int()>& once) {
   if (!session.args.Has("watch")) return once();

@@ -16,10 +16,9 @@
 #include "muster/api/v1/query.grpc.pb.h"
 #include "services/muster/args.h"
 #include "services/muster/cli.h"
+#include "services/muster/render.h"
 
 namespace muster::cli {
-
-namespace api = ::muster::api::v1;
 
 class Session {
  public:
@@ -56,6 +55,11 @@ class Session {
   // The moment that --at names, by position or time; unset without the flag.
   // kInvalidArgument  neither; the message says what was expected
   StatusOr<api::AsOf> AsOf() const;
+  // The daemon's clock at that moment; what ages in an answer count from.
+  absl::Time Clock();
+  // kInvalidArgument  a flag that every verb has makes no sense; says what was expected
+  // kNotFound         a TLS file cannot be read
+  Status CheckFlags() const;
   std::string RequestId();  // --request-id or a fresh one
   std::string address() const { return address_; }
 
@@ -77,16 +81,27 @@ struct Attempt {
 };
 using PlannedCall =
     std::function<grpc::Status(grpc::ClientContext*, const Attempt&, api::Operation*)>;
-int PlanAskDo(Session& session, const PlannedCall& call, const std::string& question);
+// Looks at the plan before it is shown; another code than kOk ends the command with it.
+using PlanCheck = std::function<int(const api::Plan&)>;
+int PlanAskDo(Session& session, const PlannedCall& call, const std::string& question,
+              const PlanCheck& check = nullptr);
+
+enum class Manner {
+  kUsual,
+  kLocal,     // needs no daemon, so a bad address is no matter
+  kNameless,  // what it shows has no names for -o name
+};
 
 // One verb: what it takes and what it does.
 struct Verb {
   VerbSpec spec;
   std::function<int(Session&)> run;
+  Manner manner = Manner::kUsual;
 };
 
 // The verbs, by file.
-std::vector<Verb> FleetVerbs();    // plan apply status get describe scale down
+std::vector<Verb> FleetVerbs();    // plan apply status scale down
+std::vector<Verb> LookVerbs();     // get describe
 std::vector<Verb> WorkerVerbs();   // logs ssh replace destroy adopt
 std::vector<Verb> MoneyVerbs();    // offers hosts stats cost
 std::vector<Verb> HistoryVerbs();  // events explain watch
@@ -99,6 +114,13 @@ Flag RequestIdFlag();
 Flag WaitFlag();
 Flag WatchFlag();
 Flag AtFlag();
+
+// What several verbs show.
+int ShowFleets(Session& session, const std::string& only, bool with_accounts);
+int ShowHosts(Session& session);
+// "fleet/zeb" and "zeb" -> "zeb", of kind "fleet".
+std::string WithoutKind(const std::string& name, const std::string& kind);
+Style StyleOf(const Session& session);
 
 // Runs `once` and, with --watch, again every two seconds until interrupted.
 int Repeat(Session& session, const std::function<int()>& once);

@@ -124,11 +124,17 @@ int Backup(Session& s) {
 
 std::vector<Verb> SetupVerbs() {
   return {
-      {{"init", "vast", 1, 1, "Writes a first musterd.yaml and fleet.yaml; overwrites nothing.",
+      {{"init",
+        "vast",
+        1,
+        1,
+        "Writes a first musterd.yaml and fleet.yaml; overwrites nothing.",
         {{"dir", 'd', "DIR", "where; the current folder"}}},
-       Init},
+       Init,
+       Manner::kLocal},
       {{"doctor", "", 0, 0, "Checks the daemon, its store, keys, accounts and clocks.", {}},
-       Doctor},
+       Doctor,
+       Manner::kNameless},
       {{"backup", "", 0, 0, "Adds a backup of the log beside the store while musterd goes on.", {}},
        Backup},
   };

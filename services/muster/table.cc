@@ -32,7 +32,7 @@ std::string Clip(const std::string& text, std::size_t width) {
   return out + "...";
 }
 
-void EmitYaml(const nlohmann::json& value, int depth, std::string& out) {
+void EmitYaml(const nlohmann::ordered_json& value, int depth, std::string& out) {
   const std::string indent(static_cast<std::size_t>(depth) * 2, ' ');
   if (value.is_object() && !value.empty()) {
     for (const auto& [key, item] : value.items()) {
@@ -104,6 +104,11 @@ std::string UsdRate(std::int64_t micros_per_hour) {
 }
 std::string Rate(double per_s) { return per_s > 0 ? absl::StrFormat("%.1f", per_s) : "-"; }
 
+std::string Place(const std::string& location) {
+  const std::size_t first = location.find_first_not_of(", ");
+  return first == std::string::npos ? "-" : location.substr(first);
+}
+
 absl::Time FromProto(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
@@ -112,9 +117,9 @@ std::string Ago(const google::protobuf::Timestamp& time, absl::Time now) {
   return Cat(FormatSpan(std::max(absl::ZeroDuration(), now - FromProto(time))), " ago");
 }
 
-StatusOr<std::string> ToJson(const google::protobuf::Message& message) {
+StatusOr<std::string> ToJson(const google::protobuf::Message& message, bool one_line) {
   google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
+  options.add_whitespace = !one_line;
   options.always_print_primitive_fields = true;
   options.preserve_proto_field_names = true;
   std::string text;
@@ -127,7 +132,7 @@ StatusOr<std::string> ToYaml(const google::protobuf::Message& message) {
   MUSTER_ASSIGN_OR_RETURN(const std::string json, ToJson(message));
   const auto value = nlohmann::ordered_json::parse(json, nullptr, false);
   std::string out;
-  EmitYaml(nlohmann::json(value), 0, out);
+  EmitYaml(value, 0, out);
   return out;
 }
 

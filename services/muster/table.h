@@ -30,13 +30,15 @@ class Table {
 // Wide as seen: UTF-8 code points.
 std::size_t DisplayWidth(const std::string& text);
 
-std::string Usd(std::int64_t micros);                     // "$9.11"
-std::string UsdRate(std::int64_t micros_per_hour);        // "0.642"
-std::string Rate(double per_s);                           // "4.2"; "-" when unknown (<= 0)
+std::string Usd(std::int64_t micros);               // "$9.11"
+std::string UsdRate(std::int64_t micros_per_hour);  // "0.642"
+std::string Rate(double per_s);                     // "4.2"; "-" when unknown (<= 0)
+std::string Place(const std::string& location);     // ", US" -> "US"; "-" when unknown
 absl::Time FromProto(const google::protobuf::Timestamp& time);
 std::string Ago(const google::protobuf::Timestamp& time, absl::Time now);  // "6s ago"; "-"
 
-StatusOr<std::string> ToJson(const google::protobuf::Message& message);
+// On several lines, or on one.
+StatusOr<std::string> ToJson(const google::protobuf::Message& message, bool one_line = false);
 StatusOr<std::string> ToYaml(const google::protobuf::Message& message);
 
 }  // namespace muster::cli

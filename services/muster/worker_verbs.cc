@@ -1,4 +1,6 @@
 // logs, ssh, replace, destroy, adopt: what an operator does with single workers.
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
@@ -50,8 +52,8 @@ int Ssh(Session& s) {
   const grpc::Status status = s.queries().GetWorker(context.get(), request, &worker);
   if (!status.ok()) return s.Fail(status);
   if (worker.ssh_host().empty() || worker.ssh_port() == 0) {
-    return s.Fail(kRefused, Cat("worker/", worker.id(), " has no SSH address yet (",
-                                worker.health(), ")"));
+    return s.Fail(kRefused,
+                  Cat("worker/", worker.id(), " has no SSH address yet (", worker.health(), ")"));
   }
   std::vector<std::string> command = {"ssh", "-p", Cat(worker.ssh_port()),
                                       Cat("root@", worker.ssh_host())};
@@ -97,7 +99,7 @@ int Destroy(Session& s) {
 
 int Adopt(Session& s) {
   api::AdoptInstancesRequest request;
-  request.set_fleet(s.args.positional()[0]);
+  request.set_fleet(WithoutKind(s.args.positional()[0], "fleet"));
   request.set_label_prefix(s.args.Get("label-prefix"));
   for (std::size_t i = 1; i < s.args.positional().size(); ++i) {
     request.add_instances(s.args.positional()[i]);
@@ -112,7 +114,18 @@ int Adopt(Session& s) {
         request.set_request_id(attempt.request_id);
         return s.commands().AdoptInstances(context, request, answer);
       },
-      Cat("Take these instances into fleet/", request.fleet(), "?"));
+      Cat("Take these instances into fleet/", request.fleet(), "?"),
+      [&](const api::Plan& plan) -> int {
+        const bool any = std::any_of(
+            plan.steps().begin(), plan.steps().end(),
+            [](const api::PlanStep& step) { return absl::StartsWith(step.text(), "adopts "); });
+        if (any) return kOk;
+        if (request.label_prefix().empty()) {
+          return s.Fail(kNotFound, "every one of these instances is a worker already");
+        }
+        return s.Fail(kNotFound, Cat("no running instance is labelled ", request.label_prefix(),
+                                     " + number, but for those that are workers already"));
+      });
 }
 
 }  // namespace
@@ -120,28 +133,55 @@ int Adopt(Session& s) {
 std::vector<Verb> WorkerVerbs() {
   const Flag reason = {"reason", 0, "TEXT", "kept in the log"};
   return {
-      {{"logs", "WORKER", 1, 1,
+      {{"logs",
+        "WORKER",
+        1,
+        1,
         "Prints the end of a worker's log, also when its machine is gone.",
         {{"follow", 'f', "", "go on with new lines until Ctrl-C"},
          {"tail", 0, "N", "at most the last N lines"},
          {"refresh", 0, "", "fetch now instead of showing the kept tail"}}},
        Logs},
-      {{"ssh", "WORKER [COMMAND...]", 1, 64,
+      {{"ssh",
+        "WORKER [COMMAND...]",
+        1,
+        64,
         "Opens SSH to a worker; prints the command when piped or with --print.",
         {{"print", 'p', "", "print the command, do not run it"}}},
        Ssh},
-      {{"replace", "WORKER", 1, 1, "Destroys a worker; the fleet rents another for its slot.",
-        {YesFlag(), DryRunFlag(), RequestIdFlag(), reason,
+      {{"replace",
+        "WORKER",
+        1,
+        1,
+        "Destroys a worker; the fleet rents another for its slot.",
+        {YesFlag(),
+         DryRunFlag(),
+         WaitFlag(),
+         RequestIdFlag(),
+         reason,
          {"strike", 0, "", "also strike the machine"}}},
        Replace},
-      {{"destroy", "WORKER", 1, 1, "Destroys a worker and makes the fleet one smaller.",
-        {YesFlag(), DryRunFlag(), RequestIdFlag(), reason,
+      {{"destroy",
+        "WORKER",
+        1,
+        1,
+        "Destroys a worker and makes the fleet one smaller.",
+        {YesFlag(),
+         DryRunFlag(),
+         WaitFlag(),
+         RequestIdFlag(),
+         reason,
          {"keep-size", 0, "", "the fleet keeps its size and rents another"}}},
        Destroy},
-      {{"adopt", "FLEET [INSTANCE...]", 1, 64,
+      {{"adopt",
+        "FLEET [INSTANCE...]",
+        1,
+        64,
         "Takes running instances (of the old scripts, or orphans) into a fleet untouched.",
-        {{"label-prefix", 'l', "PREFIX", "all labelled PREFIX followed by an index"}, YesFlag(),
-         DryRunFlag(), RequestIdFlag()}},
+        {{"label-prefix", 'l', "PREFIX", "all labelled PREFIX followed by an index"},
+         YesFlag(),
+         DryRunFlag(),
+         RequestIdFlag()}},
        Adopt},
   };
 }

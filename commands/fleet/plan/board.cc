@@ -151,6 +151,7 @@ void Board::Unjudge(FleetBoard& fleet, const WorkerId& id) {
   fleet.with_verdict.erase(id);
   fleet.to_start.erase(id);
   fleet.health_news.erase(id);
+  fleet.unheard.erase(id);
   fleet.due.erase({card.assessment.next_due, id});
   if (card.assessment.health == eventpb::WorkerHealthChanged::HEALTHY) --fleet.healthy;
 }
@@ -253,6 +254,7 @@ void Board::JudgeOne(const World& world, const FleetName& name, const WorkerId& 
   card.assessment = worker::Assess(*state, around, now);
   if (card.assessment.verdict) fleet.with_verdict.insert(id);
   if (card.assessment.ask_to_start) fleet.to_start.insert(id);
+  if (card.assessment.unheard_since != absl::InfiniteFuture()) fleet.unheard.insert(id);
   if (card.assessment.health == eventpb::WorkerHealthChanged::HEALTHY) ++fleet.healthy;
   const worker::Live* live = state->live();
   if (live != nullptr && live->health != card.assessment.health) fleet.health_news.insert(id);

@@ -70,6 +70,7 @@ struct FleetBoard {
   std::set<int> crowded;                     // indexes with two or more
   std::set<WorkerId> with_verdict;
   std::set<WorkerId> to_start;
+  std::set<WorkerId> unheard;      // see Assessment::unheard_since
   std::set<WorkerId> health_news;  // judged otherwise than last written
   std::set<WorkerId> trials;       // open ones
   std::map<WorkerId, Departure> departures;

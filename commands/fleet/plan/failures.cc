@@ -32,6 +32,36 @@ void AskToStart(Pass& pass, Scope& scope) {
   }
 }
 
+// A span that is written anew every hour, not every minute.
+std::string RoughSpan(absl::Duration span) {
+  const absl::Duration step = span < absl::Hours(1) ? absl::Minutes(30) : absl::Hours(1);
+  return FormatSpan(absl::Floor(span, step));
+}
+
+// Whom nobody can judge nobody destroys; but people are to know of it.
+void TellOfUnheard(Pass& pass, Scope& scope) {
+  if (!scope.fleet.active()) return;
+  const WorkerId* longest = nullptr;
+  absl::Time since = absl::InfiniteFuture();
+  int count = 0;
+  for (const WorkerId& id : scope.board.unheard) {
+    const absl::Time heard = scope.board.cards.at(id).assessment.unheard_since;
+    if (scope.going.count(id) > 0 || pass.now - heard < worker::kUnheardMax) continue;
+    ++count;
+    if (heard < since) {
+      since = heard;
+      longest = &id;
+    }
+  }
+  if (longest == nullptr) return;
+  const std::string others = count > 1 ? Cat(" (and ", count - 1, " more)") : "";
+  scope.waits.push_back(
+      MakeWait(eventpb::Wait::UNCLEAR,
+               Cat("worker ", longest->str(), " unobserved for ", RoughSpan(pass.now - since),
+                   ": its log cannot be read", others),
+               "operator"));
+}
+
 void CarryOutVerdicts(Pass& pass, Scope& scope) {
   for (const WorkerId& id : scope.board.with_verdict) {
     const worker::Verdict& verdict = *scope.board.cards.at(id).assessment.verdict;
@@ -185,6 +215,7 @@ void StepFailures(Pass& pass, Scope& scope) {
     BudgetDue(pass, scope);
   }
   AskToStart(pass, scope);
+  TellOfUnheard(pass, scope);
 }
 
 }  // namespace muster::fleet

@@ -92,6 +92,19 @@ void Take(Pass& pass, Scope& scope, const account::Orphan& stray, const Judged& 
 
 }  // namespace
 
+std::set<int> PlacesOfStrays(const Pass& pass, const Scope& scope) {
+  std::set<int> places;
+  if (scope.account == nullptr) return places;
+  for (const auto& [instance, stray] : scope.account->orphans) {
+    if (stray.fleet != scope.fleet.name || pass.world.by_instance.contains(instance)) continue;
+    if (BeingLookedUp(pass.world, stray)) continue;
+    if (FateOf(pass.world, scope.fleet, stray).fate != Fate::kLeave) continue;
+    const auto index = IndexFromLabel(scope.fleet.spec, stray.label);
+    if (index && scope.board.places.count(*index) == 0) places.insert(*index);
+  }
+  return places;
+}
+
 void StepOrphans(Pass& pass, const ProviderName& provider, std::map<FleetName, Scope>& scopes) {
   const account::State* account = pass.world.FindAccount(provider);
   if (account == nullptr) return;

@@ -95,6 +95,9 @@ void Condemn(Pass& pass, Scope& scope, const WorkerId& id, Condemnation condemna
 void StepCredit(Pass& pass, const ProviderName& provider);
 // Strays of the account: adopted, destroyed or left, by their fleet's setting.
 void StepOrphans(Pass& pass, const ProviderName& provider, std::map<FleetName, Scope>& scopes);
+// Free places whose label a stray bears that is neither adopted nor destroyed: renting into them
+// would pay twice for one place.
+std::set<int> PlacesOfStrays(const Pass& pass, const Scope& scope);
 // The shared interval over all fleets of a quota, and its roll-out to workers on a shorter one.
 std::int64_t QuotaInterval(const World& world, const State& fleet);
 void StepQuota(Pass& pass, Scope& scope);

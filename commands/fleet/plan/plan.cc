@@ -1,6 +1,7 @@
 #include "commands/fleet/plan/plan.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "commands/fleet/plan/pass.h"
 
@@ -27,7 +28,8 @@ constexpr absl::Duration kTextEvery = absl::Minutes(1);
 
 bool IsActedUpon(eventpb::Wait::Kind kind) {
   return kind == eventpb::Wait::AUTH || kind == eventpb::Wait::PREFLIGHT ||
-         kind == eventpb::Wait::SECRETS || kind == eventpb::Wait::CREDIT;
+         kind == eventpb::Wait::SECRETS || kind == eventpb::Wait::CREDIT ||
+         kind == eventpb::Wait::LIST || kind == eventpb::Wait::UNCLEAR;
 }
 bool SameWaits(const std::vector<eventpb::Wait>& before, const std::vector<eventpb::Wait>& after,
                bool texts_too, absl::Time now) {
@@ -58,10 +60,13 @@ void WriteWaits(Pass& pass, Scope& scope) {
     }
   }
   std::sort(waits.begin(), waits.end(), [](const auto& a, const auto& b) {
-    return a.kind() != b.kind() ? a.kind() < b.kind() : a.detail() < b.detail();
+    const auto ka = a.kind(), kb = b.kind();
+    return std::tie(ka, a.owner(), a.detail()) < std::tie(kb, b.owner(), b.detail());
   });
   waits.erase(std::unique(waits.begin(), waits.end(),
-                          [](const auto& a, const auto& b) { return a.kind() == b.kind(); }),
+                          [](const auto& a, const auto& b) {
+                            return a.kind() == b.kind() && a.owner() == b.owner();
+                          }),
               waits.end());
   const bool texts_too = OverAt(scope.fleet.waits_changed.at, kTextEvery, pass.now) <= pass.now;
   if (SameWaits(scope.fleet.waits, waits, texts_too, pass.now)) return;

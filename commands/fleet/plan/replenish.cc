@@ -227,9 +227,21 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
   return ask;
 }
 
-// A fleet that adopts strays looks around first: what it is to adopt may be running already.
+// Whether the last list showed instances that nobody accounts for: one of them may bear the label
+// of this fleet, which was not known when that list came.
+bool StrangersListed(const Pass& pass, const Scope& scope) {
+  if (scope.account == nullptr) return false;
+  return std::any_of(
+      scope.account->listed.begin(), scope.account->listed.end(), [&](const InstanceId& id) {
+        return !pass.world.by_instance.contains(id) && !scope.account->orphans.contains(id);
+      });
+}
+
+// A new fleet looks around first: what it is to adopt, or would rent a second time, may be running
+// already.
 bool LooksAroundFirst(Pass& pass, Scope& scope) {
-  if (scope.fleet.spec.orphans() != specpb::ADOPT || scope.board.open > 0) return false;
+  if (scope.board.open > 0) return false;
+  if (scope.fleet.spec.orphans() != specpb::ADOPT && !StrangersListed(pass, scope)) return false;
   const absl::Time until =
       OverAt(scope.fleet.applied.at, 2 * scope.clocks.list_poll + kLookAroundSlack, pass.now);
   if (scope.account == nullptr || pass.now >= until ||
@@ -238,8 +250,25 @@ bool LooksAroundFirst(Pass& pass, Scope& scope) {
   }
   pass.Due(until);
   scope.waits.push_back(
-      MakeWait(eventpb::Wait::LIST, "looks for running workers to adopt first", "muster", until));
+      MakeWait(eventpb::Wait::LIST, "looks for running workers of its own first", "muster", until));
   return true;
+}
+
+// Places that strays fill are not rented into: somebody has to say what is to become of those.
+int HoldForStrays(const Pass& pass, Scope& scope) {
+  const std::set<int> places = PlacesOfStrays(pass, scope);
+  if (places.empty()) return 0;
+  scope.taken.insert(places.begin(), places.end());
+  const std::size_t n = places.size();
+  scope.waits.push_back(MakeWait(
+      eventpb::Wait::LIST,
+      n == 1 ? std::string("1 running instance bears this fleet's label: adopt it (muster adopt), "
+                           "destroy it, or set orphans")
+             : Cat(n,
+                   " running instances bear this fleet's label: adopt them (muster adopt), "
+                   "destroy them, or set orphans"),
+      "operator"));
+  return static_cast<int>(n);
 }
 
 int MayLaunch(Pass& pass, Scope& scope, int need) {
@@ -396,7 +425,9 @@ void DecideLaunch(Pass& pass, Scope& scope, const Ranked& choice, LaunchAsk ask)
 
 void StepReplenish(Pass& pass, Scope& scope) {
   if (!scope.fleet.active()) return;
-  const int need = scope.fleet.wanted() - scope.filled();
+  int need = scope.fleet.wanted() - scope.filled();
+  if (need <= 0) return;
+  need -= HoldForStrays(pass, scope);
   if (need <= 0) return;
   int launches = MayLaunch(pass, scope, need);
   if (scope.gate.credit_wait) pass.Due(scope.gate.next_probe);

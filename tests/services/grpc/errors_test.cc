@@ -24,8 +24,8 @@ Detail Find(const google::rpc::Status& rich) {
 }
 
 TEST(GrpcErrors, ARefusalCarriesReasonDomainAndWhatToDo) {
-  const Status refused = Refusal(StatusCode::kAborted, "PLAN_STALE", "plan 7f3a is old",
-                                 {{"next", "muster plan"}});
+  const Status refused =
+      Refusal(StatusCode::kAborted, "PLAN_STALE", "plan 7f3a is old", {{"next", "muster plan"}});
   const grpc::Status status = ToGrpc(refused);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::ABORTED);
   EXPECT_EQ(status.error_message(), "plan 7f3a is old");
@@ -42,8 +42,13 @@ TEST(GrpcErrors, APlainErrorGetsTheReasonOfItsCode) {
   EXPECT_EQ(Find<google::rpc::ErrorInfo>(Rich(status)).reason(), "UNAVAILABLE");
 }
 
+TEST(GrpcErrors, OutOfRangeIsNoErrorOfOurs) {
+  EXPECT_EQ(ReasonOf(MakeStatus(StatusCode::kOutOfRange, "past the head")), "OUT_OF_RANGE");
+}
+
 TEST(GrpcErrors, BadRequestNamesEveryField) {
-  const Status bad = BadRequest({{"spec.workers", "-1: expected 0 or more"}, {"spec.name", "empty"}});
+  const Status bad =
+      BadRequest({{"spec.workers", "-1: expected 0 or more"}, {"spec.name", "empty"}});
   const auto detail = Find<google::rpc::BadRequest>(Rich(ToGrpc(bad)));
   ASSERT_EQ(detail.field_violations_size(), 2);
   EXPECT_EQ(detail.field_violations(0).field(), "spec.workers");

@@ -21,7 +21,8 @@ struct Ran {
   std::string out;
   std::string err;
 };
-Ran Muster(const std::vector<std::string>& words, std::map<std::string, std::string> environment = {}) {
+Ran Muster(const std::vector<std::string>& words,
+           std::map<std::string, std::string> environment = {}) {
   std::istringstream in;
   std::ostringstream out, err;
   CliEnv env{.in = in,
@@ -41,23 +42,60 @@ Ran Muster(const std::vector<std::string>& words, std::map<std::string, std::str
 TEST(Cli, HelpNamesEveryVerbOfTheContract) {
   const Ran ran = Muster({"help"});
   EXPECT_EQ(ran.code, kOk);
-  for (const char* verb : {"init", "plan", "apply", "status", "get", "describe", "logs", "ssh",
-                           "offers", "scale", "replace", "destroy", "down", "hosts", "stats",
-                           "cost", "events", "explain", "watch", "adopt", "doctor", "completion"}) {
+  for (const char* verb :
+       {"init",   "plan",    "apply",   "status",  "get",    "describe",  "logs",  "ssh",
+        "offers", "scale",   "replace", "destroy", "down",   "hosts",     "stats", "cost",
+        "events", "explain", "watch",   "adopt",   "doctor", "completion"}) {
     EXPECT_THAT(ran.out, HasSubstr(Cat("\n  ", verb, " "))) << verb;
     EXPECT_EQ(Muster({"help", verb}).code, kOk) << verb;
   }
 }
 
 TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {
-  for (const std::vector<std::string>& words :
-       {std::vector<std::string>{}, {"no-such-verb"}, {"scale"}, {"scale", "zeb", "many"},
-        {"status", "--no-such-flag"}, {"status", "-o", "xml"}, {"status", "--at", "yesterday"},
-        {"completion", "tcsh"}, {"--address", "127.0.0.1:1", "help"}}) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{},
+                                                {"no-such-verb"},
+                                                {"scale"},
+                                                {"scale", "zeb", "many"},
+                                                {"status", "--no-such-flag"},
+                                                {"status", "-o", "xml"},
+                                                {"status", "--at", "yesterday"},
+                                                {"completion", "tcsh"},
+                                                {"--address", "127.0.0.1:1", "help"},
+                                                {"apply", "--yes"},
+                                                {"plan"},
+                                                {"--address", "tcp:foo", "status"},
+                                                {"status", "--address", "localhost"},
+                                                {"status", "--address", "unix://relative"},
+                                                {"status", "--address", "::1:80"},
+                                                {"status", "--timeout", "soon"},
+                                                {"status", "--timeout", "-3s"},
+                                                {"status", "--at", ""},
+                                                {"stats", "-o", "name"},
+                                                {"events", "--limit", "0"},
+                                                {"offers", "zeb", "--limit", "-1"}}) {
     const Ran ran = Muster(words);
     EXPECT_EQ(ran.code, kUsage) << ::testing::PrintToString(words) << ran.err;
     if (!words.empty()) EXPECT_EQ(ran.out, "") << ::testing::PrintToString(words);
   }
+}
+
+TEST(Cli, AnAddressIsRefusedWithWhatWasExpectedButNotWhereNoneIsNeeded) {
+  EXPECT_THAT(Muster({"--address", "tcp:foo", "status"}).err, HasSubstr("HOST:PORT"));
+  EXPECT_EQ(Muster({"version"}, {{"MUSTER_ADDRESS", "tcp:foo"}}).code, kOk);
+}
+
+TEST(Cli, VersionIsAFlagToo) {
+  const Ran ran = Muster({"--version"});
+  EXPECT_EQ(ran.code, kOk);
+  EXPECT_EQ(ran.out, Muster({"version"}).out);
+  EXPECT_EQ(ran.out.find("muster "), 0u);
+}
+
+TEST(Cli, AFileThatCannotBeReadIsNoMisuse) {
+  EXPECT_EQ(Muster({"apply", "-f", "/nonexistent/fleet.yaml", "--yes"}).code, kFailed);
+  const Ran tls = Muster({"status", "--address", "127.0.0.1:1", "--tls-ca", "/nonexistent/ca.pem"});
+  EXPECT_EQ(tls.code, kFailed);
+  EXPECT_THAT(tls.err, HasSubstr("--tls-ca: cannot read /nonexistent/ca.pem"));
 }
 
 TEST(Cli, CompletionKnowsTheVerbsInEveryShell) {
@@ -70,7 +108,7 @@ TEST(Cli, CompletionKnowsTheVerbsInEveryShell) {
 
 TEST(Cli, WithoutADaemonItSaysWhereItLookedAndWhatToDo) {
   const Ran ran = Muster({"status", "--timeout", "5s"},
-                      {{"MUSTER_ADDRESS", "unix:///nonexistent/musterd.sock"}});
+                         {{"MUSTER_ADDRESS", "unix:///nonexistent/musterd.sock"}});
   EXPECT_EQ(ran.code, kFailed);
   EXPECT_THAT(ran.err, HasSubstr("no musterd answers at unix:///nonexistent/musterd.sock"));
   EXPECT_THAT(ran.err, HasSubstr("MUSTER_ADDRESS"));

@@ -205,6 +205,20 @@ TEST(Backoff, AMachineThatFailedWithoutAStrikeIsTakenOnlyWhenNothingElseIsLeft) 
   EXPECT_EQ(stage.Launches(stage.Decisions()).at(0).offer().offer(), "o0");
 }
 
+// ---- offers ----
+
+TEST(Backoff, WithoutAnAcceptableOfferTheReasonsAreCounted) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  std::vector<Offer> offers = Stage::Plenty(3);
+  offers[2].price = MicroUsdPerHour(200'000);
+  stage.Market(offers);
+  stage.Strike("mo0", 3);
+  stage.Strike("mo1", 3);
+  EXPECT_EQ(WaitOf(stage, eventpb::Wait::OFFERS).detail(),
+            "no acceptable offer among 3: 3 strikes (2), price over $0.09/h (1)");
+}
+
 // ---- the other pauses, with the clock set back ----
 
 TEST(ClockSetBack, AProbeOfCreditIsNotHeldUp) {

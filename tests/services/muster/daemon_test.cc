@@ -1,0 +1,230 @@
+// Whole commands against the real services over a unix socket: the log is written by hand, time is
+// virtual, and the side that would change something answers what the test wants.
+#include <grpcpp/grpcpp.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <sstream>
+#include <thread>
+
+#include "services/grpc/server.h"
+#include "services/grpc/services.h"
+#include "services/muster/cli.h"
+#include "tests/services/grpc/query_testing.h"
+
+namespace muster::cli {
+namespace {
+
+namespace api = ::muster::api::v1;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+// Answers every write with the plan it was given.
+class FixedPlan final : public api::CommandService::Service {
+ public:
+  api::Plan plan;
+
+  grpc::Status AdoptInstances(grpc::ServerContext*, const api::AdoptInstancesRequest*,
+                              api::Operation* answer) override {
+    *answer->mutable_plan() = plan;
+    return grpc::Status::OK;
+  }
+  grpc::Status ScaleFleet(grpc::ServerContext*, const api::ScaleFleetRequest*,
+                          api::Operation* answer) override {
+    *answer->mutable_plan() = plan;
+    return grpc::Status::OK;
+  }
+};
+
+struct Ran {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+class Daemon : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    bench_.log.Fleet("zeb", {.workers = 2});
+    bench_.log.Launch("k7f2q", "zeb", {});
+    bench_.log.Accept("k7f2q", "123");
+    bench_.log.See("k7f2q", 81'000);
+    bench_.After(absl::Hours(1));
+    eventpb::CreditObserved credit;
+    credit.set_credit_micro_usd(23'370'000);
+    bench_.log.Write("account/vast", credit);
+    bench_.rt().RunUntilIdle();
+    const std::string path =
+        (std::filesystem::path(::testing::TempDir()) / Cat("muster-cli-", getpid(), ".sock"))
+            .string();
+    address_ = "unix://" + path;
+    auto server = grpc_api::GrpcServer::Start({{.address = address_}, {.address = "127.0.0.1:0"}},
+                                              {}, commands_, queries_);
+    ASSERT_THAT(server, IsOk());
+    server_ = *std::move(server);
+  }
+  void TearDown() override {
+    server_.reset();
+    bench_.rt().RunUntilIdle();
+  }
+
+  Ran Muster(std::vector<std::string> words) {
+    std::istringstream in;
+    std::ostringstream out, err;
+    CliEnv env{.in = in,
+               .out = out,
+               .err = err,
+               .getenv = [this](const std::string& name) -> std::optional<std::string> {
+                 if (name == "MUSTER_ADDRESS") return address_;
+                 return std::nullopt;
+               },
+               .exec = [](std::vector<std::string>) { return 1; },
+               .pause = [](absl::Duration) { return false; }};
+    std::atomic<bool> done = false;
+    int code = -1;
+    std::thread command([&] {
+      code = RunCli(words, env);
+      done = true;
+    });
+    // This thread is the daemon's reactor.
+    while (!done) {
+      bench_.rt().RunFor(absl::ZeroDuration());
+      std::this_thread::yield();
+    }
+    command.join();
+    return {code, out.str(), err.str()};
+  }
+
+  std::string address_;
+  grpc_api::QueryBench bench_;
+  FixedPlan commands_;
+  grpc_api::QueryService queries_{bench_.rt(), bench_.api};
+  std::unique_ptr<grpc_api::GrpcServer> server_;
+};
+
+TEST_F(Daemon, GetListsEveryKind) {
+  EXPECT_THAT(Muster({"get", "fleets"}).out, AllOf(StartsWith("FLEET"), HasSubstr("\nzeb ")));
+  EXPECT_THAT(Muster({"get", "workers"}).out, HasSubstr("\nk7f2q "));
+  EXPECT_EQ(Muster({"get", "hosts"}).out, "no machine has a live strike\n");
+  EXPECT_THAT(Muster({"get", "accounts"}).out, HasSubstr("account vast: credit $23.37"));
+  EXPECT_EQ(Muster({"get", "fleets", "-o", "name"}).out, "fleet/zeb\n");
+  EXPECT_EQ(Muster({"get", "-o", "name"}).out, "worker/k7f2q\n");
+  EXPECT_THAT(Muster({"get", "zeb"}).out, StartsWith("FLEET"));
+  EXPECT_THAT(Muster({"get", "fleet/zeb", "-o", "yaml"}).out, StartsWith("name: zeb\n"));
+}
+
+TEST_F(Daemon, GetOfSomethingUnknownSaysWhatThereIs) {
+  const Ran unknown = Muster({"get", "flets"});
+  EXPECT_EQ(unknown.code, kNotFound);
+  EXPECT_EQ(unknown.out, "");
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean fleets?"));
+  EXPECT_THAT(unknown.err, HasSubstr("host/PROVIDER/MACHINE"));
+  const Ran fleet = Muster({"get", "workers", "--fleet", "nosuch"});
+  EXPECT_EQ(fleet.code, kNotFound);
+  EXPECT_THAT(fleet.err, HasSubstr("there is no fleet \"nosuch\""));
+}
+
+TEST_F(Daemon, DescribeKnowsFleetsWorkersAndAccounts) {
+  EXPECT_THAT(Muster({"describe", "account/vast"}).out,
+              AllOf(StartsWith("account/vast\n"), HasSubstr("credit         $23.37")));
+  EXPECT_EQ(Muster({"describe", "account/other"}).code, kNotFound);
+  EXPECT_THAT(Muster({"describe", "zeb"}).out, StartsWith("fleet/zeb  (version 1)"));
+  EXPECT_THAT(Muster({"describe", "zeb/0"}).out, HasSubstr("spent          $0.08\n"));
+}
+
+TEST_F(Daemon, AFleetThatEndedIsNotShownAsIfItWorked) {
+  eventpb::FleetEnded ended;
+  bench_.log.Write("fleet/zeb", ended);
+  bench_.rt().RunUntilIdle();
+  EXPECT_THAT(Muster({"status"}).out, StartsWith("no fleets now\n"));
+  EXPECT_THAT(Muster({"status", "--all"}).out, HasSubstr("\nzeb "));
+  EXPECT_THAT(Muster({"describe", "zeb"}).out,
+              AllOf(Not(HasSubstr("worst case")), Not(HasSubstr("- games/s"))));
+}
+
+TEST_F(Daemon, TimesAreTakenAsPositionsMomentsOrSpans) {
+  EXPECT_THAT(Muster({"get", "--at", "1"}).out, HasSubstr("no workers"));
+  EXPECT_THAT(Muster({"get", "--at", "60m"}).out, HasSubstr("k7f2q"));
+  EXPECT_THAT(Muster({"get", "--at", "90m ago"}).out, HasSubstr("no workers"));
+  EXPECT_EQ(Muster({"status", "--at", "2h"}).out, "there were no fleets then\n");
+  const Ran beyond = Muster({"status", "--at", "99999999"});
+  EXPECT_EQ(beyond.code, kUsage);
+  EXPECT_THAT(beyond.err, HasSubstr("POSITION_PAST_HEAD"));
+  const Ran explained = Muster({"explain", "worker/k7f2q", "--at", "2"});
+  EXPECT_EQ(explained.code, kOk) << explained.err;
+  EXPECT_THAT(explained.out, Not(HasSubstr("instance 123")));
+  EXPECT_THAT(Muster({"explain", "worker/k7f2q"}).out, HasSubstr("instance 123"));
+}
+
+TEST_F(Daemon, AProxyOfTheEnvironmentIsNotAskedForTheDaemon) {
+  setenv("http_proxy", "http://proxy.invalid:1", 1);
+  const Ran ran = Muster({"status", "--address", server_->addresses()[1], "--timeout", "20s"});
+  unsetenv("http_proxy");
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+}
+
+TEST_F(Daemon, EventsAreFilteredByTypeAndMoment) {
+  EXPECT_EQ(Muster({"events", "-o", "name"}).out, "1\n2\n3\n4\n5\n");
+  EXPECT_EQ(Muster({"events", "-o", "name", "--at", "2"}).out, "1\n2\n");
+  EXPECT_EQ(Muster({"events", "-o", "name", "--type", "fleet.applied,worker.launch_accepted"}).out,
+            "1\n3\n");
+  for (const bool follow : {false, true}) {
+    std::vector<std::string> words = {"events", "--type", "worker.condemed"};
+    if (follow) words.push_back("--follow");
+    const Ran unknown = Muster(words);
+    EXPECT_EQ(unknown.code, kUsage);
+    EXPECT_THAT(unknown.err, HasSubstr("did you mean worker.condemned?"));
+  }
+  EXPECT_EQ(Muster({"events", "--follow", "--at", "2"}).code, kUsage);
+}
+
+TEST_F(Daemon, TablesOfMoneyEndWithoutABlankLineAndRoundToCents) {
+  const Ran cost = Muster({"cost"});
+  EXPECT_EQ(cost.code, kOk) << cost.err;
+  EXPECT_THAT(cost.out, HasSubstr("zeb    0.081  $0.08  $0.08"));
+  EXPECT_THAT(cost.out, Not(::testing::EndsWith("\n\n")));
+  const Ran stats = Muster({"stats"});
+  EXPECT_THAT(stats.out, AllOf(HasSubstr("\n\nGPU TYPE"), Not(::testing::EndsWith("\n\n"))));
+  EXPECT_EQ(Muster({"stats", "-o", "name"}).code, kUsage);
+  EXPECT_EQ(Muster({"stats", "nosuch"}).code, kNotFound);
+}
+
+TEST_F(Daemon, YamlKeepsTheOrderOfTheFieldsAndListsOneItemADash) {
+  const Ran yaml = Muster({"get", "workers", "-o", "yaml"});
+  EXPECT_THAT(yaml.out, StartsWith("workers:\n  - id: \"k7f2q\"\n    fleet: \"zeb\"\n"));
+  EXPECT_THAT(Muster({"get", "accounts", "-o", "yaml"}).out,
+              StartsWith("accounts:\n  - provider: \"vast\"\n"));
+}
+
+TEST_F(Daemon, APlanSaysEachRefusalOnce) {
+  api::PlanStep& step = *commands_.plan.add_steps();
+  step.set_action(api::PlanStep::REFUSED);
+  step.set_text("no offer under $0.05/h");
+  commands_.plan.add_refusals("no offer under $0.05/h");
+  commands_.plan.add_refusals("preflight weights must pass first");
+  const Ran ran = Muster({"scale", "zeb", "3", "--dry-run", "--detailed-exitcode"});
+  EXPECT_EQ(ran.code, kOk) << "nothing that is refused is a pending change";
+  const std::size_t first = ran.out.find("no offer under");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(ran.out.find("no offer under", first + 1), std::string::npos) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("! preflight weights must pass first"));
+  commands_.plan.mutable_steps(0)->set_action(api::PlanStep::CHANGE);
+  EXPECT_EQ(Muster({"scale", "zeb", "3", "--dry-run", "--detailed-exitcode"}).code,
+            kChangesPending);
+}
+
+TEST_F(Daemon, AdoptingNothingIsNotASuccess) {
+  const Ran ran = Muster({"adopt", "zeb", "--label-prefix", "zeb-worker-", "--yes"});
+  EXPECT_EQ(ran.code, kNotFound);
+  EXPECT_THAT(ran.err, HasSubstr("no running instance is labelled zeb-worker- + number"));
+  api::PlanStep& step = *commands_.plan.add_steps();
+  step.set_action(api::PlanStep::CHANGE);
+  step.set_text("adopts instance 77 (zeb-worker-1) as it is, place 1");
+  EXPECT_EQ(Muster({"adopt", "zeb", "--label-prefix", "zeb-worker-", "--yes"}).code, kOk);
+}
+
+}  // namespace
+}  // namespace muster::cli
