@@ -293,6 +293,7 @@ TEST(Defect14, MachinesWhoseWorkerIsGoneAlreadyCountAmongThoseThatFailAlike) {
   Stage stage;
   stage.Apply(Stage::Spec(5));
   stage.Market({});
+  stage.AddHealthy(4);  // so the program works
   std::vector<WorkerId> stuck;
   for (int i = 0; i < 3; ++i) {
     stuck.push_back(stage.AddLive(i));
