@@ -169,10 +169,9 @@ void SetBack(State& state, absl::Time at) {
   auto* live = std::get_if<Live>(&state.phase);
   if (live == nullptr) return;
   Observed& seen = live->seen;
-  for (Stamp* since :
-       {&live->accepted, &live->health_since, &live->last_start, &seen.status_since,
-        &seen.phase_since, &seen.progress, &seen.error_since, &seen.broken_since,
-        &seen.log_failing_since, &seen.instance_failing_since}) {
+  for (Stamp* since : {&live->accepted, &live->health_since, &live->last_start, &seen.status_since,
+                       &seen.phase_since, &seen.progress, &seen.error_since, &seen.broken_since,
+                       &seen.log_failing_since, &seen.instance_failing_since}) {
     SetBack(*since, at);
   }
 }

@@ -15,7 +15,9 @@
 #include <optional>
 #include <string>
 #include <utility>
+// clang-format off
 #include <version>  // first: asio asks it what the standard library has
+// clang-format on
 
 #include "eventstore/base/runtime.h"
 
