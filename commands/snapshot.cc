@@ -220,8 +220,8 @@ void Io(Ar& ar, worker::Destroying& v) {
 }
 template <class Ar>
 void Io(Ar& ar, worker::Ended& v) {
-  auto& [a, b, c, d, e, f, g] = v;
-  All(ar, a, b, c, d, e, f, g);
+  auto& [a, b, c, d, e, f, g, h] = v;
+  All(ar, a, b, c, d, e, f, g, h);
 }
 template <class Ar>
 void Io(Ar& ar, worker::Phase& v) {
@@ -229,12 +229,24 @@ void Io(Ar& ar, worker::Phase& v) {
   Io(ar, index);
   if constexpr (Ar::kReads) {
     switch (index) {
-      case 0: v = worker::NonExistent{}; break;
-      case 1: v = worker::Launching{}; break;
-      case 2: v = worker::Live{}; break;
-      case 3: v = worker::Destroying{}; break;
-      case 4: v = worker::Ended{}; break;
-      default: ar.Fail(); break;
+      case 0:
+        v = worker::NonExistent{};
+        break;
+      case 1:
+        v = worker::Launching{};
+        break;
+      case 2:
+        v = worker::Live{};
+        break;
+      case 3:
+        v = worker::Destroying{};
+        break;
+      case 4:
+        v = worker::Ended{};
+        break;
+      default:
+        ar.Fail();
+        break;
     }
   }
   std::visit([&](auto& phase) { Io(ar, phase); }, v);

@@ -14,7 +14,7 @@
 
 namespace muster {
 
-inline constexpr int kWorldFormat = 3;
+inline constexpr int kWorldFormat = 4;
 
 std::string SerializeWorld(const World& world);
 

@@ -33,7 +33,8 @@ using HostKey = std::pair<ProviderName, MachineId>;
 struct World {
   std::string installation;  // "m7k2"
   std::map<FleetName, fleet::State> fleets;
-  // Open workers, and ended ones for an hour (duplicates, strikes and upgrades still refer to them).
+  // Open workers, and ended ones for an hour (duplicates, strikes and upgrades still refer to
+  // them).
   absl::flat_hash_map<WorkerId, std::unique_ptr<worker::State>> workers;
   std::map<FleetName, std::set<WorkerId>> open_by_fleet;
   absl::flat_hash_map<InstanceId, WorkerId> by_instance;  // open workers only
@@ -43,10 +44,7 @@ struct World {
   std::map<FleetName, MicroUsd> spent_ended_total;
   std::map<FleetName, std::map<std::int64_t, MicroUsd>> spent_ended_by_day;  // unix day
   std::multimap<absl::Time, WorkerId> ended_at;  // those that are still in `workers`
-  std::uint64_t head = 0;  // position of the newest event folded
-
-  // The workers by id: for whoever acts on each in turn, so that one log gives one run.
-  std::map<WorkerId, const worker::State*> WorkersInOrder() const;
+  std::uint64_t head = 0;                        // position of the newest event folded
 
   const worker::State* FindWorker(const WorkerId& id) const;
   const fleet::State* FindFleet(const FleetName& name) const;

@@ -11,17 +11,42 @@
 namespace muster::account {
 
 // Observations are written when they changed (credit: by a cent) and every five minutes.
-struct ObserveCredit { MicroUsd credit; MicroUsd balance; };
-struct BeginCreditWait { std::string detail; eventpb::Evidence evidence; };
-struct RecordProbe { bool credit = false; std::string detail; };
-struct EndCreditWait { eventpb::Evidence evidence; };
-struct BeginTrouble { TroubleKind kind; std::string endpoint; std::string detail; };
-struct EndTrouble { TroubleKind kind; std::string endpoint; };
-struct ObserveOffers { std::vector<Offer> offers; int found = 0; std::string query_digest; };
+struct ObserveCredit {
+  MicroUsd credit;
+  MicroUsd balance;
+};
+struct BeginCreditWait {
+  std::string detail;
+  eventpb::Evidence evidence;
+};
+struct RecordProbe {
+  bool credit = false;
+  std::string detail;
+};
+struct EndCreditWait {
+  eventpb::Evidence evidence;
+};
+struct BeginTrouble {
+  TroubleKind kind;
+  std::string endpoint;
+  std::string detail;
+};
+struct EndTrouble {
+  TroubleKind kind;
+  std::string endpoint;
+};
+struct ObserveOffers {
+  std::vector<Offer> offers;
+  int found = 0;
+  std::string query_digest;
+};
 // A complete list. `strays` are the instances that bear our mark (see OrphanFound) and that no open
 // worker accounts for. A known orphan is resolved when it is no stray any more, and when two lists
 // in a row lack it.
-struct ObserveList { std::vector<InstanceId> instances; std::vector<eventpb::OrphanFound> strays; };
+struct ObserveList {
+  std::vector<InstanceId> instances;
+  std::vector<eventpb::OrphanFound> strays;
+};
 struct ResolveOrphan {
   InstanceId instance;
   eventpb::OrphanResolved::How how;

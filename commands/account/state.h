@@ -9,8 +9,8 @@
 
 #include "commands/context.h"
 #include "eventstore/base/ids.h"
-#include "eventstore/base/units.h"
 #include "eventstore/base/rental.h"
+#include "eventstore/base/units.h"
 
 namespace muster::account {
 
@@ -47,7 +47,7 @@ struct State {
   std::vector<Offer> offers;  // newest OffersObserved, cheapest first
   int offers_found = 0;
   Stamp offers_seen;
-  Stamp list_seen;            // newest InstanceListObserved
+  Stamp list_seen;              // newest InstanceListObserved
   std::set<InstanceId> listed;  // what it held
   std::map<InstanceId, Orphan> orphans;
   std::uint64_t version = 0;

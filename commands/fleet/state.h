@@ -18,11 +18,11 @@ struct CheckResult {
 
 struct State {
   FleetName name;
-  specpb::FleetSpec spec;         // `spec.workers` follows FleetScaled
-  std::int64_t fleet_version = 0; // 0 = never applied
+  specpb::FleetSpec spec;          // `spec.workers` follows FleetScaled
+  std::int64_t fleet_version = 0;  // 0 = never applied
   std::string spec_digest;
-  bool down_requested = false;    // until the next FleetApplied
-  bool ended = false;             // down, and every worker confirmed gone
+  bool down_requested = false;  // until the next FleetApplied
+  bool ended = false;           // down, and every worker confirmed gone
   Stamp applied;
   Stamp scaled;
   Stamp down;
@@ -33,7 +33,7 @@ struct State {
   std::string suspended_cause;
   Stamp suspended;
   std::int64_t upload_interval_s = 0;
-  Stamp last_upgrade;             // newest LaunchRequested of an upgrade's trial
+  Stamp last_upgrade;  // newest LaunchRequested of an upgrade's trial
   int wanted_seen = -1, have_seen = -1, healthy_seen = -1;  // newest FleetHealthChanged
   std::uint64_t version = 0;
   std::uint64_t last_position = 0;

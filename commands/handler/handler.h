@@ -42,8 +42,8 @@ struct Written {
   eventpb::EventBody body;
 };
 struct Outcome {
-  Position position = 0;         // of the last event; the World's head when there was nothing to do
-  std::vector<Written> events;   // empty = nothing to do
+  Position position = 0;        // of the last event; the World's head when there was nothing to do
+  std::vector<Written> events;  // empty = nothing to do
 };
 
 class Handler {
@@ -56,8 +56,8 @@ class Handler {
   Task<Status> Load();
 
   // Each: OK with what was written, or
-  //   the refusal of Decide (see commands/*/commands.h), or of a rule across streams: tell the asker
-  //   kResourceExhausted, kUnavailable  from the store: nothing was decided; stop acting
+  //   the refusal of Decide (see commands/*/commands.h), or of a rule across streams: tell the
+  //   asker kResourceExhausted, kUnavailable  from the store: nothing was decided; stop acting
   Task<StatusOr<Outcome>> Worker(WorkerId id, worker::Command command, Origin origin);
   Task<StatusOr<Outcome>> Host(ProviderName provider, MachineId machine, host::Command command,
                                Origin origin);
@@ -71,8 +71,8 @@ class Handler {
   // Remembers the answer; returns what is remembered, which is the first answer when there is one.
   //   kAlreadyExists  the id stands for another request (another method or digest): refuse it
   //   others          as above
-  Task<StatusOr<eventpb::CommandAccepted>> RecordRequest(std::string request_id,
-                                                         std::string method, std::string digest,
+  Task<StatusOr<eventpb::CommandAccepted>> RecordRequest(std::string request_id, std::string method,
+                                                         std::string digest,
                                                          std::string result_json, Origin origin);
 
   // Always folded up to the last event that was written through this Handler.
@@ -107,7 +107,8 @@ class Handler {
   Status CatchUp();
   void Fold(const Written& written, absl::Time occurred_at);
   void Tell(const std::vector<Written>& all);
-  // What no single stream can know: an instance has one worker, and a fleet that goes down gets none.
+  // What no single stream can know: an instance has one worker, and a fleet that goes down gets
+  // none.
   Status CheckAcross(const WorkerId& id, const worker::Command& command) const;
   // The World's state of the worker; one that ended long ago is folded anew into `kept`.
   StatusOr<const worker::State*> StateOf(const WorkerId& id, worker::State* kept) const;

@@ -10,11 +10,21 @@
 namespace muster::host {
 
 // At most once per worker: a second strike for the same worker gives no events.
-struct StrikeHost { eventpb::HostStruck strike; };
-struct Pardon { std::string reason; };
+struct StrikeHost {
+  eventpb::HostStruck strike;
+};
+struct Pardon {
+  std::string reason;
+};
 // What the file says replaces what an earlier import said.
-struct ImportStrikes { std::string file; int strikes = 0; absl::Time expires; };
-struct Measure { eventpb::HostMeasured measured; };  // at most once per worker
+struct ImportStrikes {
+  std::string file;
+  int strikes = 0;
+  absl::Time expires;
+};
+struct Measure {
+  eventpb::HostMeasured measured;
+};  // at most once per worker
 
 using Command = std::variant<StrikeHost, Pardon, ImportStrikes, Measure>;
 

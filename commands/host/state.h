@@ -26,7 +26,7 @@ struct Measured {
   double rate_sum = 0;  // weighted by producing seconds
   double seconds = 0;
   int samples = 0;
-  int boots = 0;        // launches that came up
+  int boots = 0;  // launches that came up
   int launches = 0;
   double boot_s_sum = 0;
   double MeanRate() const { return seconds > 0 ? rate_sum / seconds : 0; }

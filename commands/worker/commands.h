@@ -16,32 +16,62 @@
 namespace muster::worker {
 
 // From the policy. The event comes complete, with its evidence.
-struct RequestLaunch { eventpb::LaunchRequested intent; };
-struct Adopt { eventpb::WorkerAdopted adoption; };
+struct RequestLaunch {
+  eventpb::LaunchRequested intent;
+};
+struct Adopt {
+  eventpb::WorkerAdopted adoption;
+};
 // Condemns and requests the destruction in one append.
-struct Condemn { eventpb::WorkerCondemned verdict; };
-struct RequestStart { eventpb::Evidence evidence; };
-struct ReportHealth { eventpb::WorkerHealthChanged change; };
+struct Condemn {
+  eventpb::WorkerCondemned verdict;
+};
+struct RequestStart {
+  eventpb::Evidence evidence;
+};
+struct ReportHealth {
+  eventpb::WorkerHealthChanged change;
+};
 
 // From the effects: what came of an intent.
 struct LaunchAnswered {
   InstanceId instance;
   eventpb::LaunchAccepted::How how = eventpb::LaunchAccepted::ANSWER;
 };
-struct LaunchRefused { eventpb::LaunchRejected::Reason reason; std::string detail; };
-struct LaunchLost { std::string detail; };               // unclear
-struct LaunchSettledAbsent { int lookups = 0; absl::Duration waited; };
-struct DestroyAnswer { eventpb::DestroyAnswered::Answer answer; std::string detail; };
+struct LaunchRefused {
+  eventpb::LaunchRejected::Reason reason;
+  std::string detail;
+};
+struct LaunchLost {
+  std::string detail;
+};  // unclear
+struct LaunchSettledAbsent {
+  int lookups = 0;
+  absl::Duration waited;
+};
+struct DestroyAnswer {
+  eventpb::DestroyAnswered::Answer answer;
+  std::string detail;
+};
 // Asks for one more destroy call; refused while one is in flight.
 struct RetryDestroy {};
-struct StartAnswer { bool accepted = false; std::string detail; };
+struct StartAnswer {
+  bool accepted = false;
+  std::string detail;
+};
 
 // From the pollers. Decide writes an event only when something worth knowing changed, when a
 // clock of `timers` has run out since the last one written, or every five minutes.
-struct ObserveInstance { Instance instance; absl::Time at; };
+struct ObserveInstance {
+  Instance instance;
+  absl::Time at;
+};
 // Not in a complete list (or a definite single answer). Two lists, or a definite answer, confirm;
 // confirmed absence ends the worker in the same append.
-struct ObserveAbsence { bool definite = false; absl::Time at; };
+struct ObserveAbsence {
+  bool definite = false;
+  absl::Time at;
+};
 struct ObserveLog {
   eventpb::LogObserved facts;  // agreeing_polls and first_seen_us are filled in by Decide
   absl::Time at;
@@ -53,15 +83,20 @@ struct ObserveLog {
 };
 // what: "log" or "instance". `count`: failures in a row, counted by the poller; 0 = not counted.
 // Written for the second failure in a row, then every five minutes; one alone says nothing.
-struct ObserveFailure { std::string what; std::string detail; absl::Time at; int count = 0; };
+struct ObserveFailure {
+  std::string what;
+  std::string detail;
+  absl::Time at;
+  int count = 0;
+};
 
 // Two polls that say the same: everything but the rate, the deciding line and the counts of polls.
 bool SameFacts(const eventpb::LogObserved& a, const eventpb::LogObserved& b);
 
-using Command = std::variant<RequestLaunch, Adopt, Condemn, RequestStart, ReportHealth,
-                             LaunchAnswered, LaunchRefused, LaunchLost, LaunchSettledAbsent,
-                             DestroyAnswer, RetryDestroy, StartAnswer, ObserveInstance,
-                             ObserveAbsence, ObserveLog, ObserveFailure>;
+using Command =
+    std::variant<RequestLaunch, Adopt, Condemn, RequestStart, ReportHealth, LaunchAnswered,
+                 LaunchRefused, LaunchLost, LaunchSettledAbsent, DestroyAnswer, RetryDestroy,
+                 StartAnswer, ObserveInstance, ObserveAbsence, ObserveLog, ObserveFailure>;
 
 StatusOr<Events> Decide(const State& state, const Command& command, const DecideContext& context);
 

@@ -11,6 +11,9 @@ namespace {
 constexpr std::int64_t kDaySeconds = 86'400;
 // No rental lasts so long; a clock that jumped by more must not cost a loop over the centuries.
 constexpr absl::Duration kSpanByDayMax = absl::Hours(24 * 366);
+// A gap this long between two observations was not looked at: muster was down, the provider was,
+// or the clock stepped.
+constexpr absl::Duration kLookedAwayMin = absl::Minutes(31);
 
 std::int64_t UnixDay(absl::Time time) {
   const std::int64_t seconds = absl::ToUnixSeconds(time);
@@ -55,7 +58,7 @@ void SetPrice(State& state, MicroUsdPerHour price, absl::Time at) {
 }
 
 Offered ToOffered(const eventpb::OfferTaken& taken) {
-  return {OfferId(taken.offer()), MachineId(taken.machine()),    GpuName(taken.gpu()),
+  return {OfferId(taken.offer()), MachineId(taken.machine()),  GpuName(taken.gpu()),
           PriceOf(taken),         taken.expected_rate_per_s(), taken.disk_gb()};
 }
 
@@ -166,10 +169,9 @@ void SetBack(State& state, absl::Time at) {
   auto* live = std::get_if<Live>(&state.phase);
   if (live == nullptr) return;
   Observed& seen = live->seen;
-  for (Stamp* since :
-       {&live->accepted, &live->health_since, &live->last_start, &seen.status_since,
-        &seen.phase_since, &seen.progress, &seen.error_since, &seen.broken_since,
-        &seen.log_failing_since, &seen.instance_failing_since}) {
+  for (Stamp* since : {&live->accepted, &live->health_since, &live->last_start, &seen.status_since,
+                       &seen.phase_since, &seen.progress, &seen.error_since, &seen.broken_since,
+                       &seen.log_failing_since, &seen.instance_failing_since}) {
     SetBack(*since, at);
   }
 }
@@ -209,18 +211,21 @@ struct Folder {
     me.adopted = true;
     me.orphan = e.orphan();
     me.begun = recorded;
-    EnterLive(InstanceId(e.instance()));
+    EnterLive(InstanceId(e.instance()), recorded.at);
   }
 
-  void EnterLive(const InstanceId& instance) {
+  void EnterLive(const InstanceId& instance, absl::Time billed_since) {
     state.instance = instance;
     state.phase = NewLive(instance, recorded);
-    state.priced_since = recorded.at;
+    state.priced_since = std::min(billed_since, recorded.at);
     state.price = state.identity.offered.price;
   }
 
   void Accept(const eventpb::LaunchAccepted& e) {
-    if (std::holds_alternative<Launching>(state.phase)) EnterLive(InstanceId(e.instance()));
+    if (!std::holds_alternative<Launching>(state.phase)) return;
+    // Found afterwards: it may have been running since it was asked for, however long ago.
+    const bool found = e.how() == eventpb::LaunchAccepted::LOOKUP;
+    EnterLive(InstanceId(e.instance()), found ? state.identity.begun.at : recorded.at);
   }
   void Reject(const eventpb::LaunchRejected& e) {
     if (auto* launching = std::get_if<Launching>(&state.phase)) {
@@ -328,6 +333,7 @@ struct Folder {
     if (const auto* destroying = std::get_if<Destroying>(&state.phase)) {
       ended.rule = destroying->rule;
       ended.replace = destroying->replace;
+      ended.strike_weight = destroying->strike_weight;
       ended.detail = destroying->summary;
       ended.fault = destroying->fault;
     } else if (const auto* launching = std::get_if<Launching>(&state.phase)) {
@@ -340,12 +346,41 @@ struct Folder {
   }
 };
 
+bool StandsStill(ActualStatus status) {
+  return status == ActualStatus::kStopped || status == ActualStatus::kExited;
+}
+
+// What is seen again is written every five minutes: nobody looked for the rest of a longer gap.
+absl::Duration Unobserved(const Stamp& last, const Stamp& now) {
+  if (!last.seen() || now.at - last.at <= kLookedAwayMin) return absl::ZeroDuration();
+  return now.at - last.at;
+}
+
+// `span` does not count against the worker: its clocks go on where they were.
+void Excuse(Observed& seen, absl::Duration span, const Stamp& recorded) {
+  if (span <= absl::ZeroDuration()) return;
+  const auto later = [&](absl::Time at) { return std::min(at + span, recorded.at); };
+  seen.phase_since = {recorded.position, later(seen.progress_clock().at)};
+  if (seen.error_since.seen()) seen.error_since.at = later(seen.error_since.at);
+  if (seen.broken_since.seen()) seen.broken_since.at = later(seen.broken_since.at);
+}
+
 }  // namespace
 
 void ApplyInstance(Observed& seen, const eventpb::InstanceObserved& facts, const Stamp& recorded) {
   const ActualStatus actual = ActualStatusFromName(facts.actual_status());
-  if (!seen.instance.seen() || actual != seen.actual || facts.intended_raw() != seen.intended_raw) {
+  const bool news =
+      !seen.instance.seen() || actual != seen.actual || facts.intended_raw() != seen.intended_raw;
+  const absl::Duration unobserved = Unobserved(seen.instance, recorded);
+  if (news && StandsStill(seen.actual)) {
+    Excuse(seen, recorded.at - seen.status_since.at, recorded);
+  } else {
+    Excuse(seen, unobserved, recorded);
+  }
+  if (news) {
     seen.status_since = recorded;
+  } else {
+    seen.status_since.at = std::min(seen.status_since.at + unobserved, recorded.at);
   }
   seen.actual = actual;
   seen.intended_raw = facts.intended_raw();
@@ -366,6 +401,7 @@ void ApplyInstance(Observed& seen, const eventpb::InstanceObserved& facts, const
 
 void ApplyLog(Observed& seen, const eventpb::LogObserved& facts, const Stamp& recorded) {
   const Observed::Phase phase = LogPhaseFromName(facts.phase());
+  Excuse(seen, Unobserved(seen.log, recorded), recorded);
   const bool other_container = !facts.container_id().empty() && !seen.container_id.empty() &&
                                facts.container_id() != seen.container_id;
   const bool restarted = other_container || RestartedByText(seen, facts, phase);
@@ -408,20 +444,24 @@ MicroUsd State::SpentOnDay(std::int64_t unix_day, absl::Time now) const {
 }
 
 std::string_view PhaseName(const Phase& phase) {
-  return std::visit(Overloaded{[](const NonExistent&) { return "NonExistent"; },
-                               [](const Launching&) { return "Launching"; },
-                               [](const Live&) { return "Live"; },
-                               [](const Destroying&) { return "Destroying"; },
-                               [](const Ended&) { return "Ended"; }},
-                    phase);
+  return std::visit(
+      Overloaded{[](const NonExistent&) { return "NonExistent"; },
+                 [](const Launching&) { return "Launching"; }, [](const Live&) { return "Live"; },
+                 [](const Destroying&) { return "Destroying"; },
+                 [](const Ended&) { return "Ended"; }},
+      phase);
 }
 
 std::string_view LogPhaseName(Observed::Phase phase) {
   switch (phase) {
-    case Observed::Phase::kBoot: return "boot";
-    case Observed::Phase::kSetup: return "setup";
-    case Observed::Phase::kStarted: return "started";
-    case Observed::Phase::kProducing: return "producing";
+    case Observed::Phase::kBoot:
+      return "boot";
+    case Observed::Phase::kSetup:
+      return "setup";
+    case Observed::Phase::kStarted:
+      return "started";
+    case Observed::Phase::kProducing:
+      return "producing";
   }
   return "";
 }
@@ -433,23 +473,40 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
   Folder folder{state, recorded};
   using B = eventpb::EventBody;
   switch (body.kind_case()) {
-    case B::kLaunchRequested: return folder.Begin(body.launch_requested());
-    case B::kWorkerAdopted: return folder.Begin(body.worker_adopted());
-    case B::kLaunchAccepted: return folder.Accept(body.launch_accepted());
-    case B::kLaunchRejected: return folder.Reject(body.launch_rejected());
-    case B::kLaunchUnclear: return folder.Unclear(body.launch_unclear());
-    case B::kLaunchNotFound: return;  // WorkerEnded follows at once
-    case B::kInstanceObserved: return folder.See(body.instance_observed());
-    case B::kInstanceAbsent: return folder.Miss(body.instance_absent());
-    case B::kLogObserved: return folder.Read(body.log_observed());
-    case B::kObservationFailed: return folder.Fail(body.observation_failed());
-    case B::kWorkerHealthChanged: return folder.ChangeHealth(body.worker_health_changed());
-    case B::kWorkerCondemned: return folder.Condemn(body.worker_condemned());
-    case B::kDestroyRequested: return folder.AskDestroy(body.destroy_requested());
-    case B::kDestroyAnswered: return folder.AnswerDestroy(body.destroy_answered());
-    case B::kWorkerEnded: return folder.End(body.worker_ended());
-    case B::kStartRequested: return folder.Start(true);
-    case B::kStartAnswered: return folder.Start(false);
+    case B::kLaunchRequested:
+      return folder.Begin(body.launch_requested());
+    case B::kWorkerAdopted:
+      return folder.Begin(body.worker_adopted());
+    case B::kLaunchAccepted:
+      return folder.Accept(body.launch_accepted());
+    case B::kLaunchRejected:
+      return folder.Reject(body.launch_rejected());
+    case B::kLaunchUnclear:
+      return folder.Unclear(body.launch_unclear());
+    case B::kLaunchNotFound:
+      return;  // WorkerEnded follows at once
+    case B::kInstanceObserved:
+      return folder.See(body.instance_observed());
+    case B::kInstanceAbsent:
+      return folder.Miss(body.instance_absent());
+    case B::kLogObserved:
+      return folder.Read(body.log_observed());
+    case B::kObservationFailed:
+      return folder.Fail(body.observation_failed());
+    case B::kWorkerHealthChanged:
+      return folder.ChangeHealth(body.worker_health_changed());
+    case B::kWorkerCondemned:
+      return folder.Condemn(body.worker_condemned());
+    case B::kDestroyRequested:
+      return folder.AskDestroy(body.destroy_requested());
+    case B::kDestroyAnswered:
+      return folder.AnswerDestroy(body.destroy_answered());
+    case B::kWorkerEnded:
+      return folder.End(body.worker_ended());
+    case B::kStartRequested:
+      return folder.Start(true);
+    case B::kStartAnswered:
+      return folder.Start(false);
     // Of other streams.
     case B::kInstallationCreated:
     case B::kFleetApplied:
@@ -477,7 +534,8 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
     case B::kOrphanResolved:
     case B::kInstanceListObserved:
     case B::kCommandAccepted:
-    case B::KIND_NOT_SET: return;
+    case B::KIND_NOT_SET:
+      return;
   }
 }
 

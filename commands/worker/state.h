@@ -1,9 +1,9 @@
 // worker/ID: one rented instance, from the intent to rent it until it is confirmed gone.
 //
-//   (none) --LaunchRequested--> Launching --LaunchAccepted--> Live --DestroyRequested--> Destroying
-//      |                            |                          |                            |
-//      |                            +--LaunchRejected/NotFound-+--absent (confirmed)--------+--> Ended
-//      +--WorkerAdopted------------------------------------> Live
+// (none) --LaunchRequested--> Launching --LaunchAccepted--> Live --DestroyRequested--> Destroying
+//    |                            |                          |                            |
+//    |                            +--LaunchRejected/NotFound-+--absent (confirmed)--------+-> Ended
+//    +--WorkerAdopted------------------------------------> Live
 //
 // LaunchUnclear keeps it in Launching: nobody may try again before the look-ups have settled it.
 // A WorkerCondemned is followed by DestroyRequested in the same append. Values only; Evolve(state,
@@ -20,8 +20,8 @@
 
 #include "commands/context.h"
 #include "eventstore/base/ids.h"
-#include "eventstore/base/units.h"
 #include "eventstore/base/rental.h"
+#include "eventstore/base/units.h"
 
 namespace muster::worker {
 
@@ -82,17 +82,17 @@ struct Observed {
   // From the log text.
   enum class Phase { kBoot, kSetup, kStarted, kProducing };
   Phase phase = Phase::kBoot;
-  Stamp phase_since;       // first event of this phase
+  Stamp phase_since;  // first event of this phase
   std::int64_t counter = -1;
   std::int64_t total = -1;
   std::int64_t step = -1;
-  double rate_per_s = -1;  // newest
+  double rate_per_s = -1;      // newest
   double rate_mean_per_s = 0;  // over rate_samples progress events
   int rate_samples = 0;
-  Stamp progress;          // when the counter last grew; never the mere presence of a line
+  Stamp progress;  // when the counter last grew; never the mere presence of a line
   Stamp first_progress;
   bool busy = false;
-  std::string error;       // newest fatal line with no newer progress; "" = none
+  std::string error;  // newest fatal line with no newer progress; "" = none
   std::string error_rule;
   specpb::Fault error_fault = specpb::FAULT_UNSPECIFIED;
   Stamp error_since;
@@ -100,19 +100,20 @@ struct Observed {
   Stamp broken_since;
   bool no_container = false;
   int agreeing_polls = 0;
-  Stamp log;               // newest LogObserved: a good poll
+  Stamp log;  // newest LogObserved: a good poll
   std::string container_id;
 
   absl::Time facts_since = absl::InfinitePast();  // first of the agreeing polls
 
-  int log_failures = 0;    // in a row
+  int log_failures = 0;  // in a row
   Stamp log_failing_since;
-  Stamp log_failed;        // newest one written
+  Stamp log_failed;  // newest one written
   int instance_failures = 0;
   Stamp instance_failing_since;
   Stamp instance_failed;
 
-  // Where the no-progress clock starts: a container that was started anew gets its time again.
+  // Where the no-progress clock starts: a container that was started anew gets its time again,
+  // and one that stood still gets the time it stood.
   Stamp progress_clock() const { return progress.at > phase_since.at ? progress : phase_since; }
 };
 
@@ -128,28 +129,29 @@ struct Live {
 
 struct Destroying {
   InstanceId instance;
-  Stamp requested;       // first request
-  std::string rule;      // why
-  std::string summary;   // the same in full
+  Stamp requested;      // first request
+  std::string rule;     // why
+  std::string summary;  // the same in full
   bool replace = false;
   double strike_weight = 0;
   specpb::Fault fault = specpb::FAULT_UNSPECIFIED;
-  int attempts = 0;      // answered ones
-  bool in_flight = true; // requested, not yet answered: never two at once
+  int attempts = 0;       // answered ones
+  bool in_flight = true;  // requested, not yet answered: never two at once
   Stamp last_answer;
   eventpb::DestroyAnswered::Answer answer = eventpb::DestroyAnswered::ANSWER_UNSPECIFIED;
   int absent_lists = 0;
   bool absent_definite = false;
-  Observed seen;         // as last known while Live, absence included
+  Observed seen;  // as last known while Live, absence included
 };
 
 struct Ended {
   eventpb::WorkerEnded::How how = eventpb::WorkerEnded::HOW_UNSPECIFIED;
   Stamp at;
-  std::string rule;      // of the condemnation, if any
+  std::string rule;  // of the condemnation, if any
   bool replace = false;
   std::optional<eventpb::LaunchRejected::Reason> rejected;
-  std::string detail;    // of the rejection, or the condemnation's summary
+  double strike_weight = 0;
+  std::string detail;  // of the rejection, or the condemnation's summary
   specpb::Fault fault = specpb::FAULT_UNSPECIFIED;
 };
 
@@ -158,12 +160,12 @@ using Phase = std::variant<NonExistent, Launching, Live, Destroying, Ended>;
 struct State {
   Identity identity;
   Phase phase;
-  InstanceId instance;      // once known, in every later phase
-  MicroUsd spent_before;    // up to `priced_since`, by observed prices
+  InstanceId instance;    // once known, in every later phase
+  MicroUsd spent_before;  // up to `priced_since`, by observed prices
   std::vector<std::pair<std::int64_t, MicroUsd>> spent_days;  // the same by UTC day (unix day)
-  MicroUsdPerHour price;    // since then; zero when not billed
+  MicroUsdPerHour price;                                      // since then; zero when not billed
   absl::Time priced_since = absl::InfinitePast();
-  std::uint64_t version = 0;        // of the stream
+  std::uint64_t version = 0;  // of the stream
   std::uint64_t last_position = 0;
 
   bool exists() const { return !std::holds_alternative<NonExistent>(phase); }

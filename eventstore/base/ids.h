@@ -33,9 +33,9 @@ class Id {
   std::string value_;
 };
 
-using FleetName = Id<struct FleetNameTag>;        // "zeb-large"
-using WorkerId = Id<struct WorkerIdTag>;          // our name of one rental, "k7f2q"; equals its token
-using LaunchToken = Id<struct LaunchTokenTag>;    // unique mark put on the rental at the provider
+using FleetName = Id<struct FleetNameTag>;      // "zeb-large"
+using WorkerId = Id<struct WorkerIdTag>;        // our name of one rental, "k7f2q"; equals its token
+using LaunchToken = Id<struct LaunchTokenTag>;  // unique mark put on the rental at the provider
 using ProviderName = Id<struct ProviderNameTag>;  // "vast"
 using InstanceId = Id<struct InstanceIdTag>;      // the provider's name of one rental
 using MachineId = Id<struct MachineIdTag>;        // the physical machine: unit of strikes

@@ -32,11 +32,19 @@ struct Offer {
 // The provider's words for the state of the container, mapped; the raw text is kept beside it.
 enum class ActualStatus {
   kNone,  // contract exists, host not yet heard
-  kCreated, kLoading, kRunning, kExited, kStopped, kFrozen, kTransient, kUnknown, kOffline,
+  kCreated,
+  kLoading,
+  kRunning,
+  kExited,
+  kStopped,
+  kFrozen,
+  kTransient,
+  kUnknown,
+  kOffline,
   kOther,  // never seen before
 };
-std::string_view ActualStatusName(ActualStatus status);      // "running"
-ActualStatus ActualStatusFromName(std::string_view name);    // kOther when unknown
+std::string_view ActualStatusName(ActualStatus status);    // "running"
+ActualStatus ActualStatusFromName(std::string_view name);  // kOther when unknown
 
 // One rental as the provider reports it.
 struct Instance {

@@ -63,8 +63,8 @@ Status Annotate(const Status& status, std::string_view context);
 #define MUSTER_CONCAT_INNER(a, b) a##b
 #define MUSTER_CONCAT(a, b) MUSTER_CONCAT_INNER(a, b)
 
-#define MUSTER_RETURN_IF_ERROR(expr)                             \
-  do {                                                           \
+#define MUSTER_RETURN_IF_ERROR(expr)                                       \
+  do {                                                                     \
     if (::absl::Status muster_s = (expr); !muster_s.ok()) return muster_s; \
   } while (false)
 
@@ -75,10 +75,10 @@ Status Annotate(const Status& status, std::string_view context);
 #define MUSTER_ASSIGN_OR_RETURN(lhs, expr) \
   MUSTER_ASSIGN_OR_RETURN_IMPL(MUSTER_CONCAT(muster_tmp_, __LINE__), lhs, expr)
 
-#define CO_RETURN_IF_ERROR(expr)                                    \
-  do {                                                              \
-    ::absl::Status muster_s = (expr);                               \
-    if (!muster_s.ok()) co_return muster_s;                         \
+#define CO_RETURN_IF_ERROR(expr)            \
+  do {                                      \
+    ::absl::Status muster_s = (expr);       \
+    if (!muster_s.ok()) co_return muster_s; \
   } while (false)
 
 #define CO_ASSIGN_OR_RETURN_IMPL(tmp, lhs, expr)    \

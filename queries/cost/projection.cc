@@ -113,14 +113,16 @@ void CostProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBo
   const bool billed =
       meter != nullptr && !meter->ended && meter->priced_since != absl::InfinitePast();
   const Overloaded fold{[&](const eventpb::LaunchRequested& e) {
-                          if (meter == nullptr) begin(e);
+                          if (meter == nullptr) begin(e).asked_at = at;
                         },
                         [&](const eventpb::WorkerAdopted& e) {
                           if (meter == nullptr) begin(e).priced_since = at;
                         },
-                        [&](const eventpb::LaunchAccepted&) {
-                          if (meter != nullptr && !meter->ended && !billed)
-                            meter->priced_since = at;
+                        [&](const eventpb::LaunchAccepted& e) {
+                          if (meter == nullptr || meter->ended || billed) return;
+                          // Found afterwards: it may have run since it was asked for.
+                          const bool found = e.how() == eventpb::LaunchAccepted::LOOKUP;
+                          meter->priced_since = found ? std::min(meter->asked_at, at) : at;
                         },
                         [&](const eventpb::InstanceObserved& e) {
                           if (!billed) return;

@@ -25,7 +25,8 @@ std::int64_t UnixDay(absl::Time time);
 // The money of one worker.
 struct Meter {
   std::string fleet, gpu, provider;
-  MicroUsdPerHour price;  // zero = not billed
+  MicroUsdPerHour price;                         // zero = not billed
+  absl::Time asked_at = absl::InfiniteFuture();  // when the launch was asked for
   absl::Time priced_since = absl::InfinitePast();
   MicroUsd total;                         // up to priced_since
   std::map<std::int64_t, MicroUsd> days;  // of `total`
@@ -37,7 +38,8 @@ struct Meter {
 
   template <class Archive, class Self>
   static void Fields(Archive& a, Self& s) {
-    a(s.fleet, s.gpu, s.provider, s.price, s.priced_since, s.total, s.days, s.produced, s.ended);
+    a(s.fleet, s.gpu, s.provider, s.price, s.asked_at, s.priced_since, s.total, s.days, s.produced,
+      s.ended);
   }
 };
 

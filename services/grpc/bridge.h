@@ -142,8 +142,8 @@ class Writer final : public grpc::ServerWriteReactor<Response>, public Stream<Re
 
 // Runs `body` on the reactor with a Stream and finishes the call with its Status.
 template <class Response>
-grpc::ServerWriteReactor<Response>* AnswerStream(
-    Runtime& rt, typename internal::Writer<Response>::Body body) {
+grpc::ServerWriteReactor<Response>* AnswerStream(Runtime& rt,
+                                                 typename internal::Writer<Response>::Body body) {
   auto* writer = new internal::Writer<Response>(rt, std::move(body));  // deletes itself in OnDone
   writer->Start();
   return writer;

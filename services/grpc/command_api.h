@@ -49,8 +49,7 @@ class CommandApi {
   Task<StatusOr<api::Operation>> ReplaceWorker(api::ReplaceWorkerRequest request, Caller caller);
   Task<StatusOr<api::Operation>> DestroyWorker(api::DestroyWorkerRequest request, Caller caller);
   Task<StatusOr<api::Operation>> AdoptInstances(api::AdoptInstancesRequest request, Caller caller);
-  Task<StatusOr<api::PardonHostResponse>> PardonHost(api::PardonHostRequest request,
-                                                     Caller caller);
+  Task<StatusOr<api::PardonHostResponse>> PardonHost(api::PardonHostRequest request, Caller caller);
   Task<StatusOr<api::ImportBadHostsResponse>> ImportBadHosts(api::ImportBadHostsRequest request,
                                                              Caller caller);
   Task<StatusOr<api::BackupStoreResponse>> BackupStore(api::BackupStoreRequest request,

@@ -29,9 +29,8 @@ Task<StatusOr<api::PardonHostResponse>> CommandApi::PardonHost(api::PardonHostRe
   answer.set_strikes_cleared(static_cast<int>(host->strikes.size()));
   if (request.validate_only) co_return answer;
   host::Pardon pardon{message.reason()};
-  CO_ASSIGN_OR_RETURN(
-      const Outcome outcome,
-      co_await handler_.Host(provider, machine, std::move(pardon), request.origin));
+  CO_ASSIGN_OR_RETURN(const Outcome outcome,
+                      co_await handler_.Host(provider, machine, std::move(pardon), request.origin));
   co_return co_await book_.Finish(request, answer, outcome.position);
 }
 

@@ -133,16 +133,16 @@ Task<StatusOr<std::vector<account::Orphan>>> CommandApi::Adoptable(
   std::vector<account::Orphan> strays;
   for (const Instance& instance : all) {
     const auto named = std::find(wanted.begin(), wanted.end(), instance.id.str());
-    const bool asked = named != wanted.end() ||
-                       (!prefix.empty() && HasIndexAfter(instance.label, prefix));
+    const bool asked =
+        named != wanted.end() || (!prefix.empty() && HasIndexAfter(instance.label, prefix));
     if (named != wanted.end()) wanted.erase(named);
     if (!asked || handler_.world().by_instance.contains(instance.id)) continue;
     strays.push_back(StrayOf(instance, name, rt_.Now()));
   }
   if (!wanted.empty()) {
-    co_return Refusal(StatusCode::kNotFound, "INSTANCE_NOT_FOUND",
-                      Cat("the account has no instance ",
-                          std::string(absl::StrJoin(wanted, ", "))));
+    co_return Refusal(
+        StatusCode::kNotFound, "INSTANCE_NOT_FOUND",
+        Cat("the account has no instance ", std::string(absl::StrJoin(wanted, ", "))));
   }
   co_return strays;
 }

@@ -1,5 +1,5 @@
-// RequestBook: what is common to all writes: who asks under which request_id, what was answered to it
-// before, and keeping the answer. Reactor thread; the references must outlive it.
+// RequestBook: what is common to all writes: who asks under which request_id, what was answered to
+// it before, and keeping the answer. Reactor thread; the references must outlive it.
 #pragma once
 
 #include <google/protobuf/util/json_util.h>
@@ -81,8 +81,8 @@ class RequestBook {
       }
       Origin origin = request.origin;
       origin.idempotency_key = Cat(request.origin.idempotency_key, "/answer");
-      const auto recorded = co_await handler_.RecordRequest(request.id, request.method,
-                                                            request.digest, json, origin);
+      const auto recorded =
+          co_await handler_.RecordRequest(request.id, request.method, request.digest, json, origin);
       CO_RETURN_IF_ERROR(recorded.status());
       position = std::max<std::uint64_t>(position, handler_.world().head);
     }

@@ -10,11 +10,10 @@
 
 namespace muster::grpc_api {
 
-#define MUSTER_UNARY(Method, Request, Response)                                             \
-  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context,                    \
-                                   const api::Request* request, api::Response* response) \
-      override;
-#define MUSTER_STREAM(Method, Request, Response)                                      \
+#define MUSTER_UNARY(Method, Request, Response)                          \
+  grpc::ServerUnaryReactor* Method(grpc::CallbackServerContext* context, \
+                                   const api::Request* request, api::Response* response) override;
+#define MUSTER_STREAM(Method, Request, Response)                                        \
   grpc::ServerWriteReactor<api::Response>* Method(grpc::CallbackServerContext* context, \
                                                   const api::Request* request) override;
 

@@ -15,15 +15,15 @@
 namespace muster::cli {
 
 struct Flag {
-  std::string name;         // "output"
-  char letter = 0;          // 'o'; 0 = none
-  std::string value;        // "FORMAT"; "" = a switch
+  std::string name;   // "output"
+  char letter = 0;    // 'o'; 0 = none
+  std::string value;  // "FORMAT"; "" = a switch
   std::string help;
 };
 
 struct VerbSpec {
   std::string name;
-  std::string arguments;    // "FLEET N", for the usage line
+  std::string arguments;  // "FLEET N", for the usage line
   int arguments_min = 0;
   int arguments_max = 0;
   std::string help;

@@ -102,8 +102,8 @@ class Daemon {
   std::unique_ptr<grpc_api::CommandService> command_service_;
   std::unique_ptr<grpc_api::QueryService> query_service_;
   std::unique_ptr<grpc_api::GrpcServer> server_;
-  std::thread closer_;   // ends the server, which blocks
-  std::thread copier_;   // makes a backup, which blocks
+  std::thread closer_;  // ends the server, which blocks
+  std::thread copier_;  // makes a backup, which blocks
   bool copying_ = false;
 };
 

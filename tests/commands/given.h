@@ -52,10 +52,11 @@ inline eventpb::LaunchRequested Intent(std::string_view id = "k7f2q") {
   e.set_provider("vast");
   e.set_token(std::string(id));
   e.set_label(Cat("zeb-worker-vast-0.", id));
-  *e.mutable_offer() = MakeOfferTaken(
-      {.id = OfferId("o1"), .machine = MachineId("5512"), .gpu = GpuName("RTX 3070"),
-       .price = kPrice},
-      2.4, "gpu default", 15);
+  *e.mutable_offer() = MakeOfferTaken({.id = OfferId("o1"),
+                                       .machine = MachineId("5512"),
+                                       .gpu = GpuName("RTX 3070"),
+                                       .price = kPrice},
+                                      2.4, "gpu default", 15);
   *e.mutable_evidence() = Because("replenish");
   return e;
 }

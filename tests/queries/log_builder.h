@@ -106,10 +106,11 @@ class LogBuilder {
     e.mutable_evidence()->set_rule("replenish");
     return Write("worker/" + id, e);
   }
-  Position Accept(const std::string& id, const std::string& instance) {
+  Position Accept(const std::string& id, const std::string& instance,
+                  eventpb::LaunchAccepted::How how = eventpb::LaunchAccepted::ANSWER) {
     eventpb::LaunchAccepted e;
     e.set_instance(instance);
-    e.set_how(eventpb::LaunchAccepted::ANSWER);
+    e.set_how(how);
     return Write("worker/" + id, e);
   }
   Position See(const std::string& id, std::int64_t price) {

@@ -26,7 +26,9 @@ TEST(CostModel, AgreesWithTheWriteSideWhateverPriceAndClockDo) {
     Rng rng(seed);
     LogBuilder log(At("2026-11-21T22:00:00Z"));
     log.Launch("k7f2q", "zeb", {.price = static_cast<std::int64_t>(rng.Below(200'000))});
-    log.After(absl::Seconds(77)).Accept("k7f2q", "123");
+    log.After(absl::Seconds(77))
+        .Accept("k7f2q", "123",
+                seed % 2 == 0 ? eventpb::LaunchAccepted::LOOKUP : eventpb::LaunchAccepted::ANSWER);
     for (int i = 0; i < 40; ++i) {
       log.After(
           absl::Microseconds(static_cast<std::int64_t>(rng.Below(3'000'000'000)) - 600'000'000));

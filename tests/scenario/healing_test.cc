@@ -10,14 +10,6 @@ using vastsim::Failure;
 
 constexpr absl::Duration kToFill = absl::Minutes(25);
 
-std::vector<std::string> Condemned(const Scenario& s) {
-  std::vector<std::string> rules;
-  for (const auto& body : s.Log(EventKind::kWorkerCondemned)) {
-    rules.push_back(body.worker_condemned().evidence().rule());
-  }
-  return rules;
-}
-
 TEST(Healing, AFleetFillsUpAndStaysHealthyForHours) {
   Scenario s;
   s.Apply(ZebFleet(4));
@@ -25,7 +17,7 @@ TEST(Healing, AFleetFillsUpAndStaysHealthyForHours) {
   s.Run(absl::Hours(8));
   EXPECT_EQ(s.Healthy("zeb"), 4);
   EXPECT_EQ(s.Alive().size(), 4u);
-  EXPECT_EQ(s.Broken(), "");
+  EXPECT_EQ(s.Unsettled(), "");
 }
 
 TEST(Healing, AStalledWorkerIsReplacedAndItsMachineStruckOnce) {
@@ -36,14 +28,14 @@ TEST(Healing, AStalledWorkerIsReplacedAndItsMachineStruckOnce) {
   ASSERT_THAT(s.sim().FailWorker(victim.id, Failure::kStall), IsOk());
   ASSERT_TRUE(s.Until([&] { return !s.Log(EventKind::kHostStruck).empty(); }, absl::Minutes(25)));
   ASSERT_TRUE(s.Until([&] { return s.Healthy("zeb") == 3; }, kToFill));
-  EXPECT_THAT(Condemned(s), ::testing::ElementsAre("no-progress"))
+  EXPECT_THAT(s.Condemned(), ::testing::ElementsAre("no-progress"))
       << s.Story({"worker.log_observed", "account.offers_observed"});
   EXPECT_EQ(s.Log(EventKind::kHostStruck).size(), 1u);
   for (const auto& instance : s.Alive()) EXPECT_NE(instance.id, victim.id);
   const auto* host = s.world().FindHost(ProviderName("vast"), MachineId(Cat(victim.machine)));
   ASSERT_NE(host, nullptr);
   EXPECT_EQ(host->LiveStrikes(s.rt().Now()), 1);
-  EXPECT_EQ(s.Broken(), "");
+  EXPECT_EQ(s.Unsettled(), "");
 }
 
 TEST(Healing, EveryWayToFailIsHealedWithoutHarmToTheOthers) {
@@ -62,7 +54,7 @@ TEST(Healing, EveryWayToFailIsHealedWithoutHarmToTheOthers) {
     EXPECT_EQ(s.Alive().size(), 3u);
     for (const auto& instance : s.Alive()) EXPECT_NE(instance.id, victim);
     EXPECT_LE(s.Log(EventKind::kWorkerCondemned).size(), 1u);
-    EXPECT_EQ(s.Broken(), "");
+    EXPECT_EQ(s.Unsettled(), "");
   }
 }
 
@@ -74,7 +66,7 @@ TEST(Healing, WhatEndsByItselfKillsNobody) {
     ASSERT_TRUE(s.Until([&] { return s.Healthy("zeb") == 2; }, kToFill));
     ASSERT_THAT(s.sim().FailWorker(s.Alive().front().id, how), IsOk());
     s.Run(absl::Hours(2));
-    EXPECT_THAT(Condemned(s), ::testing::IsEmpty());
+    EXPECT_THAT(s.Condemned(), ::testing::IsEmpty());
     EXPECT_EQ(s.Healthy("zeb"), 2);
   }
 }
@@ -92,7 +84,7 @@ TEST(Healing, ScalesUpAndDownAndEndsWithNothingLeft) {
   ASSERT_TRUE(s.Until([&] { return s.Alive().empty(); }, absl::Minutes(10)));
   ASSERT_TRUE(s.Until([&] { return !s.Log(EventKind::kFleetEnded).empty(); }, absl::Minutes(10)));
   EXPECT_EQ(s.Open("zeb"), 0);
-  EXPECT_EQ(s.Broken(), "");
+  EXPECT_EQ(s.Unsettled(), "");
 }
 
 TEST(Healing, WithoutCreditNothingIsRentedOrDestroyedAndItGoesOnByItself) {
@@ -101,12 +93,12 @@ TEST(Healing, WithoutCreditNothingIsRentedOrDestroyedAndItGoesOnByItself) {
   ASSERT_TRUE(s.Until([&] { return s.Healthy("zeb") == 3; }, kToFill));
   s.sim().SetCredit(0);
   s.Run(absl::Hours(2));
-  EXPECT_THAT(Condemned(s), ::testing::IsEmpty());
+  EXPECT_THAT(s.Condemned(), ::testing::IsEmpty());
   EXPECT_EQ(s.Alive().size(), 3u);
   s.sim().AddCredit(20);
   EXPECT_TRUE(s.Until([&] { return s.Healthy("zeb") == 3; }, absl::Minutes(40)))
       << s.Healthy("zeb");
-  EXPECT_EQ(s.Broken(), "");
+  EXPECT_EQ(s.Unsettled(), "");
 }
 
 TEST(Healing, AWholeMarketOfCrashesLeavesOneMachinePerIntent) {
@@ -120,7 +112,7 @@ TEST(Healing, AWholeMarketOfCrashesLeavesOneMachinePerIntent) {
   ASSERT_TRUE(s.Until([&] { return s.Healthy("zeb") == 5; }, absl::Minutes(45)))
       << s.Healthy("zeb");
   EXPECT_EQ(s.Alive().size(), 5u);
-  EXPECT_EQ(s.Broken(), "");
+  EXPECT_EQ(s.Unsettled(), "");
 }
 
 }  // namespace

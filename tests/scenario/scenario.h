@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -43,17 +44,29 @@ class Scenario {
   Engine& engine() { return *life_->engine; }
   const World& world() { return engine().handler().world(); }
 
+  SimHttpClient& http() { return life_->http; }
+
   // A fleet file, as an operator would apply it. Fails the test when it is refused.
   void Apply(std::string_view yaml);
   void Scale(const std::string& fleet, int workers);
   void Down(const std::string& fleet);
+  // Takes every running instance with this label and an index behind it into the fleet, as the
+  // command service does. Returns how many.
+  int Adopt(const std::string& fleet, std::string_view label_prefix);
 
-  void Run(absl::Duration span) { rt_.RunFor(span); }
+  void Run(absl::Duration span);
+  // muster's wall clock steps; the world's does not.
+  void StepClock(absl::Duration step);
+  // An instance that somebody else rented on this account. Returns its id.
+  std::int64_t AddForeign(const std::string& label);
+
   // Runs until `done` or for `span`; false when the span ended first.
   bool Until(const std::function<bool()>& done, absl::Duration span);
 
   // Ends everything at this suspension point and begins anew from log and market.
   void Crash();
+  // The same, and begins anew only after `span`.
+  void CrashFor(absl::Duration span);
 
   // Open workers whose health is HEALTHY, by the log.
   int Healthy(const std::string& fleet);
@@ -66,14 +79,35 @@ class Scenario {
   // The whole log as text, one line per event; for messages of failing tests.
   std::string Story(const std::set<std::string>& types_left_out = {}) const;
 
-  // The invariants that hold at every moment: no machine without an intent of its own, and never
-  // two living machines for one token. Returns what is broken, "" when nothing is.
+  // Rules of all condemnations so far, oldest first.
+  std::vector<std::string> Condemned() const;
+
+  // The invariants that hold at every moment: no machine without an intent of its own or an
+  // adoption, never two contracts for one token, and no fleet larger than wanted (by more than one
+  // trial) for longer than it takes to settle. Returns what is broken, "" when nothing is.
   std::string Broken() const;
+  // What holds after ten minutes of calm besides: log and provider know the same machines at the
+  // same prices, and what the log says was spent is what the provider charged: no less than 2 %
+  // below, and no more than the listed price for the time between (boot is free there, not here).
+  std::string Unsettled();
 
  private:
+  // The simulator as the network shows it: it keeps its own time, whatever muster's clock does.
+  class Outside final : public SimServer {
+   public:
+    explicit Outside(vastsim::VastSim& sim) : sim_(sim) {}
+    SimReply Handle(const HttpRequest& request, absl::Time now) override {
+      return sim_.Handle(request, now - stepped);
+    }
+    void SetOrigin(std::string origin) override { sim_.SetOrigin(std::move(origin)); }
+    absl::Duration stepped;
+
+   private:
+    vastsim::VastSim& sim_;
+  };
   // One run of the program: everything that a crash takes away.
   struct Life {
-    Life(VirtualRuntime& rt, vastsim::VastSim& sim, std::shared_ptr<MemoryLog> log);
+    Life(VirtualRuntime& rt, SimServer& sim, std::shared_ptr<MemoryLog> log);
     MemoryEventStore store;
     SimHttpClient http;
     MapSecrets secrets;
@@ -83,14 +117,27 @@ class Scenario {
     std::unique_ptr<Engine> engine;
   };
   void Begin();
+  // Looks at what must not last, a few times a minute.
+  void Watch();
+  std::string MachinesDiffer();
+  std::string SpendingDiffers();
+  // By instance, from launches and adoptions.
+  std::map<std::string, std::string> WorkersByInstance() const;
 
   VirtualRuntime rt_;
   vastsim::VastSim sim_;
+  Outside outside_{sim_};
   std::shared_ptr<MemoryLog> log_ = std::make_shared<MemoryLog>();
   std::unique_ptr<Life> life_;
+  std::set<std::int64_t> foreign_;
+  absl::Time watched_ = absl::InfinitePast();
+  std::map<FleetName, absl::Time> too_large_since_;
+  std::string too_large_;  // the first fleet that stayed so
 };
 
-// The fleet most scenarios use: four workers of the kinds the market has, the runbook's timers.
+// A fleet of `workers` of the kinds the market has, with the runbook's timers.
+std::string FleetFile(std::string_view name, int workers, std::string_view more = "");
+// The one most scenarios use.
 std::string ZebFleet(int workers = 4, std::string_view more = "");
 
 }  // namespace muster

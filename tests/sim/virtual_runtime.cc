@@ -55,15 +55,24 @@ Task<void> VirtualRuntime::Park(absl::Time wake, std::shared_ptr<Timer> timer) {
   const bool listed = sleeper != sleepers_.end();
   asio::error_code ignored;  // always operation_aborted
   co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  if (!listed) co_return;
+  if (!listed || sleepers_.empty()) co_return;
   // Woken by a signal, not by the clock: leave the list of sleepers.
   const auto [first, last] = sleepers_.equal_range(wake);
   for (auto it = first; it != last; ++it) {
     if (it->second == timer) {
       sleepers_.erase(it);
-      break;
+      co_return;
     }
   }
+  std::erase_if(sleepers_, [&](const auto& entry) { return entry.second == timer; });  // stepped
+}
+
+void VirtualRuntime::StepClock(absl::Duration step) {
+  skew_ += step;
+  if (step >= absl::ZeroDuration()) return;
+  std::multimap<absl::Time, std::shared_ptr<Timer>> moved;
+  for (auto& [wake, timer] : sleepers_) moved.emplace(wake + step, std::move(timer));
+  sleepers_ = std::move(moved);
 }
 
 Task<void> VirtualRuntime::SleepUntil(absl::Time wake) {

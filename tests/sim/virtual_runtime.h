@@ -8,8 +8,6 @@
 // Single-threaded, but Post may be called from any thread (RunUntilIdle picks it up).
 #pragma once
 
-#include <version>  // first: asio asks it what the standard library has
-
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <map>
@@ -17,6 +15,9 @@
 #include <optional>
 #include <string>
 #include <utility>
+// clang-format off
+#include <version>  // first: asio asks it what the standard library has
+// clang-format on
 
 #include "eventstore/base/runtime.h"
 
@@ -44,8 +45,9 @@ class VirtualRuntime final : public Runtime {
   // Destroys every task where it waits, as a crash would; what they refer to must still live. The
   // runtime is as new afterwards, but for its time and its chance.
   void DestroyTasks();
-  // Makes the wall clock step (forwards or backwards) without anything waking up.
-  void StepClock(absl::Duration step) { skew_ += step; }
+  // Makes the wall clock step (forwards or backwards) without anything waking up at once. As with
+  // the real clock, a step backwards does not prolong the sleep of those who sleep already.
+  void StepClock(absl::Duration step);
 
   // Runs `task` to its end and returns its value. Fails the program after an hour of virtual time.
   template <class T>

@@ -32,8 +32,7 @@ MATCHER_P(StatusIs, code, "") {
 MATCHER_P2(StatusIs, code, message, "") {
   *result_listener << StatusOf(arg).ToString();
   return StatusOf(arg).code() == code &&
-         testing::ExplainMatchResult(message, std::string(Message(StatusOf(arg))),
-                                     result_listener);
+         testing::ExplainMatchResult(message, std::string(Message(StatusOf(arg))), result_listener);
 }
 
 }  // namespace muster

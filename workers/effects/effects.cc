@@ -1,5 +1,6 @@
 #include "workers/effects/effects.h"
 
+#include <map>
 #include <set>
 #include <utility>
 
@@ -35,9 +36,12 @@ class Effects::Impl {
 
 void Effects::Impl::Start() {
   listening = context.link.handler.Listen([this](const Written& written) { On(written); });
-  for (const auto& [id, state] : context.world().WorkersInOrder()) {
-    if (state->identity.provider == context.provider()) Resume(id, *state);
+  // In order, so that one seed gives one run.
+  std::map<WorkerId, const worker::State*> ours;
+  for (const auto& [id, state] : context.world().workers) {
+    if (state->identity.provider == context.provider()) ours[id] = state.get();
   }
+  for (const auto& [id, state] : ours) Resume(id, *state);
   for (const auto& [name, fleet] : context.world().fleets) {
     if (!fleet.active() || fleet.spec.provider() != context.provider().str()) continue;
     context.group.Spawn("preflight", RunPreflights(context, name, fleet.fleet_version));

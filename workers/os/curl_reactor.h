@@ -6,7 +6,9 @@
 
 #include <curl/curl.h>
 
+// clang-format off
 #include <version>  // first: asio asks it what the standard library has
+// clang-format on
 
 #include <asio/steady_timer.hpp>
 #include <functional>

@@ -9,7 +9,9 @@
 // Reactor thread, except Now, Post, Stop and lag. Owns the frames of all spawned tasks.
 #pragma once
 
+// clang-format off
 #include <version>  // first: asio asks it what the standard library has
+// clang-format on
 
 #include <asio/io_context.hpp>
 #include <asio/signal_set.hpp>

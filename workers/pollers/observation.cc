@@ -1,5 +1,7 @@
 #include "workers/pollers/observation.h"
 
+#include <set>
+
 #include "commands/handler/handler.h"
 #include "workers/pollers/account_poller.h"
 #include "workers/pollers/instance_poller.h"
@@ -62,8 +64,12 @@ void Observation::Impl::Start() {
   }
   const absl::Duration spread =
       context.Interval(&specpb::Timers::log_poll_s, context.options.log_poll);
-  for (const auto& [id, state] : world.WorkersInOrder()) {
-    if (state->identity.provider != context.provider()) continue;
+  // In order, so that one seed gives one run.
+  std::set<WorkerId> rented;
+  for (const auto& [instance, id] : world.by_instance) rented.insert(id);
+  for (const WorkerId& id : rented) {
+    const worker::State* state = world.FindWorker(id);
+    if (state == nullptr || state->identity.provider != context.provider()) continue;
     if (state->live() != nullptr) logs.Begin(id, spread);
   }
   context.group.Spawn("list", list.Run());

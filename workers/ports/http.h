@@ -26,9 +26,9 @@ struct HttpRequest {
   std::string url;     // absolute, http or https; never holds a secret
   HttpHeaders headers;
   std::string body;
-  absl::Time deadline;                      // the exchange ends by then, answered or not
-  std::size_t body_bytes_max = 16u << 20;   // of the answer
-  int redirects_max = 0;                    // followed for GET and HEAD to the same origin only
+  absl::Time deadline;                     // the exchange ends by then, answered or not
+  std::size_t body_bytes_max = 16u << 20;  // of the answer
+  int redirects_max = 0;                   // followed for GET and HEAD to the same origin only
   std::string route;  // "DELETE instances/{id}", for metrics; from the URL when empty
 };
 

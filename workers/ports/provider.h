@@ -44,17 +44,17 @@ Trouble TroubleOf(const Status& status);
 absl::Duration RetryAfter(const Status& status);
 
 struct OfferQuery {
-  std::vector<GpuName> gpus;               // any of; never empty
+  std::vector<GpuName> gpus;  // any of; never empty
   int gpus_per_machine = 1;
-  std::int64_t disk_gb = 15;               // priced with exactly this disk
-  MicroUsdPerHour price_max;               // with storage
-  double reliability_min = 0;              // 0...1
-  double cuda_min = 0;                     // 12.4
+  std::int64_t disk_gb = 15;   // priced with exactly this disk
+  MicroUsdPerHour price_max;   // with storage
+  double reliability_min = 0;  // 0...1
+  double cuda_min = 0;         // 12.4
   double inet_down_mbps_min = 0;
   double inet_up_mbps_min = 0;
-  absl::Duration remaining_min;            // the host must still offer it this long
+  absl::Duration remaining_min;  // the host must still offer it this long
   bool verified_only = true;
-  std::vector<std::string> countries;      // two letters, any of; empty = all
+  std::vector<std::string> countries;  // two letters, any of; empty = all
 };
 struct LaunchSpec {
   OfferId offer;
@@ -80,9 +80,9 @@ struct Account {
 // The end of a worker's log, or why there is none.
 struct LogTail {
   enum class State {
-    kText,          // `text` is the container's output, possibly empty
-    kNoContainer,   // the whole answer said that there is no container (yet, or any more)
-    kDaemon,        // the host's pull and start log
+    kText,         // `text` is the container's output, possibly empty
+    kNoContainer,  // the whole answer said that there is no container (yet, or any more)
+    kDaemon,       // the host's pull and start log
   };
   State state = State::kText;
   std::string text;  // valid UTF-8, secrets masked, ANSI codes removed, \r resolved

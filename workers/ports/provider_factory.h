@@ -24,10 +24,10 @@ namespace muster {
 class Runtime;
 
 struct ProviderSettings {
-  std::string base_url;     // "" = the provider's own
-  std::string api_key_ref;  // "env:NAME" or "file:PATH"
-  std::vector<std::string> log_hosts;           // empty = the provider's own
-  std::map<std::string, absl::Duration> pace;   // endpoint -> least interval, over the adapter's
+  std::string base_url;                        // "" = the provider's own
+  std::string api_key_ref;                     // "env:NAME" or "file:PATH"
+  std::vector<std::string> log_hosts;          // empty = the provider's own
+  std::map<std::string, absl::Duration> pace;  // endpoint -> least interval, over the adapter's
   std::size_t log_bytes_max = 1u << 20;
   std::size_t answer_bytes_max = 16u << 20;
 };

@@ -94,6 +94,7 @@ std::optional<Departure> DepartureOf(const worker::State& state) {
   departure.at = ended->at;
   departure.rule = ended->rule;
   departure.replace = ended->replace;
+  departure.strike_weight = ended->strike_weight;
   departure.detail = ended->detail;
   departure.fault = ended->fault;
   if (ended->how == eventpb::WorkerEnded::VANISHED) {

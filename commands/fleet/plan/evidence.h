@@ -22,9 +22,7 @@ struct Compared {
 };
 
 // "1 worker", "2 workers"
-inline std::string Workers(int count) {
-  return Cat(count, count == 1 ? " worker" : " workers");
-}
+inline std::string Workers(int count) { return Cat(count, count == 1 ? " worker" : " workers"); }
 // A rate for people, of two digits: "2.8", "0.14", "37".
 inline std::string RateText(double rate) {
   return std::fabs(rate) >= 9.95 ? absl::StrFormat("%.0f", rate) : absl::StrFormat("%.2g", rate);

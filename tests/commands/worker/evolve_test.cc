@@ -56,6 +56,51 @@ TEST(WorkerEvolve, ACounterThatShrankIsANewBaselineAndGetsItsTimeAgain) {
   Read(state, LogFacts("producing", 2), At(900));
   EXPECT_EQ(Seen(state).progress.at, At(900));
 }
+TEST(WorkerEvolve, TheTimeThatItStoodStillDoesNotCountAgainstIt) {
+  State state = LiveWorker();
+  Given(state, {Priced(80'000)}, At(50));
+  eventpb::LogObserved facts = LogFacts("producing", 7);
+  Read(state, facts, At(100));
+  facts.set_error("CUDA error");
+  Read(state, facts, At(200));
+  Instance stopped = Running();
+  stopped.actual = ActualStatus::kStopped;
+  Given(state, {Wrap(MakeInstanceObserved(stopped))}, At(300));
+  for (int at = 360; at <= 36'240; at += 60) {
+    Given(state, {Wrap(MakeInstanceObserved(stopped))}, At(at));
+  }
+  EXPECT_EQ(Seen(state).progress_clock().at, At(100));
+  Given(state, {Priced(80'000)}, At(36'300));
+  EXPECT_EQ(Seen(state).progress_clock().at, At(36'100));
+  EXPECT_EQ(Seen(state).error_since.at, At(36'200));
+  EXPECT_EQ(Seen(state).progress.at, At(100));
+}
+TEST(WorkerEvolve, AGapInWhichNobodyLookedDoesNotCountAgainstIt) {
+  for (const int gap : {31 * 60, 31 * 60 + 1}) {
+    State state = LiveWorker();
+    Read(state, LogFacts("producing", 7), At(100));
+    Read(state, LogFacts("producing", 7), At(400));
+    Read(state, LogFacts("producing", 7), At(400 + gap));
+    EXPECT_EQ(Seen(state).progress_clock().at, gap == 31 * 60 ? At(100) : At(100 + gap));
+    // Both texts and lists were missed: it does not count twice.
+    Given(state, {Priced(80'000)}, At(401));
+    Given(state, {Priced(80'000)}, At(401 + gap));
+    EXPECT_LE(Seen(state).progress_clock().at, At(401 + gap));
+  }
+}
+TEST(WorkerEvolve, ALaunchThatWasFoundAfterwardsIsBilledFromItsRequest) {
+  eventpb::LaunchAccepted accepted;
+  accepted.set_instance("i1");
+  accepted.set_how(eventpb::LaunchAccepted::LOOKUP);
+  State state = LaunchingWorker();
+  const absl::Time asked = state.identity.begun.at;
+  Given(state, {Wrap(accepted)}, asked + absl::Hours(10));
+  EXPECT_EQ(state.priced_since, asked);
+  accepted.set_how(eventpb::LaunchAccepted::ANSWER);
+  State other = LaunchingWorker();
+  Given(other, {Wrap(accepted)}, asked + absl::Hours(10));
+  EXPECT_EQ(other.priced_since, asked + absl::Hours(10));
+}
 TEST(WorkerEvolve, ATotalThatShrankWithoutACounterIsANewBaselineToo) {
   State state = LiveWorker();
   eventpb::LogObserved facts = LogFacts("producing");

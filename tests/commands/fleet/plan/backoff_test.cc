@@ -88,9 +88,16 @@ void FailOne(Stage& stage, specpb::Fault fault, std::string summary,
   stage.Gone(id);
 }
 
+// Failures that are no common cause, however alike.
+specpb::FleetSpec EachForItself() {
+  specpb::FleetSpec spec = Stage::Spec(1);
+  spec.mutable_strikes()->set_common_cause_min(100);
+  return spec;
+}
+
 TEST(Backoff, FailuresSayWhatTheLastOneDiedOf) {
   Stage stage;
-  stage.Apply(Stage::Spec(1));
+  stage.Apply(EachForItself());
   stage.Market(Stage::Plenty(3));
   for (int i = 0; i < 6; ++i) FailOne(stage, specpb::MACHINE, Cat("BOOT for ", i, "m"));
   EXPECT_EQ(stage.Rules(), "nothing");
@@ -99,7 +106,7 @@ TEST(Backoff, FailuresSayWhatTheLastOneDiedOf) {
             "6 workers failed within an hour, the last by stuck-boot: BOOT for 5m; look at "
             "`muster explain`");
   EXPECT_EQ(wait.owner(), "operator");
-  specpb::FleetSpec mended = Stage::Spec(1);
+  specpb::FleetSpec mended = EachForItself();
   mended.mutable_launch()->set_image("pytorch:2");
   stage.Apply(mended);
   EXPECT_EQ(stage.Rules(), "replace");
@@ -107,7 +114,7 @@ TEST(Backoff, FailuresSayWhatTheLastOneDiedOf) {
 
 TEST(Backoff, AClockThatWasSetBackDoesNotProlongThePauseAfterFailures) {
   Stage stage;
-  stage.Apply(Stage::Spec(1));
+  stage.Apply(EachForItself());
   stage.Market(Stage::Plenty(3));
   for (int i = 0; i < 6; ++i) FailOne(stage, specpb::MACHINE, "BOOT");
   EXPECT_EQ(stage.Rules(), "nothing");

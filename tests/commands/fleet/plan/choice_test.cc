@@ -271,7 +271,9 @@ TEST(Backoff, WorkersThatFailAsFastAsTheyAreRentedAreNotRentedForEver) {
   stage.Market(Stage::Plenty(3));
   for (int i = 0; i < 6; ++i) {
     const WorkerId id = stage.AddLive(0);
-    stage.OnWorker(id, worker::Condemn{Verdict("broken-launch")});
+    eventpb::WorkerCondemned ours = Verdict("broken-launch");
+    ours.set_strike_weight(0);
+    stage.OnWorker(id, worker::Condemn{std::move(ours)});
     stage.DestroyAccepted(id);
     EXPECT_EQ(stage.Rules(), i < 5 ? "replace" : "nothing") << i;
     stage.Gone(id);

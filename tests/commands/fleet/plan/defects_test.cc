@@ -289,6 +289,30 @@ TEST(Defect14, ManyMachinesThatFailAlikeSuspendStrikes) {
   }
 }
 
+TEST(Defect14, MachinesWhoseWorkerIsGoneAlreadyCountAmongThoseThatFailAlike) {
+  Stage stage;
+  stage.Apply(Stage::Spec(5));
+  stage.Market({});
+  stage.AddHealthy(4);  // so the program works
+  std::vector<WorkerId> stuck;
+  for (int i = 0; i < 3; ++i) {
+    stuck.push_back(stage.AddLive(i));
+    stage.See(stuck.back());
+    stage.Log(stuck.back(), LogFacts("setup"));
+  }
+  stage.now += absl::Seconds(600);
+  for (int i = 0; i < 3; ++i) {
+    stage.Log(stuck[i], LogFacts("setup"));
+    const PlanResult plan = stage.Decisions();
+    const auto condemned = stage.Condemned(plan);
+    ASSERT_EQ(condemned.count(stuck[i]), 1u);
+    EXPECT_EQ(condemned.at(stuck[i]).strike_weight(), i < 2 ? 1 : 0);
+    stage.Carry(plan);
+    stage.Gone(stuck[i]);
+    stage.now += absl::Seconds(60);
+  }
+}
+
 TEST(Defect14, StrikesExpire) {
   Stage stage;
   stage.Apply(Stage::Spec(1));

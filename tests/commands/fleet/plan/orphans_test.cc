@@ -1,4 +1,5 @@
-// Strays: adopted, destroyed or left, by their fleet's setting; and what they keep from being rented.
+// Strays: adopted, destroyed or left, by their fleet's setting; and what they keep from being
+// rented.
 #include "commands/fleet/plan/plan.h"
 #include "tests/commands/fleet/plan/stage.h"
 #include "tests/support/pch.h"
