@@ -36,8 +36,8 @@ Task<Status> Daemon::Start() {
   CO_RETURN_IF_ERROR(co_await engine_->Start());
   projector_ = std::make_unique<queries::Projector>(rt_, store_);
   CO_RETURN_IF_ERROR(co_await projector_->Start());
-  api_ = std::make_unique<grpc_api::CommandApi>(rt_, engine_->handler(), engine_->policy(),
-                                                Hooks());
+  api_ =
+      std::make_unique<grpc_api::CommandApi>(rt_, engine_->handler(), engine_->policy(), Hooks());
   co_return absl::OkStatus();
 }
 

@@ -20,7 +20,7 @@
 namespace muster::storm {
 
 inline constexpr char kOrigin[] = "http://market.internal";
-inline constexpr char kApiKey[] = "sim-key";                // the simulator's own
+inline constexpr char kApiKey[] = "sim-key";                 // the simulator's own
 inline constexpr char kHfToken[] = "hf_storm_canary_token";  // must never reach the log
 
 // The provider behind its own clock, which does not follow when ours is set; tells what was rented.

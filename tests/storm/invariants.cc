@@ -171,8 +171,8 @@ std::string StrikesOnlyForFailuresOfTheMachine(const Facts& facts) {
       }
     }
     if (!failed) {
-      return Cat("event ", strike.position, " strikes machine ", strike.machine, " (",
-                 strike.rule, ") for ", who);
+      return Cat("event ", strike.position, " strikes machine ", strike.machine, " (", strike.rule,
+                 ") for ", who);
     }
   }
   return "";
@@ -195,8 +195,8 @@ std::string BurnWithinTheBudget(const Facts& facts) {
       raised = raised || facts.deeds.prices_raised.contains(each.id);
     }
     if (!raised && burn > fleet.budget_per_hour + 1e-5) {
-      return Cat(fleet.name, " burns $", burn, "/h, allowed are $", fleet.budget_per_hour, "/h, by ",
-                 mine->second.size(), " machines");
+      return Cat(fleet.name, " burns $", burn, "/h, allowed are $", fleet.budget_per_hour,
+                 "/h, by ", mine->second.size(), " machines");
     }
   }
   return "";
@@ -241,8 +241,8 @@ std::string TargetReached(const Facts& facts) {
     if (enough && producing == have) continue;
     std::string waits;
     for (const eventpb::Wait& wait : fleet.waits) waits += Cat("; waits: ", wait.detail());
-    return Cat(name.str(), " wants ", fleet.wanted(), ", at the provider live ", have, ", of which ",
-               producing, " produce", waits);
+    return Cat(name.str(), " wants ", fleet.wanted(), ", at the provider live ", have,
+               ", of which ", producing, " produce", waits);
   }
   return "";
 }
@@ -281,7 +281,8 @@ std::string RebuiltReadModelsAreTheLiveOnes(const Facts& facts) {
   return anew.Digest() == live.Digest() ? "" : "the rebuilt models differ";
 }
 
-#define MUSTER_INVARIANT(name) Invariant{#name, name}
+#define MUSTER_INVARIANT(name) \
+  Invariant { #name, name }
 
 const std::vector<Invariant>& WhenRented() {
   static const std::vector<Invariant> all = {MUSTER_INVARIANT(NoContractWithoutIntent),

@@ -19,10 +19,10 @@ namespace muster::storm {
 
 // What the storm did on its own account. Requests that came to nothing count too.
 struct Deeds {
-  std::set<std::string> fleets_shrunk;      // scaled down, or taken down
-  std::set<std::string> workers_named;      // an operator asked for their end
-  std::set<std::int64_t> prices_raised;     // instances
-  std::set<std::string> rented_twice;       // labels, by the trap of that name
+  std::set<std::string> fleets_shrunk;   // scaled down, or taken down
+  std::set<std::string> workers_named;   // an operator asked for their end
+  std::set<std::int64_t> prices_raised;  // instances
+  std::set<std::string> rented_twice;    // labels, by the trap of that name
   std::set<std::string> traps_fired;
 };
 

@@ -38,8 +38,7 @@ std::string AfterSlash(std::string_view text) {
 Status LogBook::ReadOn(const EventStore& store) {
   Status bad;
   const Status read = store.ReadAll(world_.head, SIZE_MAX, [&](const RecordedEvent& recorded) {
-    StatusOr<eventpb::EventBody> body =
-        DecodeEvent(recorded.event.type, recorded.event.payload);
+    StatusOr<eventpb::EventBody> body = DecodeEvent(recorded.event.type, recorded.event.payload);
     if (!body.ok()) {
       bad = body.status();
       return false;
@@ -88,8 +87,7 @@ void LogBook::CheckEvidence(const RecordedEvent& recorded, const eventpb::EventB
 void LogBook::Note(const RecordedEvent& recorded, const eventpb::EventBody& body) {
   if (body.has_fleet_applied()) {
     const specpb::FleetSpec& spec = body.fleet_applied().spec();
-    const double limit =
-        static_cast<double>(spec.market().price_max_micro_usd_per_hour()) / 1e6;
+    const double limit = static_cast<double>(spec.market().price_max_micro_usd_per_hour()) / 1e6;
     const auto [it, first] = price_max_least_.emplace(spec.name(), limit);
     if (!first) it->second = std::min(it->second, limit);
     return;

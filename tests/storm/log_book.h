@@ -39,7 +39,7 @@ class LogBook {
   Status ReadOn(const EventStore& store);
 
   const World& world() const { return world_; }  // folded from the log alone
-  const std::map<std::string, Intent>& intents() const { return intents_; }  // by token
+  const std::map<std::string, Intent>& intents() const { return intents_; }         // by token
   const std::map<std::string, Condemned>& condemned() const { return condemned_; }  // by worker
   // Workers that asked for the destruction of an instance, and those that said it was theirs.
   const std::map<std::string, std::set<std::string>>& destroyers() const { return destroyers_; }

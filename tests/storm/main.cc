@@ -71,13 +71,13 @@ int Sum(const std::map<std::string, int>& counts) {
 }
 
 void PrintLine(const StormReport& report) {
-  std::printf("seed %llu %s %s %llu events, launched %d, condemned %s, faults %d of %zu kinds, "
-              "crashes %d, requests %d (%d refused): %s\n",
-              static_cast<unsigned long long>(report.seed), report.digest.substr(0, 16).c_str(),
-              FormatSpan(report.length).c_str(), static_cast<unsigned long long>(report.events),
-              report.launched, Counts(report.condemned).c_str(), Sum(report.faults),
-              report.faults.size(), report.crashes, report.requests, report.refused,
-              report.broken.empty() ? "ok" : "BROKEN");
+  std::printf(
+      "seed %llu %s %s %llu events, launched %d, condemned %s, faults %d of %zu kinds, "
+      "crashes %d, requests %d (%d refused): %s\n",
+      static_cast<unsigned long long>(report.seed), report.digest.substr(0, 16).c_str(),
+      FormatSpan(report.length).c_str(), static_cast<unsigned long long>(report.events),
+      report.launched, Counts(report.condemned).c_str(), Sum(report.faults), report.faults.size(),
+      report.crashes, report.requests, report.refused, report.broken.empty() ? "ok" : "BROKEN");
   std::fflush(stdout);
 }
 

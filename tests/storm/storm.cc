@@ -334,8 +334,8 @@ class Storm {
   void Finish() {
     ReadOn();
     report_.length = server_.TrueTime(rt_.Now()) - started_;
-    report_.fleet_hours = absl::ToDoubleHours(report_.length) *
-                          static_cast<double>(weather_.fleets.size());
+    report_.fleet_hours =
+        absl::ToDoubleHours(report_.length) * static_cast<double>(weather_.fleets.size());
     report_.launched = static_cast<int>(sim_.Ledger().size());
     report_.condemned = book_.rules_condemned();
     report_.rules = book_.rules();
@@ -364,8 +364,8 @@ class Storm {
       while (act != acts_.end() && act->first < each.position) lines.push_back((act++)->second);
       if (each.event.type == "account.offers_observed") return true;
       const auto body = DecodeEvent(each.event.type, each.event.payload);
-      lines.push_back(Cat(FormatClock(each.recorded_at), " ", each.position, " ",
-                          each.stream.str(), " ", each.event.type, " ",
+      lines.push_back(Cat(FormatClock(each.recorded_at), " ", each.position, " ", each.stream.str(),
+                          " ", each.event.type, " ",
                           Ellipsize(body.ok() ? body->ShortDebugString() : "?", 300)));
       return true;
     });

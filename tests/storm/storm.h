@@ -29,16 +29,16 @@ struct StormOptions {
 
 struct StormReport {
   std::uint64_t seed = 0;
-  std::string digest;         // of the log: the last link of its hash chain, in hex
-  std::string broken;         // the first broken invariant and how; "" = all held
+  std::string digest;              // of the log: the last link of its hash chain, in hex
+  std::string broken;              // the first broken invariant and how; "" = all held
   std::vector<std::string> story;  // what led there: the last events, and what the storm did
-  absl::Duration length;      // all phases
+  absl::Duration length;           // all phases
   double fleet_hours = 0;
   std::uint64_t events = 0;
-  int launched = 0;           // contracts by the provider's ledger
+  int launched = 0;  // contracts by the provider's ledger
   int crashes = 0;
-  int requests = 0;           // of operators
-  int refused = 0;            // of those
+  int requests = 0;                      // of operators
+  int refused = 0;                       // of those
   std::map<std::string, int> condemned;  // workers, by rule
   std::map<std::string, int> rules;      // decisions of any kind, by rule
   std::map<std::string, int> faults;     // traps that fired

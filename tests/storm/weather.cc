@@ -88,10 +88,10 @@ Weather DrawWeather(std::uint64_t seed) {
 }
 
 std::string FleetFile(const FleetDraw& fleet) {
-  std::string file = Cat("name: ", fleet.name, "\nworkers: ", fleet.workers,
-                         "\nmarket:\n  price_max: $", fleet.price_max,
-                         "/h\nlaunch:\n  onstart: echo hello\n  env: {HF_TOKEN: env:HF_TOKEN}\n",
-                         "orphans: destroy\n");
+  std::string file =
+      Cat("name: ", fleet.name, "\nworkers: ", fleet.workers, "\nmarket:\n  price_max: $",
+          fleet.price_max, "/h\nlaunch:\n  onstart: echo hello\n  env: {HF_TOKEN: env:HF_TOKEN}\n",
+          "orphans: destroy\n");
   if (fleet.budget_per_hour > 0) file += Cat("budget:\n  per_hour: $", fleet.budget_per_hour, "\n");
   if (fleet.upgrades) file += "upgrades:\n  enabled: true\n";
   return file;

@@ -14,20 +14,20 @@ namespace muster::storm {
 struct FleetDraw {
   std::string name;
   int workers = 0;
-  double price_max = 0.12;       // $/h
-  double budget_per_hour = 0;    // $/h; 0 = none
+  double price_max = 0.12;     // $/h
+  double budget_per_hour = 0;  // $/h; 0 = none
   bool upgrades = false;
 };
 
 // How often something happens, per virtual hour. 0 = never in this storm.
 struct Rates {
   double crash = 0;
-  double act = 0;         // operators' requests
-  double burst = 0;       // a trap on most calls for some minutes
+  double act = 0;    // operators' requests
+  double burst = 0;  // a trap on most calls for some minutes
   double credit_end = 0;
   double price_rise = 0;  // of a running contract
   double clock_step = 0;
-  double failure = 0;     // of an instance picked at random, of any kind
+  double failure = 0;  // of an instance picked at random, of any kind
   double total() const {
     return crash + act + burst + credit_end + price_rise + clock_step + failure;
   }

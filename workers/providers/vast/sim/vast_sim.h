@@ -177,7 +177,7 @@ struct InstanceView {
   absl::Time ended;       // InfiniteFuture while it lives
   std::string end_cause;  // "destroyed", "vanished"
   std::int64_t batches = 0;
-  absl::Time last_batch;  // InfinitePast: none yet
+  absl::Time last_batch;              // InfinitePast: none yet
   std::vector<FailureSeen> failures;  // oldest first; a stop for lack of credit is a kStopped
   bool bad_machine = false;
 };
