@@ -153,9 +153,7 @@ void HostNotes::Heard(const Written& written) {
 
 void HostNotes::TakeUp() {
   const World& world = shared_->handler.world();
-  std::map<WorkerId, const worker::State*> in_order;  // so that one log gives one run
-  for (const auto& [id, worker] : world.workers) in_order.emplace(id, worker.get());
-  for (const auto& [id, worker] : in_order) {
+  for (const auto& [id, worker] : world.workers) {
     const auto* leaving = std::get_if<worker::Destroying>(&worker->phase);
     if (leaving == nullptr) continue;
     auto strike = StrikeOf(world, *worker, nullptr, EventId(), shared_->rt.Now());
