@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
 #include "muster/spec/v1/fleet.pb.h"
 #include "services/files/human_units.h"
 #include "services/files/problems.h"
@@ -380,6 +381,33 @@ StatusOr<specpb::FleetSpec> ParseFleetFile(std::string_view text, std::string_vi
     return InvalidArgument(
         "needs a folder to be read from; expected onstart with the script itself");
   });
+}
+
+std::string PlaceInFile(const std::string& path, std::string_view file_path) {
+  const StatusOr<std::string> text = ReadWhole(path);
+  if (!text.ok()) return path;
+  try {
+    YAML::Node node = YAML::Load(*text);
+    int line = 0;
+    for (const auto& piece : absl::StrSplit(ToAbsl(file_path), '.')) {
+      const std::string key(piece);
+      bool found = false;
+      for (const auto& entry : node) {
+        // A map's key, or the item of a list that is called so.
+        const bool item = node.IsSequence() && entry["name"].IsDefined();
+        const YAML::Node named = item ? entry["name"] : entry.first;
+        if (!named.IsScalar() || named.Scalar() != key) continue;
+        line = named.Mark().line + 1;
+        node.reset(item ? YAML::Node(entry) : entry.second);
+        found = true;
+        break;
+      }
+      if (!found) break;
+    }
+    return line > 0 ? Cat(path, ":", line) : path;
+  } catch (const std::exception&) {  // yaml-cpp throws; a place is a courtesy
+    return path;
+  }
 }
 
 }  // namespace muster

@@ -30,4 +30,9 @@ StatusOr<specpb::FleetSpec> ParseFleetFile(std::string_view text, std::string_vi
 // REQUIRES: FillDefaults was applied, and ValidateSpec finds nothing
 std::string FormatFleetFile(const specpb::FleetSpec& spec);
 
+// "fleet.yaml:12" for the field at `file_path` ("launch.env.HF_TOKEN", "preflight.weights.bearer")
+// in the fleet file at `path`; the nearest key above it when the field itself is not written there,
+// and `path` alone when the file cannot be read.
+std::string PlaceInFile(const std::string& path, std::string_view file_path);
+
 }  // namespace muster

@@ -12,13 +12,28 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "services/files/fleet_file.h"
 #include "services/files/human_units.h"
+#include "services/files/spec_check.h"
 #include "services/muster/table.h"
 
 namespace muster::cli {
 namespace {
+
+// The first detail of this kind that came with the error; empty when there is none.
+template <class Detail>
+Detail DetailOf(const grpc::Status& status) {
+  google::rpc::Status details;
+  Detail detail;
+  if (!details.ParseFromString(status.error_details())) return detail;
+  for (const auto& any : details.details()) {
+    if (any.UnpackTo(&detail)) return detail;
+  }
+  return Detail();
+}
 
 std::string DefaultAddress(const CliEnv& env) {
   if (const auto set = env.getenv("MUSTER_ADDRESS")) return *set;
@@ -73,27 +88,16 @@ Status CheckAddress(const std::string& address) {
 
 // A file of the user's that the daemon refused is no misuse of the command.
 bool IsAboutTheSpec(const grpc::Status& status) {
-  google::rpc::Status details;
-  google::rpc::BadRequest bad;
-  if (!details.ParseFromString(status.error_details())) return false;
-  for (const auto& any : details.details()) {
-    if (!any.UnpackTo(&bad)) continue;
-    for (const auto& violation : bad.field_violations()) {
-      if (absl::StartsWith(violation.field(), "spec")) return true;
-    }
+  const auto bad = DetailOf<google::rpc::BadRequest>(status);
+  for (const auto& violation : bad.field_violations()) {
+    if (absl::StartsWith(violation.field(), "spec")) return true;
   }
   return false;
 }
 
 // The stable reason of google.rpc.ErrorInfo, "" when there is none.
 google::rpc::ErrorInfo ErrorInfoOf(const grpc::Status& status) {
-  google::rpc::Status details;
-  google::rpc::ErrorInfo info;
-  if (!details.ParseFromString(status.error_details())) return info;
-  for (const auto& any : details.details()) {
-    if (any.UnpackTo(&info)) return info;
-  }
-  return info;
+  return DetailOf<google::rpc::ErrorInfo>(status);
 }
 
 ExitCode CodeFor(const grpc::Status& status, const std::string& reason) {
@@ -218,6 +222,17 @@ int Session::Fail(const grpc::Status& status) {
     env.err << "muster: " << address_ << " did not answer within --timeout "
             << args.Get("timeout", "30s") << "\n";
     return kTimedOut;
+  }
+  const google::rpc::BadRequest bad = DetailOf<google::rpc::BadRequest>(status);
+  if (args.Has("file") && bad.field_violations_size() > 0) {
+    // The server speaks of fields; the user has a file in front of him.
+    for (const auto& violation : bad.field_violations()) {
+      const std::string field(absl::StripPrefix(violation.field(), "spec."));
+      const std::string in_file = FilePathOf(field);
+      env.err << "muster: " << PlaceInFile(args.Get("file"), in_file) << ": " << in_file << ": "
+              << violation.description() << "\n";
+    }
+    return CodeFor(status, info.reason());
   }
   env.err << "muster: " << status.error_message() << "\n";
   if (!info.reason().empty()) env.err << "  reason: " << info.reason() << "\n";

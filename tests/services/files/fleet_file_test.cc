@@ -2,8 +2,12 @@
 #include "services/files/fleet_file.h"
 
 #include <google/protobuf/util/message_differencer.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <string>
 
 #include "eventstore/base/rng.h"
 #include "muster/spec/v1/fleet.pb.h"
@@ -313,6 +317,24 @@ TEST(FleetFile, WrittenOutParsesBackToTheSameSpec) {
 TEST(FleetFile, NamesAFileThatCannotBeRead) {
   EXPECT_THAT(LoadFleetFile("no/such/fleet.yaml"),
               StatusIs(StatusCode::kNotFound, HasSubstr("no/such/fleet.yaml: cannot be read")));
+}
+
+TEST(FleetFile, FindsTheLineOfAFieldThatIsWrongElsewhere) {
+  const std::string path = ::testing::TempDir() + "/muster-place-" + std::to_string(getpid());
+  std::ofstream(path) << "name: zeb\n"
+                         "launch:\n"
+                         "  image: a/b\n"
+                         "  env: {WORKER_ID: x,\n"
+                         "        HF_TOKEN: env:HF_TOKEN}\n"
+                         "preflight:\n"
+                         "  - name: weights\n"
+                         "    bearer: env:HF_TOKEN\n";
+  EXPECT_EQ(PlaceInFile(path, "launch.env.HF_TOKEN"), path + ":5");
+  EXPECT_EQ(PlaceInFile(path, "preflight.weights.bearer"), path + ":8");
+  EXPECT_EQ(PlaceInFile(path, "launch.image_login"), path + ":2");
+  EXPECT_EQ(PlaceInFile(path, "workers"), path);
+  EXPECT_EQ(PlaceInFile("/nonexistent/fleet.yaml", "name"), "/nonexistent/fleet.yaml");
+  std::remove(path.c_str());
 }
 
 TEST(FleetFile, SurvivesAnyMutationOfAGoodFile) {
