@@ -93,6 +93,11 @@ StreamId RequestStream(std::string_view request_id) {
   return StreamId(Cat("request/", request_id));
 }
 
+std::map<WorkerId, const worker::State*> World::WorkersInOrder() const {
+  std::map<WorkerId, const worker::State*> ordered;
+  for (const auto& [id, state] : workers) ordered.emplace(id, state.get());
+  return ordered;
+}
 const worker::State* World::FindWorker(const WorkerId& id) const {
   const auto found = workers.find(id);
   return found == workers.end() ? nullptr : found->second.get();

@@ -46,6 +46,9 @@ struct World {
   std::multimap<absl::Time, WorkerId> ended_at;  // those that are still in `workers`
   std::uint64_t head = 0;                        // position of the newest event folded
 
+  // The workers by id: for whoever acts on each in turn, so that one log gives one run.
+  std::map<WorkerId, const worker::State*> WorkersInOrder() const;
+
   const worker::State* FindWorker(const WorkerId& id) const;
   const fleet::State* FindFleet(const FleetName& name) const;
   const host::State* FindHost(const ProviderName& provider, const MachineId& machine) const;

@@ -153,7 +153,7 @@ void HostNotes::Heard(const Written& written) {
 
 void HostNotes::TakeUp() {
   const World& world = shared_->handler.world();
-  for (const auto& [id, worker] : world.workers) {
+  for (const auto& [id, worker] : world.WorkersInOrder()) {
     const auto* leaving = std::get_if<worker::Destroying>(&worker->phase);
     if (leaving == nullptr) continue;
     auto strike = StrikeOf(world, *worker, nullptr, EventId(), shared_->rt.Now());

@@ -254,7 +254,7 @@ class Judge {
                         seen_.actual == ActualStatus::kCreated ||
                         seen_.actual == ActualStatus::kLoading;
     if (!list_good_ || !coming) return false;
-    const Stamp& since = seen_.phase_since.seen() ? seen_.phase_since : live_.accepted;
+    const Stamp& since = Since(seen_.phase_since.seen() ? seen_.phase_since : live_.accepted);
     const absl::Duration span = now_ - since.at;
     Say(H::BOOT,
         Cat("BOOT (", ActualStatusName(seen_.actual), ") ", FormatSpan(span), " of ",
@@ -272,6 +272,11 @@ class Judge {
   // The clocks below compare what the newest good poll showed, not what time it is now: a clock
   // that ran out since then condemns nobody before the next poll has confirmed it.
   absl::Duration Shown(const Stamp& since) const { return seen_.log.at - since.at; }
+  // A phase begins anew when we asked for a start: the time it stood still, for lack of credit or
+  // outbid, is not held against it.
+  const Stamp& Since(const Stamp& since) const {
+    return live_.last_start.seen() && live_.last_start.at > since.at ? live_.last_start : since;
+  }
   bool Agreed() const { return seen_.agreeing_polls >= kAgreeingPollsMin; }
 
   bool Broken() {
@@ -300,14 +305,14 @@ class Judge {
   bool PhaseClock() {
     switch (seen_.phase) {
       case Phase::kBoot:
-        return Clock("stuck-boot", H::BOOT, "BOOT", seen_.phase_since, clocks_.boot,
+        return Clock("stuck-boot", H::BOOT, "BOOT", Since(seen_.phase_since), clocks_.boot,
                      Blamed(specpb::MACHINE));
       case Phase::kSetup:
         // A start script of ours that is broken looks the same until one of them has worked.
-        return Clock("stuck-setup", H::SETUP, "SETUP", seen_.phase_since, clocks_.setup,
+        return Clock("stuck-setup", H::SETUP, "SETUP", Since(seen_.phase_since), clocks_.setup,
                      specpb::FAULT_UNSPECIFIED);
       case Phase::kStarted:
-        return Clock("stuck-warmup", H::WARMUP, "WARMUP", seen_.phase_since,
+        return Clock("stuck-warmup", H::WARMUP, "WARMUP", Since(seen_.phase_since),
                      clocks_.warmup * (seen_.busy ? kBusyFactor : 1), specpb::FAULT_UNSPECIFIED);
       case Phase::kProducing:
         return NoProgress();
@@ -326,7 +331,7 @@ class Judge {
     return true;
   }
   bool NoProgress() {
-    const Stamp since = seen_.progress_clock();
+    const Stamp since = Since(seen_.progress_clock());
     const absl::Duration limit = clocks_.no_progress * (seen_.busy ? kBusyFactor : 1);
     const absl::Duration span = Shown(since);
     Due(since.at + limit / 2);

@@ -186,7 +186,7 @@ StatusOr<Events> Observe(const State& state, const ObserveLog& command, const De
   const Stamp now{1, command.at};
   Observed after = seen;
   ApplyLog(after, poll.facts, now);
-  const bool agrees = seen.log.seen() && Agree(seen, after);
+  const bool agrees = seen.log.seen() && seen.log_failures == 0 && Agree(seen, after);
   const int known = agrees ? seen.agreeing_polls + 1 : 1;
   after.agreeing_polls = std::max(known, command.agreeing);
   if (!WorthWriting(seen, after, poll)) return Events{};

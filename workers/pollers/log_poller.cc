@@ -37,6 +37,7 @@ struct LogPollers::Memory {
   int agreeing = 0;
   eventpb::LogObserved facts;
   absl::Time silent_since = absl::InfiniteFuture();
+  absl::Time answered_at = absl::InfinitePast();  // the newest poll that did not fail
 };
 
 bool LogPollers::IsDoubtful(bool silent, worker::Observed::Phase known, absl::Time at,
@@ -48,7 +49,9 @@ bool LogPollers::IsDoubtful(bool silent, worker::Observed::Phase known, absl::Ti
     return false;
   }
   if (!ran) return false;
-  memory.silent_since = std::min(memory.silent_since, at);
+  // Two silent answers with an outage between them are no silence of that length.
+  const bool gap = at - memory.answered_at > kPollsOfTheOthers * interval;
+  memory.silent_since = gap ? at : std::min(memory.silent_since, at);
   const bool others_speak = at - spoke_at_ <= kPollsOfTheOthers * interval;
   return at - memory.silent_since < (others_speak ? kSilenceDoubt : kSilenceDoubtOfAll);
 }
@@ -115,6 +118,7 @@ Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& me
     context_.reporter.Report("log", tail.status());
   }
   if (!failed.ok()) {
+    memory.agreeing = 0;  // polls agree that follow one another
     worker::ObserveFailure failure{"log", std::string(Message(failed)), at, ++memory.failures};
     co_await Tell(worker, std::move(failure));
     co_return;
@@ -126,8 +130,10 @@ Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& me
   const bool silent = IsSilent(*tail, facts);
   const absl::Duration interval = SecondsOr(timers.log_poll_s(), context_.options.log_poll);
   const bool doubtful = IsDoubtful(silent, known, at, interval, memory);
+  memory.answered_at = at;
   context_.link.tails.Keep(worker, *std::move(tail));
   if (doubtful) {
+    memory.agreeing = 0;
     worker::ObserveFailure failure{"log", Cat("the log tells nothing: ", facts.line()), at,
                                    ++memory.failures};
     co_await Tell(worker, std::move(failure));

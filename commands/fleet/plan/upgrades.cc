@@ -30,15 +30,18 @@ void SettleTrials(Pass& pass, Scope& scope) {
       condemnation.evidence = EvidenceOf("upgrade", Cat(id.str(), " works and takes its place"),
                                          scope.fleet.PolicyVersion(), {}, {trial.begun.position});
       Condemn(pass, scope, trial.replaces, std::move(condemnation));
-    } else if (age >= limit) {
+    } else if (age < limit) {
+      pass.Due(trial.begun.at + limit);
+    } else if (trial.assessment.health == eventpb::WorkerHealthChanged::UNKNOWN ||
+               trial.assessment.health == eventpb::WorkerHealthChanged::HELD) {
+      // Nobody can say whether it works: judged when its health is known again.
+    } else {
       condemnation.evidence = EvidenceOf(
           "upgrade-failed", Cat("does not work after ", FormatSpan(age), " >= ", FormatSpan(limit)),
           scope.fleet.PolicyVersion(),
           {{"trial", absl::ToDoubleSeconds(age), absl::ToDoubleSeconds(limit), "s"}},
           {trial.begun.position});
       Condemn(pass, scope, id, std::move(condemnation));
-    } else {
-      pass.Due(trial.begun.at + limit);
     }
   }
 }

@@ -402,10 +402,20 @@ TEST(Upgrades, ATrialThatDoesNotWorkInTimeIsGivenUp) {
   stage.Accept(trial);
   for (const int s : {899, 900}) {
     stage.now = At(s);
+    stage.Log(trial, LogFacts("setup", -1));
     EXPECT_EQ(stage.Condemned(stage.Decisions()).count(trial), s >= 900 ? 1u : 0u) << s;
   }
   EXPECT_EQ(stage.PlanAndCarry(), "upgrade-failed");
   EXPECT_EQ(stage.PlanAndCarry(), "nothing");
+}
+
+TEST(Upgrades, ATrialThatNobodyCouldLookAtIsNotGivenUp) {
+  UpgradeStage stage(40'000);
+  stage.PlanAndCarry();
+  const WorkerId trial = stage.Launching().at(0);
+  stage.Accept(trial);
+  stage.now = At(3'600);
+  EXPECT_EQ(stage.Condemned(stage.Decisions()).count(trial), 0u);
 }
 
 TEST(Upgrades, NoneWhileSomethingIsWrong) {
