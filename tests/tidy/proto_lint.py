@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lints the .proto files by the rules of buf.yaml, and compares them with the committed baseline.
+"""Lints the .proto files by the rules of proto/buf.yaml, and compares them with the committed baseline.
 
 buf comes from npm; without npx or without a network the test is skipped (exit 77). The comparison
 that must always run is proto_breaking.py, which needs nothing but protoc.
@@ -38,7 +38,7 @@ def main():
     except subprocess.TimeoutExpired:
         return skip("npx took more than a minute to bring buf")
     failed = False
-    for words in (("lint",), ("breaking", "--against", BASELINE)):
+    for words in (("lint", "proto"), ("breaking", "proto", "--against", BASELINE)):
         result = buf(*words)
         print(f"buf {' '.join(words)}: {'ok' if result.returncode == 0 else result.stdout}")
         failed |= result.returncode != 0
