@@ -60,6 +60,8 @@ Status Annotate(const Status& status, std::string_view context);
 
 }  // namespace muster
 
+// `lhs` is a declaration, which takes no parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define MUSTER_CONCAT_INNER(a, b) a##b
 #define MUSTER_CONCAT(a, b) MUSTER_CONCAT_INNER(a, b)
 
@@ -87,3 +89,4 @@ Status Annotate(const Status& status, std::string_view context);
   lhs = *std::move(tmp)
 #define CO_ASSIGN_OR_RETURN(lhs, expr) \
   CO_ASSIGN_OR_RETURN_IMPL(MUSTER_CONCAT(muster_tmp_, __LINE__), lhs, expr)
+// NOLINTEND(bugprone-macro-parentheses)
