@@ -11,6 +11,7 @@
 #include "eventstore/rocksdb/rocksdb_event_store.h"
 #include "tests/eventstore/store_testing.h"
 #include "tests/support/matchers.h"
+#include "tests/support/paths.h"
 #include "tests/support/pch.h"
 
 namespace muster {
@@ -22,6 +23,7 @@ using testing::HasSubstr;
 class Writer {
  public:
   explicit Writer(const std::string& path) {
+    const std::string writer = BinDir() + "/store_writer";
     int ends[2];
     EXPECT_EQ(pipe(ends), 0);
     child_ = fork();
@@ -30,7 +32,7 @@ class Writer {
       dup2(ends[1], STDOUT_FILENO);
       close(ends[0]);
       close(ends[1]);
-      execl(MUSTER_BIN_DIR "/store_writer", "store_writer", path.c_str(), nullptr);
+      execl(writer.c_str(), "store_writer", path.c_str(), nullptr);
       _exit(127);
     }
     close(ends[1]);

@@ -7,6 +7,7 @@
 #include "eventstore/base/sha256.h"
 #include "tests/eventstore/store_testing.h"
 #include "tests/support/matchers.h"
+#include "tests/support/paths.h"
 #include "tests/support/pch.h"
 
 namespace muster {
@@ -54,7 +55,7 @@ TEST(Crc32c, HasThePublishedCheckValue) {
 }
 
 TEST(Record, TheWorkedExampleOfTheFormatPageIsTrue) {
-  std::ifstream file(MUSTER_SOURCE_DIR "/eventstore/log_format.md");
+  std::ifstream file(SourceDir() + "/eventstore/log_format.md");
   std::stringstream page;
   page << file.rdbuf();
   const RecordedEvent event = Example();

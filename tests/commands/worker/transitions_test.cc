@@ -7,6 +7,7 @@
 
 #include "commands/worker/commands.h"
 #include "tests/commands/given.h"
+#include "tests/support/paths.h"
 #include "tests/support/pch.h"
 
 namespace muster::worker {
@@ -105,7 +106,7 @@ std::string Table() {
 }
 
 TEST(WorkerTransitions, AreThoseOfTheGoldenTable) {
-  const std::string path = MUSTER_SOURCE_DIR "/tests/golden/worker_transitions.txt";
+  const std::string path = SourceDir() + "/tests/golden/worker_transitions.txt";
   const std::string table = Table();
   if (std::getenv("MUSTER_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << table;
   std::stringstream golden;

@@ -7,12 +7,13 @@
 
 #include "eventstore/events/codec.h"
 #include "tests/support/matchers.h"
+#include "tests/support/paths.h"
 #include "tests/support/pch.h"
 
 namespace muster {
 namespace {
 
-constexpr char kPath[] = MUSTER_SOURCE_DIR "/tests/golden/events.txt";
+const std::string kPath = SourceDir() + "/tests/golden/events.txt";
 
 // Sets every field to something that is not its default.
 void Fill(google::protobuf::Message& message, int depth) {

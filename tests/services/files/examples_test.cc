@@ -11,6 +11,7 @@
 #include "services/files/fleet_file.h"
 #include "services/files/spec_check.h"
 #include "tests/support/matchers.h"
+#include "tests/support/paths.h"
 #include "tests/support/pch.h"
 
 namespace muster {
@@ -21,7 +22,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 std::string ExamplePath(const std::string& name) {
-  return std::string(MUSTER_SOURCE_DIR) + "/deploy/examples/" + name;
+  return SourceDir() + "/deploy/examples/" + name;
 }
 
 std::string Text(const std::string& path) {
@@ -90,8 +91,7 @@ TEST(Examples, TheDaemonsConfigurationShowsTheDefaults) {
 }
 
 TEST(Examples, PrometheusScrapesWhereTheDaemonAnswers) {
-  const std::string config =
-      Text(std::string(MUSTER_SOURCE_DIR) + "/deploy/prometheus/prometheus.yml");
+  const std::string config = Text(SourceDir() + "/deploy/prometheus/prometheus.yml");
   EXPECT_THAT(config, HasSubstr("\"" + DaemonConfig().metrics + "\""));
 }
 

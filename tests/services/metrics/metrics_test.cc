@@ -14,6 +14,7 @@
 #include "services/metrics/names.h"
 #include "tests/queries/log_builder.h"
 #include "tests/support/matchers.h"
+#include "tests/support/paths.h"
 #include "tests/support/pch.h"
 
 namespace muster::metrics {
@@ -23,7 +24,7 @@ using queries::LogBuilder;
 using queries::Projector;
 
 std::string ReadSource(const std::string& path) {
-  std::ifstream in(std::string(MUSTER_SOURCE_DIR) + "/" + path);
+  std::ifstream in(SourceDir() + "/" + path);
   std::stringstream text;
   text << in.rdbuf();
   EXPECT_FALSE(text.str().empty()) << path;
@@ -265,8 +266,9 @@ bool HavePromtool() {
 TEST(MetricsDeploy, PromtoolAcceptsConfigurationAndRules) {
   if (!HavePromtool()) GTEST_SKIP() << "promtool is not installed";
   std::string output;
-  EXPECT_EQ(RunShell("cd " MUSTER_SOURCE_DIR "/deploy/prometheus && promtool check config "
-                     "prometheus.yml && promtool check rules alerts.yml",
+  EXPECT_EQ(RunShell("cd " + SourceDir() +
+                         "/deploy/prometheus && promtool check config "
+                         "prometheus.yml && promtool check rules alerts.yml",
                      &output),
             0)
       << output;
@@ -276,7 +278,7 @@ TEST(MetricsDeploy, AlertsFireWhenTheyShould) {
   if (!HavePromtool()) GTEST_SKIP() << "promtool is not installed";
   std::string output;
   EXPECT_EQ(
-      RunShell("promtool test rules " MUSTER_SOURCE_DIR "/tests/services/metrics/alerts_test.yml",
+      RunShell("promtool test rules " + SourceDir() + "/tests/services/metrics/alerts_test.yml",
                &output),
       0)
       << output;

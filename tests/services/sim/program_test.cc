@@ -1,5 +1,6 @@
 // The program itself: its first line, its signals, its exit codes.
 #include "tests/services/sim/child.h"
+#include "tests/support/paths.h"
 #include "tests/support/pch.h"
 
 namespace muster {
@@ -8,7 +9,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-const std::string kProgram = MUSTER_BIN_DIR "/muster-sim";
+const std::string kProgram = BinDir() + "/muster-sim";
 
 TEST(MusterSimProgram, SaysItsUrlFirstAndEndsCleanlyOnEitherSignal) {
   for (const int signal_number : {SIGTERM, SIGINT}) {

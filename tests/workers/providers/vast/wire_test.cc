@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "tests/support/matchers.h"
+#include "tests/support/paths.h"
 #include "tests/support/pch.h"
 
 namespace muster::vast {
@@ -18,7 +19,7 @@ using testing::Not;
 using testing::SizeIs;
 
 std::string Sample(const std::string& name) {
-  std::ifstream file(MUSTER_SOURCE_DIR "/workers/providers/vast/testdata/" + name);
+  std::ifstream file(SourceDir() + "/workers/providers/vast/testdata/" + name);
   std::stringstream text;
   text << file.rdbuf();
   return text.str();
