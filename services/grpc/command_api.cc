@@ -30,7 +30,7 @@ CommandApi::CommandApi(Runtime& rt, Handler& handler, PolicyDriver& policy, Comm
       handler_(handler),
       policy_(policy),
       hooks_(std::move(hooks)),
-      book_(rt, handler, hooks_.written) {}
+      book_(rt, handler, hooks_.written, hooks_.mask) {}
 
 // ---- what all changes share -------------------------------------------------------------------
 
@@ -111,6 +111,10 @@ Status CommandApi::CheckSpec(const specpb::FleetSpec& spec) const {
     for (auto& [field, problem] : hooks_.missing_secrets(spec)) {
       wrong.emplace_back(Cat("spec.", field), std::move(problem));
     }
+  }
+  // Again, now that the references of this spec are resolved and their values known.
+  for (auto& [field, problem] : FieldsWithSecrets(spec, hooks_.mask)) {
+    wrong.emplace_back(Cat("spec.", field), std::move(problem));
   }
   return wrong.empty() ? absl::OkStatus() : BadRequest(wrong);
 }
