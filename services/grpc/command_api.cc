@@ -166,7 +166,7 @@ Task<StatusOr<api::Operation>> CommandApi::DownFleet(api::DownFleetRequest messa
   CO_ASSIGN_OR_RETURN(const auto first, book_.Repeated<api::Operation>(request));
   if (first.has_value()) co_return *first;
   const FleetName name(message.fleet());
-  const std::string reason = message.reason();
+  const std::string& reason = message.reason();
   if (handler_.world().FindFleet(name) == nullptr) co_return NoFleet(message.fleet());
   CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(fleet::DownChange{name, reason}));
   const std::string progress =
