@@ -37,6 +37,7 @@ struct CliEnv {
   std::ostream& err;
   bool in_is_terminal = false;
   bool out_is_terminal = false;
+  bool err_is_terminal = false;
   int columns = 100;
   std::function<std::optional<std::string>(const std::string&)> getenv;
   // Replaces the process by a command; returns only on failure.

@@ -90,6 +90,7 @@ enum class Manner {
   kUsual,
   kLocal,     // needs no daemon, so a bad address is no matter
   kNameless,  // what it shows has no names for -o name
+  kStudy,     // needs no daemon either, and shows text or json
 };
 
 // One verb: what it takes and what it does.
@@ -106,6 +107,7 @@ std::vector<Verb> WorkerVerbs();   // logs ssh replace destroy adopt
 std::vector<Verb> MoneyVerbs();    // offers hosts stats cost
 std::vector<Verb> HistoryVerbs();  // events explain watch
 std::vector<Verb> SetupVerbs();    // init doctor
+std::vector<Verb> StudyVerbs();    // simulate market
 
 // Flags that several verbs share.
 Flag YesFlag();
