@@ -13,8 +13,8 @@ namespace muster::queries {
 namespace {
 
 constexpr absl::Duration kPauseMax = absl::Minutes(15);
-constexpr int kOffersPerGpu = 32;          // a look holds no more of one
-constexpr double kPriceMove = 0.01;        // smaller ones are not worth a listing of their own
+constexpr int kOffersPerGpu = 32;           // a look holds no more of one
+constexpr double kPriceMove = 0.01;         // smaller ones are not worth a listing of their own
 constexpr std::string_view kPlan = "plan";  // an operator's look: it ends nothing
 
 // (machine, GPUs of one offer)
@@ -41,8 +41,8 @@ struct Rented {
 // The failure that a simulator would have to show for the policy to end a worker by this rule.
 std::string FailureOf(const std::string& rule) {
   static const auto* failures = new std::map<std::string, std::string>{
-      {"stuck-boot", "stuck_boot"},   {"stuck-setup", "stuck_setup"}, {"stuck-warmup", "stall"},
-      {"no-progress", "stall"},       {"fatal-error", "fatal_error"}, {"offline", "offline"},
+      {"stuck-boot", "stuck_boot"}, {"stuck-setup", "stuck_setup"}, {"stuck-warmup", "stall"},
+      {"no-progress", "stall"},     {"fatal-error", "fatal_error"}, {"offline", "offline"},
       {"vanished", "vanish"},
   };
   const auto found = failures->find(rule);

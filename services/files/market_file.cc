@@ -150,8 +150,7 @@ class Reader {
         !s.Has("price")) {
       Missing(s, "price", "a price such as $0.09/h");
     }
-    const bool overlaps =
-        !machine.listings.empty() && listing.seen < machine.listings.back().gone;
+    const bool overlaps = !machine.listings.empty() && listing.seen < machine.listings.back().gone;
     if (listing.gone <= listing.seen) {
       problems_.AddAt(s.PathOf("gone"), "is not after 'seen'; expected when it was gone");
     } else if (overlaps) {
@@ -166,9 +165,10 @@ class Reader {
     MarketRecord::Rental rental;
     ReadSpan(s, "boot", &rental.boot);
     ReadSpan(s, "ran", &rental.ran);
-    s.Read("rate", "a rate such as 2.4/s",
-           [](std::string_view text) { return ParseRate(text, kUnit); },
-           [&](double rate) { rental.rate_per_s = rate; });
+    s.Read(
+        "rate", "a rate such as 2.4/s",
+        [](std::string_view text) { return ParseRate(text, kUnit); },
+        [&](double rate) { rental.rate_per_s = rate; });
     int failure = -1;
     if (s.Choice("failed", Failures(), &failure)) rental.failed = Failures()[failure];
     s.Finish();

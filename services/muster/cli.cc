@@ -32,9 +32,8 @@ int Completion(Session& s);
 const std::vector<Verb>& AllVerbs() {
   static const auto* verbs = [] {
     auto* all = new std::vector<Verb>;
-    for (const auto& group :
-         {SetupVerbs(), FleetVerbs(), LookVerbs(), WorkerVerbs(), MoneyVerbs(), HistoryVerbs(),
-          StudyVerbs()}) {
+    for (const auto& group : {SetupVerbs(), FleetVerbs(), LookVerbs(), WorkerVerbs(), MoneyVerbs(),
+                              HistoryVerbs(), StudyVerbs()}) {
       all->insert(all->end(), group.begin(), group.end());
     }
     all->push_back(

@@ -1,4 +1,4 @@
-// muster: the command. Talks to musterd over gRPC and nothing else.
+// muster: the command. Talks to musterd over gRPC; only simulate works on files alone.
 //
 // Data goes to `out`, talk to `err`; no question is asked without a terminal. The process's world
 // comes in through CliEnv, so that tests run whole commands in memory. Single-threaded.

@@ -54,7 +54,9 @@ class Session {
   bool Confirm(const std::string& question);
   // The moment that --at names, by position or time; unset without the flag.
   // kInvalidArgument  neither; the message says what was expected
-  StatusOr<api::AsOf> AsOf() const;
+  StatusOr<api::AsOf> AsOf() const { return AsOf("at"); }
+  // The same of another flag.
+  StatusOr<api::AsOf> AsOf(const std::string& flag) const;
   // The daemon's clock at that moment; what ages in an answer count from.
   absl::Time Clock();
   // kInvalidArgument  a flag that every verb has makes no sense; says what was expected

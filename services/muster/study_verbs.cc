@@ -7,6 +7,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "services/files/fleet_file.h"
+#include "services/files/market_file.h"
+#include "services/muster/render.h"
 #include "services/muster/session.h"
 #include "services/simulate/model.h"
 #include "services/simulate/render.h"
@@ -23,8 +25,8 @@ StatusOr<T> WholeNumber(Session& s, const std::string& flag, T otherwise, T leas
   T number = otherwise;
   const bool read = !s.args.Has(flag) || absl::SimpleAtoi(s.args.Get(flag), &number);
   if (!read || number < least || number > most) {
-    return InvalidArgument(Cat("--", flag, " \"", s.args.Get(flag),
-                               "\": expected a whole number, ", least, " to ", most));
+    return InvalidArgument(Cat("--", flag, " \"", s.args.Get(flag), "\": expected a whole number, ",
+                               least, " to ", most));
   }
   return number;
 }
@@ -78,6 +80,11 @@ int Simulate(Session& s) {
   auto fleet = LoadFleetFile(s.args.Get("file"));
   if (!fleet.ok()) return s.Fail(fleet.status());
   request->fleet = *std::move(fleet);
+  if (s.args.Has("market")) {
+    auto market = LoadMarketFile(s.args.Get("market"));
+    if (!market.ok()) return s.Fail(market.status());
+    request->market = std::make_shared<const MarketRecord>(*std::move(market));
+  }
   request->progress = ProgressOn(s);
   const StatusOr<simulate::Study> study = simulate::Simulate(*request);
   if (request->progress != nullptr) s.env.err << "\r                 \r" << std::flush;
@@ -85,6 +92,36 @@ int Simulate(Session& s) {
   s.env.out << (s.args.Get("output", "text") == "json"
                     ? simulate::ToJson(*request, *study)
                     : simulate::ToText(*request, *study, {.color = s.Color()}));
+  return kOk;
+}
+
+int Market(Session& s) {
+  if (s.args.positional()[0] != "export") {
+    return s.Fail(kUsage, Cat("\"", s.args.positional()[0], "\": expected export"));
+  }
+  const std::string form = s.Output();
+  if (form != "table" && form != "yaml" && form != "json") {
+    return s.Fail(kUsage, Cat("-o ", form, ": a market is written as yaml or json"));
+  }
+  const auto since = s.AsOf("since");
+  const auto until = s.AsOf("to");
+  for (const auto* moment : {&since, &until}) {
+    if (!moment->ok()) return s.Fail(kUsage, Message(moment->status()));
+  }
+  api::ExportMarketRequest request;
+  request.set_provider(s.args.Get("provider", "vast"));
+  *request.mutable_since() = *since;
+  *request.mutable_until() = *until;
+  request.set_form(form == "json" ? api::ExportMarketRequest::JSON
+                                  : api::ExportMarketRequest::YAML);
+  api::ExportMarketResponse answer;
+  const auto context = s.Context();
+  const grpc::Status status = s.queries().ExportMarket(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  s.env.out << answer.content() << std::flush;
+  s.env.err << answer.machines() << " machine(s), " << answer.rentals() << " rental(s), "
+            << FormatUtc(FromProto(answer.from())) << " to " << FormatUtc(FromProto(answer.to()))
+            << "\nnext: muster simulate -f fleet.yaml --market FILE\n";
   return kOk;
 }
 
@@ -108,6 +145,16 @@ std::vector<Verb> StudyVerbs() {
          {"model", 0, "", "list the settings of the model with their defaults, and stop"}}},
        Simulate,
        Manner::kStudy},
+      {{"market",
+        "export",
+        1,
+        1,
+        "Writes the market as the log saw it: what was offered when, and what became of workers\n"
+        "there. 'muster simulate --market FILE' plays it back. YAML, or JSON with -o json.",
+        {{"since", 0, "TIME|POSITION", "from then on: 2026-11-14T00:00:00Z, 7d (ago), 48211"},
+         {"to", 0, "TIME|POSITION", "until then; now"},
+         {"provider", 0, "NAME", "vast"}}},
+       Market},
   };
 }
 

@@ -60,7 +60,8 @@ StatusOr<std::map<std::string, std::string>> ModelFor(
 std::map<std::string, double> ExpectedRates(const spec::v1::FleetSpec& fleet) {
   std::map<std::string, double> rates;
   for (const auto& gpu : fleet.market().gpus()) {
-    const double rate = gpu.rate_per_s() > 0 ? gpu.rate_per_s() : fleet.market().rate_default_per_s();
+    const double rate =
+        gpu.rate_per_s() > 0 ? gpu.rate_per_s() : fleet.market().rate_default_per_s();
     if (rate > 0) rates[gpu.name()] = rate;
   }
   return rates;

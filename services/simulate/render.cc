@@ -76,6 +76,12 @@ std::string Moment(const Report& run, int hour) {
                          FormatClock(run.start + absl::Hours(hour)).substr(0, 5));
 }
 
+std::string Length(absl::Duration span) {
+  const auto days = absl::ToInt64Hours(span) / 24;
+  if (span != absl::Hours(24) * days) return FormatSpan(span);
+  return Cat(days, days == 1 ? " day" : " days");
+}
+
 std::string Unit(const Report& run) { return run.work_unit.empty() ? "units" : run.work_unit; }
 
 std::string Days(const Report& run) {
@@ -104,13 +110,12 @@ std::string Days(const Report& run) {
 
 std::string Filling(const Report& run) {
   if (run.to_full != absl::InfiniteDuration()) return FormatSpan(run.to_full);
-  return absl::StrFormat("never: at best %.1f of %d at work in any hour",
-                         std::max_element(run.hours.begin(), run.hours.end(),
-                                          [](const auto& a, const auto& b) {
-                                            return a.working < b.working;
-                                          })
-                             ->working,
-                         run.wanted);
+  return absl::StrFormat(
+      "never: at best %.1f of %d at work in any hour",
+      std::max_element(run.hours.begin(), run.hours.end(),
+                       [](const auto& a, const auto& b) { return a.working < b.working; })
+          ->working,
+      run.wanted);
 }
 
 std::string Waits(const Report& run) {
@@ -126,37 +131,33 @@ std::string Numbers(const Report& run) {
   std::string out = Line("time to full fleet", Filling(run));
   out += Line("availability",
               Cat("all ", run.wanted, " at work for ", Percent(run.availability), " of the time, ",
-                  run.to_full < run.span
-                      ? Cat(Percent(run.availability_once_full), " once full; ")
-                      : std::string(),
+                  run.to_full < run.span ? Cat(Percent(run.availability_once_full), " once full; ")
+                                         : std::string(),
                   absl::StrFormat("%.2f on average", run.working_mean)));
   out += Line("spend", Cat(Dollars(run.spent.usd()), " (the provider's book: ",
                            Dollars(run.charged.usd()), "); ", FormatUsdPerHour(run.burn_mean),
                            " on average, ", FormatUsdPerHour(run.burn_max),
                            " at most; dearest day ", Dollars(run.day_max.usd())));
-  out += Line("work", run.units > 0
-                          ? Cat(Amount(run.units), " ", Unit(run), ", ",
-                                absl::StrFormat("$%.4f per 1,000", run.UsdPerThousand()))
-                          : "none");
+  out += Line("work", run.units > 0 ? Cat(Amount(run.units), " ", Unit(run), ", ",
+                                          absl::StrFormat("$%.4f per 1,000", run.UsdPerThousand()))
+                                    : "none");
   out += Line("lost to bad hosts", Cat(Dollars(run.lost.usd()), " (", Percent(run.LostShare()),
                                        "), paid after the last work of machines that failed"));
-  out += Line("machines rented",
-              Cat(run.launches, run.refused.empty()
-                                    ? std::string()
-                                    : Cat("; refused ", Counts(Lowered(run.refused)))));
+  out += Line(
+      "machines rented",
+      Cat(run.launches,
+          run.refused.empty() ? std::string() : Cat("; refused ", Counts(Lowered(run.refused)))));
   out += Line("workers replaced", Counts(run.replaced));
   if (!run.ended.empty()) out += Line("given up", Counts(run.ended));
-  out += Line("credit waits", run.credit_waits == 0
-                                  ? "none"
-                                  : Cat(run.credit_waits, ", ", FormatSpan(run.credit_wait),
-                                        " in all"));
+  out += Line("credit waits", run.credit_waits == 0 ? "none"
+                                                    : Cat(run.credit_waits, ", ",
+                                                          FormatSpan(run.credit_wait), " in all"));
   out += Waits(run);
   if (run.worst_hour >= 0) {
     const Report::Hour& hour = run.hours[run.worst_hour];
-    out += Line("worst hour",
-                Cat(Moment(run, run.worst_hour), ": ",
-                    absl::StrFormat("%.1f of %d at work, %s spent", hour.working, run.wanted,
-                                    Dollars(hour.spent.usd()))));
+    out += Line("worst hour", Cat(Moment(run, run.worst_hour), ": ",
+                                  absl::StrFormat("%.1f of %d at work, %s spent", hour.working,
+                                                  run.wanted, Dollars(hour.spent.usd()))));
   }
   return out;
 }
@@ -206,12 +207,13 @@ std::string ToText(const Request& request, const Study& study, Looks looks) {
   const Report& run = Middle(study);
   const bool several = study.runs.size() > 1;
   std::string out = Wrapped(
-      "", Cat("simulate fleet/", run.fleet, ": ", run.wanted, " workers for ",
-              FormatSpan(run.span), ", ",
-              several ? Cat("seeds ", request.seed, " to ",
-                            request.seed + static_cast<std::uint64_t>(request.seeds) - 1)
-                      : Cat("seed ", request.seed),
-              request.market == nullptr ? ", drawn market" : ", recorded market"), 2);
+      "",
+      Cat("simulate fleet/", run.fleet, ": ", run.wanted, " workers for ", Length(run.span), ", ",
+          several ? Cat("seeds ", request.seed, " to ",
+                        request.seed + static_cast<std::uint64_t>(request.seeds) - 1)
+                  : Cat("seed ", request.seed),
+          request.market == nullptr ? ", drawn market" : ", recorded market"),
+      2);
   if (several) {
     out += Cat("\n", Spreads(study), "\nthe run in the middle by spend: seed ", run.seed, "\n");
   }

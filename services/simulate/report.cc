@@ -36,7 +36,8 @@ class Reporter {
     report_.start = start;
     report_.span = span;
     report_.wanted = fleet.workers();
-    const auto hours = static_cast<std::size_t>(std::ceil(absl::FDivDuration(span, absl::Hours(1))));
+    const auto hours =
+        static_cast<std::size_t>(std::ceil(absl::FDivDuration(span, absl::Hours(1))));
     report_.hours.resize(std::max<std::size_t>(hours, 1));
   }
 
@@ -132,47 +133,48 @@ class Reporter {
     using namespace eventpb;  // NOLINT: a list of its messages
     queries::VisitEvent(
         body,
-        Overloaded{
-            [&](const LaunchRequested& e) {
-              workers_[id].price = MicroUsdPerHour(e.offer().price_micro_usd_per_hour());
-            },
-            [&](const LaunchAccepted&) {
-              ++report_.launches;
-              With(id, [&](Worker& w) { w.paid = true, w.idle_since = now_; });
-            },
-            [&](const LaunchRejected& e) {
-              ++report_.refused[LaunchRejected::Reason_Name(e.reason())];
-            },
-            [&](const InstanceObserved& e) {
-              if (!e.price_known()) return;
-              With(id, [&](Worker& w) { w.price = MicroUsdPerHour(e.price_micro_usd_per_hour()); });
-            },
-            [&](const LogObserved& e) {
-              Worker& worker = workers_[id];
-              if (e.counter() > worker.counter) worker.idle_since = now_;
-              worker.counter = e.counter();
-            },
-            [&](const WorkerHealthChanged& e) {
-              With(id, [&](Worker& w) { w.working = e.health() == Health::HEALTHY; });
-            },
-            [&](const WorkerCondemned& e) {
-              With(id, [](Worker& w) { w.working = false; });
-              workers_[id].rule = e.evidence().rule();
-              workers_[id].failed = e.fault() == spec::v1::MACHINE || e.strike_weight() > 0;
-              ++(e.replace() ? report_.replaced : report_.ended)[e.evidence().rule()];
-            },
-            [&](const WorkerEnded& e) { End(id, e); },
-            [&](const HostStruck&) { ++report_.strikes; },
-            [&](const FleetWaitChanged& e) { Waits(e); },
-            [&](const CreditWaitBegan&) {
-              ++report_.credit_waits;
-              credit_since_ = now_;
-            },
-            [&](const CreditWaitEnded&) {
-              if (credit_since_.has_value()) report_.credit_wait += now_ - *credit_since_;
-              credit_since_.reset();
-            },
-            [](const auto&) {}});
+        Overloaded{[&](const LaunchRequested& e) {
+                     workers_[id].price = MicroUsdPerHour(e.offer().price_micro_usd_per_hour());
+                   },
+                   [&](const LaunchAccepted&) {
+                     ++report_.launches;
+                     With(id, [&](Worker& w) { w.paid = true, w.idle_since = now_; });
+                   },
+                   [&](const LaunchRejected& e) {
+                     ++report_.refused[LaunchRejected::Reason_Name(e.reason())];
+                   },
+                   [&](const InstanceObserved& e) {
+                     if (!e.price_known()) return;
+                     With(id, [&](Worker& w) {
+                       w.price = MicroUsdPerHour(e.price_micro_usd_per_hour());
+                     });
+                   },
+                   [&](const LogObserved& e) {
+                     Worker& worker = workers_[id];
+                     if (e.counter() > worker.counter) worker.idle_since = now_;
+                     worker.counter = e.counter();
+                   },
+                   [&](const WorkerHealthChanged& e) {
+                     With(id, [&](Worker& w) { w.working = e.health() == Health::HEALTHY; });
+                   },
+                   [&](const WorkerCondemned& e) {
+                     With(id, [](Worker& w) { w.working = false; });
+                     workers_[id].rule = e.evidence().rule();
+                     workers_[id].failed = e.fault() == spec::v1::MACHINE || e.strike_weight() > 0;
+                     ++(e.replace() ? report_.replaced : report_.ended)[e.evidence().rule()];
+                   },
+                   [&](const WorkerEnded& e) { End(id, e); },
+                   [&](const HostStruck&) { ++report_.strikes; },
+                   [&](const FleetWaitChanged& e) { Waits(e); },
+                   [&](const CreditWaitBegan&) {
+                     ++report_.credit_waits;
+                     credit_since_ = now_;
+                   },
+                   [&](const CreditWaitEnded&) {
+                     if (credit_since_.has_value()) report_.credit_wait += now_ - *credit_since_;
+                     credit_since_.reset();
+                   },
+                   [](const auto&) {}});
   }
 
   void End(const std::string& id, const eventpb::WorkerEnded& ended) {

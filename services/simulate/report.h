@@ -40,8 +40,8 @@ struct Report {
   std::vector<Hour> hours;
 
   absl::Duration to_full = absl::InfiniteDuration();  // infinite: never were all at work
-  double availability = 0;             // share of the time with all wanted workers at work
-  double availability_once_full = 0;   // the same, from the first time on
+  double availability = 0;            // share of the time with all wanted workers at work
+  double availability_once_full = 0;  // the same, from the first time on
   double working_mean = 0;
   MicroUsd spent;
   MicroUsd charged;  // what the simulated provider took for the same machines
@@ -74,9 +74,9 @@ StatusOr<Report> MakeReport(const EventStore& log, const spec::v1::FleetSpec& fl
 
 // A number of interest over several runs.
 struct Quantity {
-  std::string name;   // "spend"
-  std::string key;    // "spent_usd"
-  std::string unit;   // "$", "%", "s", "" = a count
+  std::string name;  // "spend"
+  std::string key;   // "spent_usd"
+  std::string unit;  // "$", "%", "s", "" = a count
   double (*of)(const Report&);
 };
 const std::vector<Quantity>& Quantities();

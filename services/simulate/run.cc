@@ -66,14 +66,14 @@ class Program {
     made_ = maker->second(settings, {rt_, *http_, secrets_});
     EngineOptions engine;
     engine.snapshot_every = absl::Hours(24 * 365);  // nobody starts from one
-    engine_ = std::make_unique<Engine>(
-        Engine::Ports{rt_, store_, elsewhere_, secrets_, tails_}, std::move(engine));
+    engine_ = std::make_unique<Engine>(Engine::Ports{rt_, store_, elsewhere_, secrets_, tails_},
+                                       std::move(engine));
     engine_->AddProvider(*made_.provider);
     MUSTER_RETURN_IF_ERROR(rt_.Run(engine_->Start()));
     Origin origin;
     origin.actor = "operator:simulate";
-    const auto applied = rt_.Run(engine_->handler().Fleet(
-        FleetName(options_.fleet.name()), fleet::Apply{options_.fleet}, origin));
+    const auto applied = rt_.Run(engine_->handler().Fleet(FleetName(options_.fleet.name()),
+                                                          fleet::Apply{options_.fleet}, origin));
     return applied.status();
   }
 
@@ -88,8 +88,8 @@ class Program {
   }
 
   StatusOr<Report> Tell() {
-    MUSTER_ASSIGN_OR_RETURN(Report report, MakeReport(store_, options_.fleet, options_.sim.start,
-                                                      options_.span));
+    MUSTER_ASSIGN_OR_RETURN(Report report,
+                            MakeReport(store_, options_.fleet, options_.sim.start, options_.span));
     report.seed = options_.sim.seed;
     report.charged = Charged();
     return report;
@@ -105,7 +105,8 @@ class Program {
     const auto book = nlohmann::json::parse(reply.response.body, nullptr, false);
     std::int64_t micros = 0;
     if (book.is_object() && book.contains("ledger")) {
-      for (const auto& line : book["ledger"]) micros += line.value("total_micro_usd", std::int64_t{0});
+      for (const auto& line : book["ledger"])
+        micros += line.value("total_micro_usd", std::int64_t{0});
     }
     return MicroUsd(micros);
   }

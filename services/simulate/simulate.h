@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "eventstore/base/market_record.h"
 #include "eventstore/base/status.h"
 #include "muster/spec/v1/fleet.pb.h"
 #include "services/simulate/report.h"
-#include "eventstore/base/market_record.h"
 
 namespace muster::simulate {
 
@@ -36,7 +36,7 @@ struct Request {
 };
 
 struct Study {
-  std::vector<Report> runs;               // one per seed, in order
+  std::vector<Report> runs;              // one per seed, in order
   std::vector<std::string> assumptions;  // what the model takes for granted, in sentences
   std::string digest;                    // over everything above and every event of every log
 };

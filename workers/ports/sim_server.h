@@ -11,8 +11,8 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "workers/ports/http.h"
 #include "eventstore/base/market_record.h"
+#include "workers/ports/http.h"
 
 namespace muster {
 

@@ -109,7 +109,8 @@ StatusOr<VastSimOptions> OptionsFrom(const SimSpec& spec) {
   }
   if (spec.market != nullptr) {
     options.record = spec.market;
-    for (const MarketRecord::Machine& machine : spec.market->machines) AddKind(machine, spec, options);
+    for (const MarketRecord::Machine& machine : spec.market->machines)
+      AddKind(machine, spec, options);
   }
   for (const auto& [name, text] : spec.settings) {
     const auto setter = Setters().find(name);
