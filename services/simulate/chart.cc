@@ -22,7 +22,7 @@ struct Column {
 
 std::vector<Column> ColumnsOf(const Report& run) {
   const int hours = static_cast<int>(run.hours.size());
-  const int columns = std::min(kColumns, hours);
+  const int columns = hours < kColumns ? kColumns / hours * hours : kColumns;
   std::vector<Column> out(columns);
   for (int i = 0; i < columns; ++i) {
     const int from = i * hours / columns;

@@ -163,6 +163,17 @@ machines:
     rentals:
       - {boot: 2m, ran: 10m, rate: 2.4/s, failed: stall}
       - {boot: 2m, ran: 1h, rate: 2.4/s}
+  - id: 502
+    gpu: RTX 3070
+    reliability: 99%
+    cuda: 12.8
+    inet_down: 900Mbps
+    inet_up: 900Mbps
+    disk: 500GB
+    remaining: 30d
+    location: Sweden, SE
+    listings:
+      - {seen: 2026-11-14T01:00:00Z, gone: 2026-11-14T04:00:00Z, price: $0.08/h}
 )";
 
 TEST(Simulate, ARecordedMarketIsPlayedBack) {
@@ -174,15 +185,15 @@ TEST(Simulate, ARecordedMarketIsPlayedBack) {
   request.span = absl::Hours(4);
   const Study study = Studied(request);
   const Report& run = study.runs.at(0);
-  // Nothing is offered in the first hour; then both GPUs of the one machine, at the one price.
+  // Nothing is offered in the first hour; then two machines, at their prices.
   EXPECT_EQ(run.start, market->from);
   EXPECT_EQ(run.hours.at(0).rented, 0);
   EXPECT_GT(run.to_full, absl::Hours(1));
   EXPECT_LT(run.to_full, absl::Hours(1) + absl::Minutes(15));
-  EXPECT_EQ(run.burn_max.micros, 140'000);
+  EXPECT_EQ(run.burn_max.micros, 150'000);
   // The first worker there stalls as the record's first one did.
   EXPECT_EQ(run.replaced.at("no-progress"), 1);
-  EXPECT_THAT(ToText(request, study, {}), HasSubstr("The market is recorded: 1 machines"));
+  EXPECT_THAT(ToText(request, study, {}), HasSubstr("The market is recorded: 2 machines"));
 }
 
 TEST(Simulate, ARecordShorterThanTheRunRepeatsItself) {
@@ -213,11 +224,9 @@ TEST(SimulateChart, ShowsWorkersAtWorkAndIdleOnesAndColoursOnlyOnRequest) {
   run.wanted = 2;
   run.hours = {
       {.working = 0, .rented = 2}, {.working = 1, .rented = 2}, {.working = 2, .rented = 2}};
-  EXPECT_EQ(WorkersChart(run, false),
-            "   2 |..#\n"
-            "   1 |.##\n"
-            "   0 +---\n"
-            "      \n");
+  EXPECT_EQ(WorkersChart(run, false), Cat("   2 |", std::string(48, '.'), std::string(24, '#'),
+                                          "\n   1 |", std::string(24, '.'), std::string(48, '#'),
+                                          "\n   0 +", std::string(72, '-'), "\n      |day 1\n"));
   EXPECT_THAT(WorkersChart(run, true), HasSubstr("\033[32m#"));
 }
 
