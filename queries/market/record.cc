@@ -52,6 +52,9 @@ std::string FailureOf(const std::string& rule) {
 // Whole seconds, as the file has them.
 absl::Duration Whole(absl::Duration span) { return absl::Floor(span, absl::Seconds(1)); }
 
+// To 1/`parts`, as a double that prints in few digits.
+double Rounded(double value, double parts) { return std::round(value * parts) / parts; }
+
 class Recorder {
  public:
   Recorder(ProviderName provider, absl::Time since, absl::Time until)
@@ -122,10 +125,10 @@ class Recorder {
       machine.remaining = absl::Seconds(first.remaining_s());
       machine.location = first.location();
     }
-    machine.reliability = first.reliability();
-    machine.cuda = first.cuda();
-    machine.inet_down_mbps = first.inet_down_mbps();
-    machine.inet_up_mbps = first.inet_up_mbps();
+    machine.reliability = Rounded(first.reliability(), 1e4);
+    machine.cuda = Rounded(first.cuda(), 10);
+    machine.inet_down_mbps = Rounded(first.inet_down_mbps(), 10);
+    machine.inet_up_mbps = Rounded(first.inet_up_mbps(), 10);
     machine.disk_gb = std::floor(first.disk_free_gb());
     machine.offers = std::max(machine.offers, static_cast<int>(offers.size()));
     std::int64_t price = first.price_micro_usd_per_hour();
@@ -199,7 +202,7 @@ class Recorder {
       if (rental.failed == "stall" && rented.progress < end) end = rented.progress;
       rental.ran = Whole(std::max(end - rented.alive, absl::ZeroDuration()));
       if (rented.rates > 0) {
-        rental.rate_per_s = std::round(rented.rate_sum / rented.rates * 1000) / 1000;
+        rental.rate_per_s = Rounded(rented.rate_sum / rented.rates, 1000);
       }
     }
     // A rental that nobody ended and that showed nothing yet says nothing.

@@ -205,7 +205,7 @@ void PutMachine(const MarketRecord& record, const Machine& machine, Tree& tree) 
     Tree& item = rentals.Item();
     item.Put("boot", SpanText(absl::ToInt64Seconds(rental.boot)));
     item.Put("ran", SpanText(absl::ToInt64Seconds(rental.ran)));
-    if (rental.rate_per_s > 0) item.Put("rate", RateText(rental.rate_per_s, ""));
+    if (rental.rate_per_s > 0) item.Put("rate", Cat(NumberText(rental.rate_per_s), "/s"));
     if (!rental.failed.empty()) item.Put("failed", rental.failed);
   }
 }
