@@ -122,9 +122,9 @@ class Stage:
         path.write_text(text)
         return path
 
-    def config(self, more="", provider_more="", api_key="env:TEST_VAST_KEY"):
+    def config(self, more="", provider_more="", api_key="env:TEST_VAST_KEY", store=None):
         return self.write("musterd.yaml", f"""
-store: {{path: {self.folder}/store}}
+store: {{path: {store or self.folder / "store"}}}
 listen: ["{self.socket}"]
 metrics: 127.0.0.1:0
 providers:

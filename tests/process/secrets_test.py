@@ -90,7 +90,7 @@ class Secrets(unittest.TestCase):
         daemon = self.start(stage.config(provider_more=PACE, api_key=f"file:{key_file}"))
         self.fault("success_false", "GET v1/instances", text=self.sentence())
         stage.until("the market is heard by the key of the file",
-                    lambda: self.healthy() == 2, 60, daemon)
+                    lambda: self.healthy() >= 1, 60, daemon)
         self.look_at_everything(daemon, "by file")
         self.assertGreater(len(self.everything), 60)
         self.assertEqual(leaks(self.everything, CANARIES), [])
@@ -107,7 +107,7 @@ class Secrets(unittest.TestCase):
         stage.until("the planted log is read", lambda: NO_SECRET in self.logs(), 30, daemon)
         self.look_at_everything(daemon, "planted")
         found = "\n".join(leaks(self.everything, {"PLANTED": NO_SECRET}))
-        for place in (r"store/\d+\.log", r"store/tails/", r"-backup/", r"events --after 0",
+        for place in (r"store/db/\d+\.log", r"store/tails/", r"-backup/", r"events --after 0",
                       r"get fleet/secret", r"planted: muster logs"):
             self.assertRegex(found, place)
 
@@ -148,7 +148,6 @@ class Secrets(unittest.TestCase):
         for endpoint in ("GET v1/instances", "PUT asks/{id}", "DELETE instances/{id}",
                          "GET users/current", "PUT instances/request_logs/{id}"):
             self.fault("success_false", endpoint, text=text)
-        stage.control("instances", {"label": f"secret-worker-vast-7.{CANARIES['TEST_VAST_KEY']}"})
         first, second = [i["id"] for i in stage.control("instances")["instances"]][:2]
         stage.control(f"instances/{first}/log", {"lines": [
             f"export HF_TOKEN={v}" for v in CANARIES.values()] + [text]})
@@ -160,6 +159,9 @@ class Secrets(unittest.TestCase):
         stage.until("the failed worker is condemned", lambda: stage.muster_json(
             "events", "--type", "worker.condemned", "--limit", "1").get("events"), 60, daemon)
         self.wait_until_full(daemon)
+        stage.control("instances", {"label": f"secret-worker-vast-7.{CANARIES['TEST_VAST_KEY']}"})
+        stage.until("the stray is seen", lambda: "orphan" in stage.muster("status").stdout, 60,
+                    daemon)
 
     # ---- looking ------------------------------------------------------------------------------
 
@@ -176,7 +178,7 @@ class Secrets(unittest.TestCase):
 
     def healthy(self):
         fleets = self.stage.muster_json("status").get("fleets", [])
-        return fleets[0].get("healthy", 0) if fleets else 0
+        return sum(f.get("healthy", 0) for f in fleets if "secret" in f["name"])
 
     def wait_until_full(self, daemon):
         self.stage.until("the fleet is full", lambda: self.healthy() == 2, 90, daemon)
