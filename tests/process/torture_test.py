@@ -158,7 +158,8 @@ class Torture:
     def again(self):
         """One death and what may go with it."""
         time.sleep(self.chance.uniform(0.01, 0.8))  # the moment of the crash is the input
-        if self.chance.random() < 0.1:
+        filled = self.chance.random() < 0.1
+        if filled:
             self.disk.fill(self.daemon)
             self.filled += 1
             time.sleep(self.chance.uniform(0.1, 1.0))
@@ -168,10 +169,10 @@ class Torture:
         if self.chance.random() < 0.3:
             self.break_a_machine()
         if self.daemon.process.poll() is not None:
-            self.ended_by_itself += 1  # it may, when it starts on a full disk; never otherwise
+            self.ended_by_itself += 1  # it may on a full disk; never otherwise
             last = self.daemon.said().strip().splitlines()[-1:]
             print(f"musterd ended with {self.daemon.process.returncode}: {last}", flush=True)
-            if not self.filled:
+            if not filled:
                 raise AssertionError(f"musterd ended by itself:\n{self.daemon.said()[-3000:]}")
         self.daemon.close()
         self.stage.programs.remove(self.daemon)
