@@ -172,14 +172,25 @@ class Torture:
             self.ended_by_itself += 1  # it may on a full disk; never otherwise
             last = self.daemon.said().strip().splitlines()[-1:]
             print(f"musterd ended with {self.daemon.process.returncode}: {last}", flush=True)
-            if not filled:
+            if not filled or self.daemon.process.returncode < 0:
                 raise AssertionError(f"musterd ended by itself:\n{self.daemon.said()[-3000:]}")
         self.daemon.close()
         self.stage.programs.remove(self.daemon)
         self.killed += 1
         if self.disk.full:
+            self.start_without_room()
             self.disk.empty(self.daemon)
         self.start(wait=self.chance.random() < 0.8)
+
+    def start_without_room(self):
+        """It serves or says that there is no room; it does not fall."""
+        self.start(wait=False)
+        time.sleep(0.5)
+        code = self.daemon.process.poll()
+        if code not in (None, 1):
+            raise AssertionError(f"musterd ended with {code} on a full disk:\n{self.daemon.said()}")
+        self.daemon.close()
+        self.stage.programs.remove(self.daemon)
 
     def break_a_machine(self):
         living = self.stage.control("instances")["instances"]
