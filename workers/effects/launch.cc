@@ -94,9 +94,9 @@ Task<void> Settle(EffectContext& context, WorkerId worker, std::string cause) {
   Search search{.label = state->identity.label};
   const absl::Duration settle = SecondsOr(
       TimersOf(context, state->identity.fleet).launch_settle_s(), context.options.launch_settle);
-  const absl::Time begun = context.Now();
+  const absl::Time begun = context.link.rt.Steady();
   while (true) {
-    const absl::Duration waited = context.Now() - begun;
+    const absl::Duration waited = context.link.rt.Steady() - begun;
     const bool last = waited >= settle && search.lookups + 1 >= context.options.lookups_min;
     // A failed look-up says nothing, however long it goes on.
     const bool complete = co_await LookUp(context, search, last);
