@@ -183,10 +183,12 @@ Task<void> CarryAll(CorePtr core, std::vector<fleet::Decision> decisions) {
   std::size_t next = 0;
   while (next < decisions.size() && !core->stopped && !core->store_failed) {
     std::vector<Task<void>> beside;
+    const bool alone = !IsForWorker(decisions[next]);
     do {
       beside.push_back(Carry(core, decisions[next]));
-    } while (IsForWorker(decisions[next++]) && next < decisions.size() &&
-             IsForWorker(decisions[next]) && beside.size() < kBesideEachOther);
+      ++next;
+    } while (!alone && next < decisions.size() && IsForWorker(decisions[next]) &&
+             beside.size() < kBesideEachOther);
     co_await WhenAll(core->rt, std::move(beside));
   }
 }

@@ -3,8 +3,8 @@
 #include "commands/snapshot.h"
 #include "eventstore/memory/memory_event_store.h"
 #include "tests/commands/given.h"
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/pch.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {

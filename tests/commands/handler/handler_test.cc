@@ -5,8 +5,8 @@
 #include "eventstore/memory/memory_event_store.h"
 #include "muster/event/v1/snapshot.pb.h"
 #include "tests/commands/given.h"
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/pch.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {
@@ -115,6 +115,15 @@ TEST_F(HandlerTest, AnObservationOccurredWhenItWasMade) {
   ASSERT_THAT(Worker(worker::ObserveInstance{Running(), seen}), IsOk());
   EXPECT_EQ(Log().back().event.occurred_at, seen);
   EXPECT_EQ(Log().back().recorded_at, rt_.Now());
+}
+TEST_F(HandlerTest, AStrayByteOfAProviderDoesNotMakeTheLogUnreadable) {
+  eventpb::LaunchRequested intent = Intent();
+  intent.mutable_offer()->set_gpu("RTX\xFF 3070");
+  ASSERT_THAT(Worker(worker::RequestLaunch{intent}), IsOk());
+  const std::string live = Digest(handler_->world());
+  Restart();
+  EXPECT_EQ(handler_->world().FindWorker(kWorker)->identity.offered.gpu.str(), "RTX\uFFFD 3070");
+  EXPECT_EQ(Digest(handler_->world()), live);
 }
 TEST_F(HandlerTest, ARefusalPassesThroughAndWritesNothing) {
   EXPECT_THAT(Worker(worker::RetryDestroy{}), StatusIs(StatusCode::kNotFound));

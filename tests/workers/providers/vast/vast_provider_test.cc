@@ -1,11 +1,11 @@
 #include "workers/providers/vast/vast_provider.h"
 
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/map_secrets.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
 #include "tests/workers/providers/vast/fakes.h"
 #include "workers/providers/vast/limits.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {
@@ -239,6 +239,22 @@ TEST_F(VastProviderTest, TheNewInstancesKeyIsLearntAndMasked) {
       {Http::Json(200, R"({"success":true,"new_contract":7,"instance_api_key":"ik_planted"})")});
   ASSERT_THAT(Launch(), IsOk());
   EXPECT_EQ(secrets.Mask("key ik_planted"), "key [secret]");
+}
+
+TEST_F(VastProviderTest, SecretsInWhateverTextAListHoldsAreMasked) {
+  http.On("GET", "/api/v1/instances/",
+          {Http::Json(200, R"({"instances":[{"id":1,"label":"a hf_planted","gpu_name":"hf_planted",
+              "status_msg":"hf_planted","actual_status":"hf_planted","ssh_host":"hf_planted",
+              "intended_status":"hf_planted","geolocation":"hf_planted"}],
+              "total_instances":1,"next_token":null})")});
+  const auto listed = List();
+  ASSERT_THAT(listed, IsOkAndHolds(SizeIs(1)));
+  const Instance& i = listed->front();
+  EXPECT_EQ(i.actual_raw, "[secret]");
+  for (const std::string& text : {i.label, i.status_message, i.ssh_host, i.location, i.actual_raw,
+                                  i.intended_raw, i.gpu.str()}) {
+    EXPECT_THAT(text, Not(HasSubstr("planted")));
+  }
 }
 
 TEST_F(VastProviderTest, SecretsInErrorsAreMasked) {
