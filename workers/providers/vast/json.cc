@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/numbers.h"
 #include "eventstore/base/strings.h"
 
@@ -13,8 +14,21 @@ namespace {
 
 using nlohmann::json;
 
+// Whether a member of the outermost object is wanted.
+using Wanted = absl::FunctionRef<bool(std::string_view)>;
+
 std::optional<json> ParseStrict(std::string_view text) {
   json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded()) return std::nullopt;
+  return value;
+}
+
+std::optional<json> ParseStrict(std::string_view text, Wanted wanted) {
+  const auto keep = [wanted](int depth, json::parse_event_t event, json& parsed) {
+    return depth != 1 || event != json::parse_event_t::key ||
+           wanted(parsed.get_ref<const std::string&>());
+  };
+  json value = json::parse(text, keep, /*allow_exceptions=*/false);
   if (value.is_discarded()) return std::nullopt;
   return value;
 }
@@ -54,6 +68,20 @@ std::optional<json> ParseJson(std::string_view text) {
   std::optional<json> value = ParseStrict(text);
   if (value.has_value()) return value;
   return ParseStrict(WithoutNan(ToValidUtf8(text)));
+}
+
+std::optional<json> ParseJsonBut(std::string_view text, std::string_view unwanted) {
+  const auto wanted = [unwanted](std::string_view name) { return name != unwanted; };
+  std::optional<json> value = ParseStrict(text, wanted);
+  if (value.has_value()) return value;
+  return ParseStrict(WithoutNan(ToValidUtf8(text)), wanted);
+}
+
+std::optional<json> ParseJsonOnly(std::string_view text, std::string_view wanted_name) {
+  const auto wanted = [wanted_name](std::string_view name) { return name == wanted_name; };
+  std::optional<json> value = ParseStrict(text, wanted);
+  if (value.has_value()) return value;
+  return ParseStrict(WithoutNan(ToValidUtf8(text)), wanted);
 }
 
 const json& Member(const json& object, std::string_view key) {
