@@ -14,6 +14,11 @@ namespace muster::vast {
 // as null, and malformed UTF-8 as U+FFFD.
 std::optional<nlohmann::json> ParseJson(std::string_view text);
 
+// The members of the object `text` that are no objects or arrays themselves; nullopt unless
+// ParseJson would find an object. For answers of which only the head matters: a long list costs a
+// third of ParseJson.
+std::optional<nlohmann::json> ParseFlat(std::string_view text);
+
 // The member `key`, or a null value when `object` is no object or has none.
 const nlohmann::json& Member(const nlohmann::json& object, std::string_view key);
 

@@ -283,8 +283,8 @@ StatusOr<std::string> ParseLogRequest(std::string_view body) {
 }
 
 Verdict VerdictOf(std::string_view body) {
-  const std::optional<json> answer = ParseJson(body);
-  if (!answer.has_value() || !answer->is_object()) return Verdict::kNoJson;
+  const std::optional<json> answer = ParseFlat(body);
+  if (!answer.has_value()) return Verdict::kNoJson;
   return Flag(*answer, "success") == false ? Verdict::kFailure : Verdict::kSuccess;
 }
 
