@@ -1,7 +1,7 @@
 // Runtime: time, chance and concurrency, as seen by everything that is not pure.
 //
-// Two implementations: OsRuntime (workers/os), and VirtualRuntime (tests/sim), where time moves
-// only when nothing can run, so hours pass in milliseconds from one seed.
+// Two implementations: OsRuntime (workers/os), and VirtualRuntime (workers/virtual), where time
+// moves only when nothing can run, so hours pass in milliseconds from one seed.
 //
 // All methods are for the reactor thread unless said otherwise.
 #pragma once

@@ -14,7 +14,7 @@
 #include "eventstore/events/values.h"
 #include "eventstore/memory/memory_event_store.h"
 #include "queries/projector.h"
-#include "tests/sim/virtual_runtime.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster::queries {
 namespace {

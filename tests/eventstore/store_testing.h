@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "eventstore/event_store.h"
-#include "tests/sim/virtual_runtime.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 

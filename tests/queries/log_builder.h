@@ -14,8 +14,8 @@
 #include "eventstore/events/values.h"
 #include "eventstore/memory/memory_event_store.h"
 #include "queries/read_models.h"
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/pch.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster::queries {
 

@@ -7,8 +7,8 @@
 #include "eventstore/memory/memory_event_store.h"
 #include "queries/projector.h"
 #include "tests/commands/given.h"
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/pch.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster::queries {
 namespace {

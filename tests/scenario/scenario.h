@@ -17,13 +17,13 @@
 #include <vector>
 
 #include "eventstore/memory/memory_event_store.h"
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/map_secrets.h"
 #include "workers/pollers/tail_keeper.h"
 #include "workers/ports/rate_limiter.h"
 #include "workers/providers/vast/sim/vast_sim.h"
 #include "workers/runtime/engine.h"
 #include "workers/runtime/sim_http_client.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 

@@ -9,13 +9,13 @@
 #include "eventstore/memory/memory_event_store.h"
 #include "queries/projector.h"
 #include "services/grpc/command_api.h"
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/map_secrets.h"
 #include "workers/pollers/tail_keeper.h"
 #include "workers/ports/rate_limiter.h"
 #include "workers/ports/sim_server.h"
 #include "workers/runtime/engine.h"
 #include "workers/runtime/sim_http_client.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster::storm {
 

@@ -8,7 +8,7 @@
 #include <cstdio>
 
 #include "eventstore/rocksdb/rocksdb_event_store.h"
-#include "tests/sim/virtual_runtime.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {

@@ -19,6 +19,7 @@ MAY = {
     "queries": BASE | EVENTS | {"eventstore"},
     "workers/ports": BASE,
     "workers/os": BASE | {"workers/ports", "asio", "curl", "openssl", "sys", "netinet", "arpa"},
+    "workers/virtual": BASE | {"asio"},
     "workers/providers": BASE | {"workers/ports", "nlohmann"},
     "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2"},
     "workers": BASE | EVENTS

@@ -1,6 +1,7 @@
 // HttpClient: one HTTP exchange with the world, and what can be known when it ends badly.
 //
-// Reactor thread. The real one is workers/os/curl_http; tests route to simulators (tests/sim).
+// Reactor thread. The real one is workers/os/curl_http; simulations route to
+// workers/runtime/sim_http_client.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 // SimServer: a provider's simulator seen as a pure state machine over HTTP exchanges.
 //
-// Two transports drive it: in memory under virtual time (tests/sim) and a loopback HTTP server
-// (services/sim). It owns its market, ledger, faults and journal; time comes in with each call and
-// never moves backwards. Not thread-safe.
+// Two transports drive it: in memory under virtual time (workers/virtual) and a loopback HTTP
+// server (services/sim). It owns its market, ledger, faults and journal; time comes in with each
+// call and never moves backwards. Not thread-safe.
 #pragma once
 
 #include <cstdint>

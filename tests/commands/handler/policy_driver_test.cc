@@ -4,8 +4,8 @@
 #include "commands/fleet/plan/label.h"
 #include "eventstore/memory/memory_event_store.h"
 #include "tests/commands/fleet/plan/stage.h"
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/pch.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "eventstore/memory/memory_event_store.h"
 #include "services/files/fleet_file.h"
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster::grpc_api {
 namespace {

@@ -2,7 +2,6 @@
 // provider's own wire, with crashes. What the ledger says at the end must be what the log says.
 #include "commands/handler/policy_driver.h"
 #include "eventstore/memory/memory_event_store.h"
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/map_secrets.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
@@ -14,6 +13,7 @@
 #include "workers/providers/vast/sim/vast_sim.h"
 #include "workers/providers/vast/vast_provider.h"
 #include "workers/runtime/sim_http_client.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {

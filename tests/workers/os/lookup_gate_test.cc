@@ -1,7 +1,7 @@
 #include "workers/os/lookup_gate.h"
 
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/pch.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {

@@ -1,8 +1,8 @@
 #include "workers/ports/observed_http.h"
 
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {

@@ -13,13 +13,13 @@
 #include "commands/handler/handler.h"
 #include "eventstore/events/worker_events.h"
 #include "eventstore/memory/memory_event_store.h"
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/map_secrets.h"
 #include "tests/support/matchers.h"
 #include "workers/pollers/tail_keeper.h"
 #include "workers/ports/http.h"
 #include "workers/ports/provider.h"
 #include "workers/runtime/provider_link.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 

@@ -1,5 +1,4 @@
 // Every wire trap of the provider, as the adapter meets it, against the simulator.
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/map_secrets.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
@@ -8,6 +7,7 @@
 #include "workers/providers/vast/sim/vast_sim.h"
 #include "workers/providers/vast/vast_provider.h"
 #include "workers/runtime/sim_http_client.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {

@@ -1,11 +1,11 @@
 #include "workers/providers/vast/vast_provider.h"
 
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/map_secrets.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
 #include "tests/workers/providers/vast/fakes.h"
 #include "workers/providers/vast/limits.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {

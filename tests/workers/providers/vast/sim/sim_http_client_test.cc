@@ -1,9 +1,9 @@
 // SimHttpClient keeps HttpClient's contract under virtual time.
 #include "workers/runtime/sim_http_client.h"
 
-#include "tests/sim/virtual_runtime.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {

@@ -1,4 +1,4 @@
-#include "tests/sim/virtual_runtime.h"
+#include "workers/virtual/virtual_runtime.h"
 
 #include <algorithm>
 #include <asio/co_spawn.hpp>
