@@ -98,11 +98,7 @@ class VirtualSignal final : public Signal {
 };
 
 VirtualRuntime::VirtualRuntime(std::uint64_t seed, absl::Time start)
-    : now_(start),
-      wall_set_(start),
-      wall_(start),
-      rng_(seed),
-      order_rng_(seed ^ 0x0bde7ULL) {}
+    : now_(start), wall_set_(start), wall_(start), rng_(seed), order_rng_(seed ^ 0x0bde7ULL) {}
 
 VirtualRuntime::~VirtualRuntime() { DestroyTasks(); }
 

@@ -103,9 +103,9 @@ class VirtualRuntime final : public Runtime {
 
   std::unique_ptr<asio::io_context> io_ = std::make_unique<asio::io_context>();
   absl::Time now_;
-  absl::Time wall_set_;    // when, by TrueNow(), the wall clock was set last,
-  absl::Time wall_;        // and to what
-  double drift_ = 0;       // what it has gained a second since
+  absl::Time wall_set_;  // when, by TrueNow(), the wall clock was set last,
+  absl::Time wall_;      // and to what
+  double drift_ = 0;     // what it has gained a second since
   Rng rng_, order_rng_;
   Order order_ = Order::kArrival;
   std::uint64_t steps_ = 0;
