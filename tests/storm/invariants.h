@@ -1,37 +1,41 @@
 // Invariants: what must hold of a storm, each a named function.
 //
-// What exists, works and costs is read from the simulator; what was intended and why, from the log;
-// what else may be a reason (an operator, a price, a trap), from what the storm itself did. None
-// believes muster about the world.
+// What exists, works, failed and costs is read from the simulator; what was intended and why, from
+// the log; what else may be a reason (an operator, a price, a trap), from what the storm itself
+// did. None believes muster about the world. tests/storm/planted/ has, for each, a bug that it must
+// report.
 #pragma once
 
-#include <cstdint>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "tests/storm/daemon.h"
+#include "eventstore/event_store.h"
+#include "queries/read_models.h"
+#include "tests/storm/deeds.h"
+#include "tests/storm/ground.h"
 #include "tests/storm/log_book.h"
+#include "tests/storm/money.h"
 #include "tests/storm/weather.h"
-#include "workers/providers/vast/sim/vast_sim.h"
 
 namespace muster::storm {
 
-// What the storm did on its own account. Requests that came to nothing count too.
-struct Deeds {
-  std::set<std::string> fleets_shrunk;   // scaled down, or taken down
-  std::set<std::string> workers_named;   // an operator asked for their end
-  std::set<std::int64_t> prices_raised;  // instances
-  std::set<std::string> rented_twice;    // labels, by the trap of that name
-  std::set<std::string> traps_fired;
+// What the running program holds in memory; borrowed.
+struct Program {
+  const World& world;
+  const queries::ReadModels& models;
+  Status following;  // of the read models
+  const EventStore& store;
 };
 
 struct Facts {
   const Weather& weather;
   const vastsim::VastSim& sim;
+  const Ground& ground;
   const LogBook& book;
   const Deeds& deeds;
-  Daemon& daemon;
+  const DayBook& days;
+  absl::Time ours;                   // now, by our clock
+  const Program* program = nullptr;  // only OfTheLog asks for it
 };
 
 struct Invariant {
@@ -49,25 +53,37 @@ const std::vector<Invariant>& AfterCalm();
 const std::vector<Invariant>& OfTheLog();
 
 // Each by itself, for tests with planted bugs.
+// Contracts and launches (inv_rents.cc).
 std::string NoContractWithoutIntent(const Facts& facts);
 std::string NeverTwoLivingForOneToken(const Facts& facts);
-std::string EveryDestroyWasDecided(const Facts& facts);
-std::string NobodyProducingIsDestroyedWithoutAReason(const Facts& facts);
-std::string StrikesOnlyForFailuresOfTheMachine(const Facts& facts);
-std::string BurnWithinTheBudget(const Facts& facts);
-std::string EveryDecisionHasEvidenceBeforeIt(const Facts& facts);
-std::string NoSecretInTheLog(const Facts& facts);
-std::string NoKeyGivenToOthers(const Facts& facts);
+std::string NoMoreIsRentedThanWanted(const Facts& facts);
+std::string OffersAreFreshWhenTaken(const Facts& facts);
+std::string UpgradesKeepTheirPace(const Facts& facts);
+std::string WhoEndedIsGone(const Facts& facts);
+std::string StrangersAreLeftAlone(const Facts& facts);
 std::string NothingOfAnEndedFleetIsLeft(const Facts& facts);
 std::string TargetReached(const Facts& facts);
 std::string OneMachineForEachOpenWorker(const Facts& facts);
+// Verdicts (inv_verdicts.cc).
+std::string EveryDestroyWasDecided(const Facts& facts);
+std::string NobodyProducingIsDestroyedWithoutAReason(const Facts& facts);
+std::string NobodyIsCondemnedUnseen(const Facts& facts);
+std::string StrikesOnlyForFailuresOfTheMachine(const Facts& facts);
+// Money (inv_money.cc).
+std::string TheLedgerIsWhatTheLogSays(const Facts& facts);
+std::string BurnWithinTheBudget(const Facts& facts);
+std::string WorstCaseWithinTheBudget(const Facts& facts);
+std::string SpentWithinTheBudget(const Facts& facts);
+std::string NoSpendWhileWaitingForCredit(const Facts& facts);
+std::string CreditWaitEndsWithCredit(const Facts& facts);
+// The log by itself (inv_log.cc).
+std::string EveryDecisionHasEvidenceBeforeIt(const Facts& facts);
+std::string NoSecretInTheLog(const Facts& facts);
+std::string NoKeyGivenToOthers(const Facts& facts);
 std::string FoldingAnewGivesTheSameWorld(const Facts& facts);
 std::string RebuiltReadModelsAreTheLiveOnes(const Facts& facts);
 
 // "name: what is wrong" of the first that is broken; "" = all hold.
 std::string FirstBroken(const std::vector<Invariant>& all, const Facts& facts);
-
-// "zeb-worker-vast-3.m7k2abcde" -> "m7k2abcde"; "" when there is no token.
-std::string TokenOf(const std::string& label);
 
 }  // namespace muster::storm

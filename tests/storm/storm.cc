@@ -75,7 +75,14 @@ class Storm {
     if (!broken.empty() && Fine()) report_.broken = broken;
     return !broken.empty();
   }
-  Facts FactsNow() { return {weather_, sim_, book_, deeds_, *daemon_}; }
+  // The first of `all` that is broken now; "" = none.
+  std::string FirstBrokenNow(const std::vector<Invariant>& all) {
+    const Ground ground(sim_);
+    days_.Look(ground, rt_.Now());
+    const Program program{daemon_->world(), daemon_->projector().models(),
+                          daemon_->projector().status(), daemon_->store()};
+    return FirstBroken(all, {weather_, sim_, ground, book_, deeds_, days_, rt_.Now(), &program});
+  }
 
   void Did(const std::string& what) {
     const Position at = log_at();
@@ -188,16 +195,13 @@ class Storm {
   // ---- looking ----------------------------------------------------------------------------------
 
   void ReadOn() {
-    const Status read = book_.ReadOn(daemon_->store());
+    const Status read = book_.ReadOn(daemon_->store(), rt_.Now() - server_.TrueTime(rt_.Now()));
     if (!read.ok()) Broke(Cat("TheLogIsReadable: ", Message(read)));
     for (const vastsim::JournalEntry& entry : sim_.Journal()) {
+      deeds_.Note(entry);
       if (entry.traps.empty()) continue;
       for (const auto trap : absl::StrSplit(entry.traps, ',')) {
         ++report_.faults[std::string(trap)];
-        deeds_.traps_fired.insert(std::string(trap));
-      }
-      if (entry.traps.find("create_twice") != std::string::npos) {
-        deeds_.rented_twice.insert(entry.label);
       }
     }
     sim_.ClearJournal();
@@ -205,19 +209,27 @@ class Storm {
   void LookAtRent() {
     if (daemon_ == nullptr || !Fine()) return;
     ReadOn();
-    Broke(FirstBroken(WhenRented(), FactsNow()));
+    for (const vastsim::InstanceView& each : sim_.Instances()) deeds_.NoteRent(each);
+    Broke(FirstBrokenNow(WhenRented()));
   }
   void Look() {
     sim_.Advance(server_.TrueTime(rt_.Now()));
     ReadOn();
-    if (Fine()) Broke(FirstBroken(Always(), FactsNow()));
+    if (Fine()) Broke(FirstBrokenNow(Always()));
   }
   void LookAtLog() {
     rt_.RunFor(absl::Milliseconds(1));
     Look();
-    if (Fine()) Broke(FirstBroken(OfTheLog(), FactsNow()));
+    if (Fine()) Broke(FirstBrokenNow(OfTheLog()));
   }
   void Pass(absl::Duration span) {
+    // Days are counted from midnight to midnight, so nobody may look past one.
+    const absl::Duration day = absl::Hours(24);
+    const absl::Duration to_midnight = day - (rt_.Now() - absl::UnixEpoch()) % day;
+    if (span > to_midnight) {
+      Pass(to_midnight);
+      span -= to_midnight;
+    }
     rt_.RunUntil([&] { return !Fine(); }, span);
     Look();
   }
@@ -241,7 +253,6 @@ class Storm {
   }
   void Scale(const std::string& fleet, int workers) {
     Did(Cat("scale ", fleet, " to ", workers));
-    deeds_.fleets_shrunk.insert(fleet);
     api::ScaleFleetRequest request;
     request.set_fleet(fleet);
     request.set_workers(workers);
@@ -249,7 +260,7 @@ class Storm {
   }
   void Down(const std::string& fleet) {
     Did(Cat("down ", fleet));
-    deeds_.fleets_shrunk.insert(fleet);
+    deeds_.fleets_downed[fleet].push_back(server_.TrueTime(rt_.Now()));
     api::DownFleetRequest request;
     request.set_fleet(fleet);
     request.set_reason("storm");
@@ -262,18 +273,19 @@ class Storm {
     }
     if (open.empty()) return;
     const std::string worker = open[rng_.Below(open.size())];
-    deeds_.workers_named.insert(worker);
+    Deeds::Named& named = deeds_.workers_named[worker].emplace_back();
+    named.at = server_.TrueTime(rt_.Now());
     if (rng_.Chance(0.7)) {
       Did(Cat("replace ", worker));
       api::ReplaceWorkerRequest request;
       request.set_worker(worker);
       request.set_reason("storm");
-      request.set_strike(rng_.Chance(0.3));
+      named.strike = rng_.Chance(0.3);
+      request.set_strike(named.strike);
       Request(daemon_->api().ReplaceWorker(std::move(request), Somebody()));
       return;
     }
     Did(Cat("destroy ", worker));
-    for (const FleetDraw& fleet : weather_.fleets) deeds_.fleets_shrunk.insert(fleet.name);
     api::DestroyWorkerRequest request;
     request.set_worker(worker);
     request.set_reason("storm");
@@ -299,7 +311,6 @@ class Storm {
         Scale(fleet.name, static_cast<int>(rng_.Below(6)));
         return;
       case 1:  // again, with another size
-        deeds_.fleets_shrunk.insert(fleet.name);
         fleet.workers = 1 + static_cast<int>(rng_.Below(5));
         Apply(fleet);
         return;
@@ -332,8 +343,10 @@ class Storm {
   void EndCredit() {
     Did("credit ends");
     sim_.SetCredit(0);
+    const absl::Time from = server_.TrueTime(rt_.Now());
     Pass(absl::Minutes(5) + absl::Minutes(90) * rng_.Unit());
     Did("credit is back");
+    deeds_.credit_out.emplace_back(from, server_.TrueTime(rt_.Now()));
     sim_.SetCredit(50);
   }
   void RaisePrice() {
@@ -341,12 +354,16 @@ class Storm {
     if (living.empty()) return;
     const vastsim::InstanceView& one = living[rng_.Below(living.size())];
     Did(Cat("price of ", one.id, " rises"));
-    deeds_.prices_raised.insert(one.id);
-    (void)sim_.SetPrice(one.id, one.usd_per_hour * rng_.Between(1.1, 3));
+    const double price = one.usd_per_hour * rng_.Between(1.1, 3);
+    deeds_.prices_set[one.id].push_back({server_.TrueTime(rt_.Now()), price});
+    (void)sim_.SetPrice(one.id, price);
   }
   void StepClock() {
     const double seconds = rng_.Chance(0.7) ? rng_.Between(-60, 60) : rng_.Between(-900, 240);
     Did(Cat("the clock is set by ", static_cast<int>(seconds), " s"));
+    Look();  // what was recorded before is read by the clock of before
+    deeds_.clock_moved += absl::Seconds(std::abs(seconds));
+    deeds_.clock_set_back += seconds < 0 ? 1 : 0;
     rt_.StepClock(absl::Seconds(seconds));
   }
   void FailOne() {
@@ -358,9 +375,7 @@ class Storm {
     const auto living = sim_.Instances();
     if (living.empty()) return;
     const vastsim::InstanceView& one = living[rng_.Below(living.size())];
-    Failure how = kKinds[rng_.Below(std::size(kKinds))];
-    const bool launch = how == Failure::kLaunchBroken || how == Failure::kImageError;
-    if (launch && one.batches > 0) how = Failure::kStall;  // what worked was launched well
+    const Failure how = kKinds[rng_.Below(std::size(kKinds))];
     Did(Cat("instance ", one.id, " gets ", vastsim::FailureName(how)));
     (void)sim_.FailWorker(one.id, {.how = how, .span = absl::Minutes(30) * rng_.Unit()});
   }
@@ -411,7 +426,7 @@ class Storm {
     do {
       Pass(absl::Minutes(5));
       if (!Fine()) return;
-      broken = FirstBroken(AfterCalm(), FactsNow());
+      broken = FirstBrokenNow(AfterCalm());
     } while (!broken.empty() && rt_.Now() < end);
     if (!broken.empty()) Broke(Cat(broken, " (", FormatSpan(within), " after the last fault)"));
   }
@@ -486,6 +501,7 @@ class Storm {
   std::string acknowledged_hash_;
   LogBook book_{{kApiKey, kHfToken}};
   Deeds deeds_;
+  DayBook days_;
   absl::Time started_;
   std::vector<std::pair<Position, std::string>> acts_;
   StormReport report_;

@@ -7,9 +7,12 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "muster/spec/v1/fleet.pb.h"
 #include "workers/providers/vast/sim/vast_sim.h"
 
 namespace muster::storm {
+
+namespace specpb = ::muster::spec::v1;
 
 struct FleetDraw {
   std::string name;
@@ -38,6 +41,7 @@ struct Weather {
   vastsim::VastSimOptions market;
   std::vector<vastsim::Fault> faults;  // all through phase 1, each with its chance
   std::vector<FleetDraw> fleets;
+  specpb::Budget account_budget;  // over all fleets; 0 = none
   Rates rates;
   absl::Duration length;  // of phase 1
 };
