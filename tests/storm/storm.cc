@@ -27,8 +27,7 @@ using vastsim::Failure;
 
 constexpr absl::Duration kLookEvery = absl::Minutes(15);
 constexpr std::size_t kStoryLines = 30;
-constexpr double kDriftMax = 1e-4;  // seconds a second
-constexpr int kStartsMax = 5;       // of which all but the last may crash
+constexpr int kStartsMax = 5;  // of which all but the last may crash
 
 template <class T>
 Task<void> Await(Task<StatusOr<T>> call, int* refused) {
@@ -49,7 +48,6 @@ class Storm {
     Restrict();
     rt_.SetOrder(VirtualRuntime::Order::kSeeded);
     if (rng_.Chance(0.5)) rt_.StepClock(absl::Minutes(30) * rng_.Between(-1, 1));
-    if (rng_.Chance(0.5)) rt_.SetDrift(rng_.Between(-1, 1) * kDriftMax);
     server_.SetOrigin(kOrigin);
     server_.on_rent = [this] { LookAtRent(); };
     report_.seed = options.seed;

@@ -98,23 +98,14 @@ class VirtualSignal final : public Signal {
 };
 
 VirtualRuntime::VirtualRuntime(std::uint64_t seed, absl::Time start)
-    : now_(start), wall_set_(start), wall_(start), rng_(seed), order_rng_(seed ^ 0x0bde7ULL) {}
+    : now_(start), rng_(seed), order_rng_(seed ^ 0x0bde7ULL) {}
 
 VirtualRuntime::~VirtualRuntime() { DestroyTasks(); }
 
-absl::Time VirtualRuntime::Now() const {
-  const absl::Duration passed = now_ - wall_set_;
-  return drift_ == 0 ? wall_ + passed : wall_ + passed + passed * drift_;
-}
-
-void VirtualRuntime::SetDrift(double gain) {
-  wall_ = Now();
-  wall_set_ = now_;
-  drift_ = gain;
-}
+absl::Time VirtualRuntime::Now() const { return now_ + ahead_; }
 
 void VirtualRuntime::StepClock(absl::Duration step) {
-  wall_ += step;
+  ahead_ += step;
   if (step <= absl::ZeroDuration()) return;  // sleepers keep the span they asked for
   Sleepers earlier;
   for (const auto& [wake, waiter] : sleepers_) {
@@ -132,9 +123,7 @@ Task<void> VirtualRuntime::Park(Waiter& waiter, absl::Time wake) {
     waiter.next = std::exchange(parked_, &waiter);
     if (waiter.next != nullptr) waiter.next->previous = &waiter;
     if (wake == absl::InfiniteFuture()) return;
-    absl::Duration span = wake - Now();
-    if (drift_ != 0) span /= 1 + drift_;
-    waiter.sleeper = sleepers_.emplace(now_ + span, &waiter);
+    waiter.sleeper = sleepers_.emplace(wake - ahead_, &waiter);
   };
   co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(park, asio::use_awaitable);
 }

@@ -64,13 +64,11 @@ class VirtualRuntime final : public Runtime {
   // runtime is as new afterwards, but for its time and its chance.
   void DestroyTasks();
 
-  // What Now() would be had nobody touched the clock: never steps, never drifts.
+  // What Now() would be had nobody set the clock: never steps.
   absl::Time TrueNow() const { return now_; }
   // Makes the wall clock step (forwards or backwards) without anything waking up at once. As with
   // the real clock, a step backwards does not prolong the sleep of those who sleep already.
   void StepClock(absl::Duration step);
-  // From now on the wall clock gains so many seconds a second (negative: loses).
-  void SetDrift(double gain);
 
   // Runs `task` to its end and returns its value. Fails the program after an hour of virtual time.
   template <class T>
@@ -103,9 +101,7 @@ class VirtualRuntime final : public Runtime {
 
   std::unique_ptr<asio::io_context> io_ = std::make_unique<asio::io_context>();
   absl::Time now_;
-  absl::Time wall_set_;  // when, by TrueNow(), the wall clock was set last,
-  absl::Time wall_;      // and to what
-  double drift_ = 0;     // what it has gained a second since
+  absl::Duration ahead_;  // of the wall clock, by all steps so far
   Rng rng_, order_rng_;
   Order order_ = Order::kArrival;
   std::uint64_t steps_ = 0;
