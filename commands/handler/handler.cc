@@ -5,6 +5,7 @@
 #include "commands/snapshot.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/sha256.h"
+#include "eventstore/events/readable.h"
 #include "eventstore/events/values.h"
 #include "muster/event/v1/snapshot.pb.h"
 
@@ -207,6 +208,7 @@ Task<StatusOr<Outcome>> Handler::Attempt(const Job& job) {
   CO_ASSIGN_OR_RETURN(const Version version, job.version());
   CO_ASSIGN_OR_RETURN(Events events, job.decide(DecideContext{now}));
   if (events.empty()) co_return Outcome{.position = world_.head};
+  for (eventpb::EventBody& event : events) MakeReadable(event);
   const absl::Time occurred_at =
       job.occurred_at == absl::InfinitePast() ? now : Stored(job.occurred_at);
   std::vector<NewEvent> added =

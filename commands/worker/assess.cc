@@ -290,7 +290,8 @@ class Judge {
     return Failing("fatal-error", seen_.error_since, seen_.error_fault,
                    Ellipsize(seen_.error, 120));
   }
-  bool Failing(std::string_view rule, const Stamp& since, specpb::Fault fault, std::string what) {
+  bool Failing(std::string_view rule, const Stamp& since, specpb::Fault fault,
+               std::string_view what) {
     const absl::Duration span = Shown(since);
     Say(H::FAILING,
         Cat(what, "; ", FormatSpan(now_ - since.at), " of ", FormatSpan(clocks_.error_grace)),

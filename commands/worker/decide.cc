@@ -29,8 +29,9 @@ namespace {
 
 using Result = StatusOr<Events>;
 
-bool Is(const State& state, auto phase) {
-  return std::holds_alternative<decltype(phase)>(state.phase);
+template <class Phase>
+bool Is(const State& state, const Phase&) {
+  return std::holds_alternative<Phase>(state.phase);
 }
 
 // Rule 4: no decision without the rule that it was drawn from.

@@ -38,7 +38,7 @@ void RemoveFolder(rocksdb::Env* env, const std::string& folder) {
   std::vector<std::string> children;
   env->GetChildren(folder, &children).PermitUncheckedError();
   for (const std::string& child : children) {
-    const std::string path = folder + "/" + child;
+    const std::string path = Cat(folder, "/", child);
     bool is_folder = false;
     if (env->IsDirectory(path, &is_folder).ok() && is_folder) {
       RemoveFolder(env, path);

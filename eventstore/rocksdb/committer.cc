@@ -126,7 +126,7 @@ Status Committer::GoOnAfterFullDisk() {
 }
 
 // Publishes what was written and hands out the results.
-void Committer::Finish(Group group, Status written) {
+void Committer::Finish(Group group, const Status& written) {
   if (written.ok() && batch_.Count() > 0) {
     counters_.groups += 1;
     counters_.events += staged_.position - tip_.position;

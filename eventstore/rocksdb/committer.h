@@ -77,7 +77,7 @@ class Committer : public std::enable_shared_from_this<Committer> {
   void Commit(Group group);
   void TakeDatabase();
   Status GoOnAfterFullDisk();
-  void Finish(Group group, Status written);
+  void Finish(Group group, const Status& written);
   bool RepeatsStaged(const PendingAppend& append) const;
   void Stage(PendingAppend& append);
   void StageEvents(PendingAppend& append, Version version);

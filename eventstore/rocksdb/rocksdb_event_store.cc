@@ -22,7 +22,8 @@ RocksDbEventStore::RocksDbEventStore(Runtime& rt, std::unique_ptr<rocks::SharedD
 
 RocksDbEventStore::~RocksDbEventStore() { committer_.reset(); }
 
-StatusOr<std::unique_ptr<RocksDbEventStore>> RocksDbEventStore::Open(Runtime& rt, Options options) {
+StatusOr<std::unique_ptr<RocksDbEventStore>> RocksDbEventStore::Open(Runtime& rt,
+                                                                     const Options& options) {
   rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
   MUSTER_ASSIGN_OR_RETURN(std::unique_ptr<rocks::SharedDb> shared,
                           rocks::SharedDb::Open(options.path, env));

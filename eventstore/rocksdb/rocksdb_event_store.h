@@ -50,7 +50,7 @@ class RocksDbEventStore final : public EventStore {
   // kDataLoss            too damaged to open: restore a backup
   // kResourceExhausted   the disk is full
   // kUnavailable         the path cannot be used; says why
-  static StatusOr<std::unique_ptr<RocksDbEventStore>> Open(Runtime& rt, Options options);
+  static StatusOr<std::unique_ptr<RocksDbEventStore>> Open(Runtime& rt, const Options& options);
   ~RocksDbEventStore() override;
 
   Task<StatusOr<Appended>> Append(StreamId stream, Expect expect, std::vector<NewEvent> events,

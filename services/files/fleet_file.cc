@@ -255,6 +255,8 @@ void FleetReader::ReadTimers(Section s) {
   Span(s, "launch_timeout", [&](auto v) { m.set_launch_timeout_s(v); });
   Count(s, "log_tail_lines", [&](auto v) { m.set_log_tail_lines(v); });
   Span(s, "launch_settle", [&](auto v) { m.set_launch_settle_s(v); });
+  Span(s, "launch_lookup", [&](auto v) { m.set_launch_lookup_s(v); });
+  Span(s, "destroy_again", [&](auto v) { m.set_destroy_again_s(v); });
   s.Finish();
 }
 

@@ -268,6 +268,8 @@ void Checker::TimerRules(const specpb::Timers& m) {
   Span("timers.launch_timeout_s", m.launch_timeout_s(), 1, 10 * kMinute);
   Count("timers.log_tail_lines", m.log_tail_lines(), 1, 1000);
   Span("timers.launch_settle_s", m.launch_settle_s(), 1, kHour);
+  Span("timers.launch_lookup_s", m.launch_lookup_s(), 1, 10 * kMinute);
+  Span("timers.destroy_again_s", m.destroy_again_s(), 1, 10 * kMinute);
 }
 
 void Checker::FactRuleAt(int i, const specpb::FactRule& rule) {

@@ -63,6 +63,8 @@ void FillTimers(specpb::Timers& m) {
   MUSTER_DEFAULT(m, launch_timeout_s, 60);
   MUSTER_DEFAULT(m, log_tail_lines, 50);
   MUSTER_DEFAULT(m, launch_settle_s, 2 * kMinute);
+  MUSTER_DEFAULT(m, launch_lookup_s, 10);
+  MUSTER_DEFAULT(m, destroy_again_s, 30);
 }
 
 void FillStrikes(specpb::FleetSpec& spec) {

@@ -89,6 +89,8 @@ void PutTimers(const specpb::Timers& m, Tree& root) {
   t.Put("launch_timeout", SpanText(m.launch_timeout_s()));
   t.Put("log_tail_lines", Cat(m.log_tail_lines()));
   t.Put("launch_settle", SpanText(m.launch_settle_s()));
+  t.Put("launch_lookup", SpanText(m.launch_lookup_s()));
+  t.Put("destroy_again", SpanText(m.destroy_again_s()));
 }
 
 void PutFacts(const specpb::FleetSpec& spec, Tree& root) {

@@ -30,7 +30,7 @@ CommandApi::CommandApi(Runtime& rt, Handler& handler, PolicyDriver& policy, Comm
       handler_(handler),
       policy_(policy),
       hooks_(std::move(hooks)),
-      book_(rt, handler, hooks_.written) {}
+      book_(rt, handler, hooks_.written, hooks_.mask) {}
 
 // ---- what all changes share -------------------------------------------------------------------
 
@@ -112,6 +112,10 @@ Status CommandApi::CheckSpec(const specpb::FleetSpec& spec) const {
       wrong.emplace_back(Cat("spec.", field), std::move(problem));
     }
   }
+  // Again, now that the references of this spec are resolved and their values known.
+  for (auto& [field, problem] : FieldsWithSecrets(spec, hooks_.mask)) {
+    wrong.emplace_back(Cat("spec.", field), std::move(problem));
+  }
   return wrong.empty() ? absl::OkStatus() : BadRequest(wrong);
 }
 
@@ -162,7 +166,7 @@ Task<StatusOr<api::Operation>> CommandApi::DownFleet(api::DownFleetRequest messa
   CO_ASSIGN_OR_RETURN(const auto first, book_.Repeated<api::Operation>(request));
   if (first.has_value()) co_return *first;
   const FleetName name(message.fleet());
-  const std::string reason = message.reason();
+  const std::string& reason = message.reason();
   if (handler_.world().FindFleet(name) == nullptr) co_return NoFleet(message.fleet());
   CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(fleet::DownChange{name, reason}));
   const std::string progress =

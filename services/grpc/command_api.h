@@ -35,6 +35,8 @@ struct CommandHooks {
   std::function<Task<StatusOr<std::vector<Instance>>>(ProviderName)> list_instances;
   // Makes a backup beside the reactor; null where the store has none (in memory).
   std::function<Task<StatusOr<api::BackupStoreResponse>>()> backup;
+  // A text with every known secret painted over; may be empty. What it would change is refused.
+  MaskFn mask;
   // Returns once the read models show `position`, so that who wrote reads what was written.
   std::function<Task<void>(std::uint64_t position)> written;
 };

@@ -127,7 +127,7 @@ Task<StatusOr<std::vector<account::Orphan>>> CommandApi::Adoptable(
   }
   const FleetName name = fleet.name;
   const ProviderName provider(fleet.spec.provider());
-  const std::string prefix = request.label_prefix();
+  const std::string& prefix = request.label_prefix();
   std::vector<std::string> wanted(request.instances().begin(), request.instances().end());
   CO_ASSIGN_OR_RETURN(const std::vector<Instance> all, co_await hooks_.list_instances(provider));
   std::vector<account::Orphan> strays;

@@ -9,12 +9,14 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "commands/handler/handler.h"
 #include "eventstore/base/runtime.h"
 #include "eventstore/base/sha256.h"
 #include "eventstore/events/codec.h"
 #include "services/grpc/bridge.h"
+#include "services/grpc/secret_guard.h"
 
 namespace muster::grpc_api {
 
@@ -25,13 +27,16 @@ struct Request {
   std::string digest;  // of the request without its id
   bool validate_only = false;
   Origin origin;
+  std::vector<std::pair<std::string, std::string>> secrets;  // fields that hold one: refused
 };
 
 class RequestBook {
  public:
-  // `written` returns once the read models show a position; may be empty.
-  RequestBook(Runtime& rt, Handler& handler, std::function<Task<void>(std::uint64_t)> written)
-      : rt_(rt), handler_(handler), written_(std::move(written)) {}
+  // `written` returns once the read models show a position; `mask` paints secrets over. Both may be
+  // empty.
+  RequestBook(Runtime& rt, Handler& handler, std::function<Task<void>(std::uint64_t)> written,
+              MaskFn mask)
+      : rt_(rt), handler_(handler), written_(std::move(written)), mask_(std::move(mask)) {}
 
   template <class Message>
   Request Begin(std::string method, const Message& message, const Caller& caller) {
@@ -45,7 +50,8 @@ class RequestBook {
     request.digest = Sha256Hex(Deterministic(bare));
     const std::string command =
         request.id.empty() ? Cat("request/", rt_.rng().Token(12)) : Cat("request/", request.id);
-    request.origin.actor = caller.actor;
+    request.secrets = FieldsWithSecrets(message, mask_);
+    request.origin.actor = mask_ ? mask_(caller.actor) : caller.actor;
     request.origin.cause = command;
     request.origin.correlation = command;
     if (!request.id.empty()) request.origin.idempotency_key = command;
@@ -53,9 +59,11 @@ class RequestBook {
   }
 
   // The first answer to this request_id, nullopt when there was none.
-  // kAlreadyExists  the id was used for another request (REQUEST_ID_REUSED): take a fresh one
+  // kInvalidArgument  a text holds the value of a secret (BadRequest): write it without
+  // kAlreadyExists    the id was used for another request (REQUEST_ID_REUSED): take a fresh one
   template <class Response>
   StatusOr<std::optional<Response>> Repeated(const Request& request) const {
+    if (!request.secrets.empty()) return BadRequest(request.secrets);
     if (request.id.empty() || request.validate_only) return std::optional<Response>();
     MUSTER_ASSIGN_OR_RETURN(const auto first, handler_.FindRequest(request.id));
     if (!first.has_value()) return std::optional<Response>();
@@ -94,6 +102,7 @@ class RequestBook {
   Runtime& rt_;
   Handler& handler_;
   const std::function<Task<void>(std::uint64_t)> written_;
+  const MaskFn mask_;
 };
 
 }  // namespace muster::grpc_api

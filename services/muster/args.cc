@@ -154,6 +154,7 @@ StatusOr<std::size_t> FindVerb(const std::vector<VerbSpec>& verbs, std::string_v
 std::string UsageOf(const VerbSpec& verb, const std::vector<Flag>& global) {
   std::string text = Cat("muster ", verb.name, verb.arguments.empty() ? "" : " ", verb.arguments,
                          "\n\n", verb.help, "\n");
+  if (!verb.more.empty()) text += Cat("\n", verb.more);
   if (!verb.flags.empty()) {
     text += "\nFlags:\n";
     for (const Flag& flag : verb.flags) text += FlagLine(flag);

@@ -28,6 +28,7 @@ struct VerbSpec {
   int arguments_max = 0;
   std::string help;
   std::vector<Flag> flags;
+  std::string more = {};  // what 'help VERB' tells besides
 };
 
 class Args {

@@ -303,7 +303,18 @@ std::vector<Verb> MoneyVerbs() {
         0,
         1,
         "Spend now, today and in total; what was lost on bad machines.",
-        {WatchFlag(), AtFlag()}},
+        {WatchFlag(), AtFlag()},
+        "Counted is the listed price of each machine, disk included, from the provider's answer "
+        "to\n"
+        "the launch (found by a look-up: from the request) until its end is confirmed. Against "
+        "the\n"
+        "provider's bill, per machine and so in all:\n"
+        "  never more than   that price for all that time: boots, stops and outages count in "
+        "full,\n"
+        "                    though the provider may bill the disk alone meanwhile\n"
+        "  never less than   the bill, but for the time between rental and answer\n"
+        "                    (timers.launch_timeout at most), and a raised price until the next\n"
+        "                    complete list (timers.list_poll); traffic is not counted\n"},
        CostVerb,
        Manner::kNameless},
   };

@@ -63,6 +63,7 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   }
   hooks.search_market = [this](specpb::FleetSpec spec) { return SearchMarket(std::move(spec)); };
   hooks.missing_secrets = [this](const specpb::FleetSpec& spec) { return MissingSecrets(spec); };
+  hooks.mask = [this](std::string_view text) { return secrets_.Mask(text); };
   hooks.list_instances = [this](ProviderName name) -> Task<StatusOr<std::vector<Instance>>> {
     const auto account = accounts_.find(name);
     if (account == accounts_.end()) co_return NotConfigured(name);

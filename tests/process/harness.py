@@ -6,6 +6,7 @@ and says what it waited for. Used by the tests of this folder, which are run by 
 import json
 import os
 import pathlib
+import random
 import select
 import shutil
 import signal
@@ -17,6 +18,17 @@ import urllib.request
 
 BIN = pathlib.Path(os.environ.get("MUSTER_BIN_DIR", "build/dev/bin")).resolve()
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+
+
+def draw_seed():
+    """The seed of this run: MUSTER_SEED, or a fresh one. A test that takes chances prints it."""
+    return int(os.environ.get("MUSTER_SEED") or random.SystemRandom().randrange(1 << 30))
+
+
+def repeat(seed, script, *words):
+    """The command that repeats a run; for the message of a failure."""
+    name = pathlib.Path(script).resolve().relative_to(SOURCE)
+    return " ".join([f"MUSTER_SEED={seed}", str(name), *words])
 
 
 class Program:
@@ -110,15 +122,15 @@ class Stage:
         path.write_text(text)
         return path
 
-    def config(self, more="", provider_more=""):
+    def config(self, more="", provider_more="", api_key="env:TEST_VAST_KEY", store=None):
         return self.write("musterd.yaml", f"""
-store: {{path: {self.folder}/store}}
+store: {{path: {store or self.folder / "store"}}}
 listen: ["{self.socket}"]
 metrics: 127.0.0.1:0
 providers:
   vast:
     base_url: {self.sim_url}
-    api_key: env:TEST_VAST_KEY
+    api_key: {api_key}
     log_hosts: ["{self.sim_url}"]
 {provider_more}
 {more}
@@ -146,6 +158,16 @@ providers:
 
     def muster_json(self, *words):
         return json.loads(self.muster(*words, "-o", "json", check=True).stdout or "{}")
+
+    def all_events(self):
+        """The whole log, oldest first, with payloads; in pages, whatever their size."""
+        events, after = [], 0
+        while True:
+            page = self.muster_json("events", "--after", after, "--limit", 1000).get("events", [])
+            if not page:
+                return events
+            events += page
+            after = int(page[-1]["position"])
 
     def until(self, what, condition, seconds=60, daemon=None):
         """Waits for `condition`; every wait in these tests ends here, with a deadline."""

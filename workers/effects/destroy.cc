@@ -50,7 +50,10 @@ Task<void> CallOnce(EffectContext& context, WorkerId worker, InstanceId instance
 }  // namespace
 
 Task<void> Destroy(EffectContext& context, WorkerId worker, std::string cause) {
-  absl::Duration wait = context.options.destroy_again;
+  const worker::State* state = context.FindWorker(worker);
+  if (state == nullptr) co_return;
+  absl::Duration wait = SecondsOr(context.TimersOf(state->identity.fleet).destroy_again_s(),
+                                  context.options.destroy_again);
   while (true) {
     const worker::Destroying* destroying = DestroyingOf(context.FindWorker(worker));
     if (destroying == nullptr) co_return;  // confirmed gone

@@ -13,6 +13,11 @@
 
 namespace muster {
 
+// A timer of a fleet, or what holds where it says 0.
+inline absl::Duration SecondsOr(std::int64_t seconds, absl::Duration otherwise) {
+  return seconds > 0 ? absl::Seconds(seconds) : otherwise;
+}
+
 struct EffectContext {
   EffectContext(ProviderLink l, EffectsOptions o)
       : link(l), options(o), group(l.rt), reporter(l.handler, group, l.provider.name()) {}
@@ -21,6 +26,11 @@ struct EffectContext {
   absl::Time Now() const { return link.rt.Now(); }
   const ProviderName& provider() const { return link.provider.name(); }
   const worker::State* FindWorker(const WorkerId& id) const { return world().FindWorker(id); }
+  // Empty for a fleet that nobody knows.
+  specpb::Timers TimersOf(const FleetName& fleet) const {
+    const fleet::State* state = world().FindFleet(fleet);
+    return state != nullptr ? state->spec.timers() : specpb::Timers();
+  }
   // Reports what came of an intent. The answer exists nowhere but here, so a store that hiccups is
   // asked again until it takes it or the group stops (then the intent is unclear after a restart).
   // A refusal is final: the stream moved on.

@@ -17,15 +17,6 @@ bool IsLaunching(const worker::State* state) {
   return state != nullptr && std::holds_alternative<worker::Launching>(state->phase);
 }
 
-specpb::Timers TimersOf(const EffectContext& context, const FleetName& fleet) {
-  const fleet::State* state = context.world().FindFleet(fleet);
-  return state != nullptr ? state->spec.timers() : specpb::Timers();
-}
-
-absl::Duration SecondsOr(std::int64_t seconds, absl::Duration otherwise) {
-  return seconds > 0 ? absl::Seconds(seconds) : otherwise;
-}
-
 // The reason behind a clear no; REASON_UNSPECIFIED when nobody can say whether it was done.
 Reason::Reason ReasonOf(Trouble trouble) {
   switch (trouble) {
@@ -92,8 +83,9 @@ Task<void> Settle(EffectContext& context, WorkerId worker, std::string cause) {
   const worker::State* state = context.FindWorker(worker);
   if (!IsLaunching(state)) co_return;
   Search search{.label = state->identity.label};
-  const absl::Duration settle = SecondsOr(
-      TimersOf(context, state->identity.fleet).launch_settle_s(), context.options.launch_settle);
+  const specpb::Timers timers = context.TimersOf(state->identity.fleet);
+  const absl::Duration settle = SecondsOr(timers.launch_settle_s(), context.options.launch_settle);
+  const absl::Duration every = SecondsOr(timers.launch_lookup_s(), context.options.lookup_every);
   const absl::Time begun = context.Now();
   while (true) {
     const absl::Duration waited = context.Now() - begun;
@@ -112,7 +104,7 @@ Task<void> Settle(EffectContext& context, WorkerId worker, std::string cause) {
       co_return;
     }
     const double factor = context.link.rt.rng().Between(1 - kJitter, 1 + kJitter);
-    const bool going = co_await context.group.Sleep(context.options.lookup_every * factor);
+    const bool going = co_await context.group.Sleep(every * factor);
     if (!going) co_return;
   }
 }

@@ -7,8 +7,8 @@
 namespace muster::fleet {
 namespace {
 
-std::string Over(std::string_view whose, std::string_view which, std::string sum, MicroUsd limit,
-                 std::string_view unit) {
+std::string Over(std::string_view whose, std::string_view which, std::string_view sum,
+                 MicroUsd limit, std::string_view unit) {
   return Cat(whose, " ", which, ": ", sum, " > ", FormatUsd(limit), unit);
 }
 

@@ -61,7 +61,6 @@ void ApplyTrouble(Gate& gate, const account::Ongoing& trouble, absl::Time now) {
       return;
     }
     case Trouble::KIND_UNSPECIFIED:
-      return;
     default:
       return;  // open enum: a kind of a newer writer gates nothing
   }

@@ -63,7 +63,6 @@ Judged FateOf(const World& world, const State& fleet, const account::Orphan& str
       return {Fate::kDestroy, "orphan", "the fleet destroys strays"};
     case specpb::REPORT:
     case specpb::ORPHAN_POLICY_UNSPECIFIED:
-      return {};
     default:
       return {};  // open enum: a policy of a newer writer is a report
   }

@@ -306,6 +306,7 @@ void WaitForOffers(Pass& pass, Scope& scope, const std::vector<Ranked>& ranked) 
   std::map<std::string, int> verdicts;
   for (const Ranked& one : ranked) ++verdicts[one.verdict.empty() ? "reserved" : one.verdict];
   std::vector<std::pair<int, std::string>> most;
+  most.reserve(verdicts.size());
   for (const auto& [verdict, count] : verdicts) most.emplace_back(-count, verdict);
   std::sort(most.begin(), most.end());
   for (std::size_t i = 0; i < std::min<std::size_t>(most.size(), 3); ++i) {

@@ -116,6 +116,15 @@ TEST_F(HandlerTest, AnObservationOccurredWhenItWasMade) {
   EXPECT_EQ(Log().back().event.occurred_at, seen);
   EXPECT_EQ(Log().back().recorded_at, rt_.Now());
 }
+TEST_F(HandlerTest, AStrayByteOfAProviderDoesNotMakeTheLogUnreadable) {
+  eventpb::LaunchRequested intent = Intent();
+  intent.mutable_offer()->set_gpu("RTX\xFF 3070");
+  ASSERT_THAT(Worker(worker::RequestLaunch{intent}), IsOk());
+  const std::string live = Digest(handler_->world());
+  Restart();
+  EXPECT_EQ(handler_->world().FindWorker(kWorker)->identity.offered.gpu.str(), "RTX\uFFFD 3070");
+  EXPECT_EQ(Digest(handler_->world()), live);
+}
 TEST_F(HandlerTest, ARefusalPassesThroughAndWritesNothing) {
   EXPECT_THAT(Worker(worker::RetryDestroy{}), StatusIs(StatusCode::kNotFound));
   EXPECT_THAT(Fleet(fleet::Scale{3}), StatusIs(StatusCode::kNotFound, HasSubstr("zeb")));

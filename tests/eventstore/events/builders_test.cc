@@ -1,6 +1,7 @@
 #include "eventstore/events/account_events.h"
 #include "eventstore/events/fleet_events.h"
 #include "eventstore/events/host_events.h"
+#include "eventstore/events/readable.h"
 #include "eventstore/events/worker_events.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
@@ -26,6 +27,21 @@ TEST(Codec, EveryKindHasATypeNameOfItsOwnAndComesBack) {
 TEST(Codec, RubbishIsDataLossAndAnUnknownKindIsUnimplemented) {
   EXPECT_THAT(DecodeEvent("x", "\xFF\xFF\xFF"), StatusIs(StatusCode::kDataLoss));
   EXPECT_THAT(DecodeEvent("x", ""), StatusIs(StatusCode::kUnimplemented));
+}
+TEST(Codec, EveryTextIsMadeReadableHoweverDeep) {
+  eventpb::FleetApplied applied;
+  applied.mutable_spec()->set_name("z\xC3");
+  applied.mutable_spec()->mutable_market()->add_countries("D\xFF");
+  applied.mutable_spec()->mutable_market()->add_countries("DE");
+  (*applied.mutable_spec()->mutable_launch()->mutable_env())["KEY"] = "\xED\xA0\x80";
+  eventpb::EventBody body = Wrap(applied);
+  MakeReadable(body);
+  const auto decoded = DecodeEvent(TypeName(body.kind_case()), EncodeEvent(body));
+  ASSERT_THAT(decoded, IsOk());
+  const specpb::FleetSpec& spec = decoded->fleet_applied().spec();
+  EXPECT_EQ(spec.name(), "z\uFFFD");
+  EXPECT_THAT(spec.market().countries(), ElementsAre("D\uFFFD", "DE"));
+  EXPECT_EQ(spec.launch().env().at("KEY"), "\uFFFD\uFFFD\uFFFD");
 }
 TEST(Codec, MapsAreWrittenInKeyOrder) {
   specpb::FleetSpec a, b;

@@ -93,7 +93,7 @@ market:
   bid: $0.05/h
   preferred_bonus: 10%
 launch: {disk: 1TB}
-timers: {boot: 1h30m, error_grace: 45s}
+timers: {boot: 1h30m, error_grace: 45s, launch_lookup: 1s, destroy_again: 2m}
 strikes: {expiry: never}
 budget: {per_hour: $1.20/h, per_day: $18, total: none}
 )");
@@ -111,6 +111,8 @@ budget: {per_hour: $1.20/h, per_day: $18, total: none}
   EXPECT_EQ(spec.launch().disk_gb(), 1000);
   EXPECT_EQ(spec.timers().boot_s(), 5400);
   EXPECT_EQ(spec.timers().error_grace_s(), 45);
+  EXPECT_EQ(spec.timers().launch_lookup_s(), 1);
+  EXPECT_EQ(spec.timers().destroy_again_s(), 120);
   EXPECT_EQ(spec.strikes().expiry_s(), 0);
   EXPECT_EQ(spec.budget().per_hour_micro_usd(), 1'200'000);
   EXPECT_EQ(spec.budget().per_day_micro_usd(), 18'000'000);

@@ -6,12 +6,14 @@
 #include "services/files/fleet_file.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
+#include "workers/ports/secret_mask.h"
 #include "workers/virtual/virtual_runtime.h"
 
 namespace muster::grpc_api {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 const Caller kAlice{"operator:alice"};
 
@@ -35,6 +37,7 @@ class CommandApiTest : public ::testing::Test {
     CommandHooks hooks;
     hooks.providers = {ProviderName("vast")};
     hooks.missing_secrets = [this](const specpb::FleetSpec&) { return missing_; };
+    hooks.mask = [this](std::string_view text) { return mask_.Mask(text); };
     hooks.list_instances = [this](ProviderName) -> Task<StatusOr<std::vector<Instance>>> {
       co_return instances_;
     };
@@ -77,6 +80,7 @@ class CommandApiTest : public ::testing::Test {
   PolicyDriver policy_{rt_, handler_, {}};
   std::vector<std::pair<std::string, std::string>> missing_;
   std::vector<Instance> instances_;
+  SecretMask mask_;
   std::unique_ptr<CommandApi> api_;
 };
 
@@ -89,6 +93,30 @@ TEST_F(CommandApiTest, ValidateOnlyPlansAndWritesNothing) {
   EXPECT_TRUE(planned->done());
   EXPECT_EQ(planned->name(), "");
   EXPECT_FALSE(planned->plan().steps().empty());
+  EXPECT_EQ(store_.Head(), before);
+}
+
+TEST_F(CommandApiTest, ARequestThatHoldsTheValueOfASecretIsRefusedByFieldAndNeverRepeatsIt) {
+  mask_.Learn("canary-value");
+  ASSERT_THAT(Apply(Zeb(2)), IsOk());
+  const WorkerId worker = Adopted("7001", "zeb-worker-vast-0");
+  const Position before = store_.Head();
+  api::ApplyFleetRequest literal = Zeb(2);
+  literal.mutable_spec()->mutable_launch()->set_onstart("export KEY=canary-value");
+  api::DestroyWorkerRequest destroy;
+  destroy.set_worker(worker.str());
+  destroy.set_reason("leaked canary-value");
+  api::DownFleetRequest down;
+  down.set_fleet("zeb");
+  down.set_request_id("canary-value");
+  const Status refused[] = {Apply(literal).status(),
+                            rt_.Run(api_->DestroyWorker(destroy, kAlice)).status(),
+                            rt_.Run(api_->DownFleet(down, kAlice)).status()};
+  const char* fields[] = {"spec.launch.onstart", "reason", "request_id"};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(refused[i], StatusIs(StatusCode::kInvalidArgument, HasSubstr(fields[i])));
+    EXPECT_THAT(std::string(Message(refused[i])), Not(HasSubstr("canary-value")));
+  }
   EXPECT_EQ(store_.Head(), before);
 }
 

@@ -51,6 +51,12 @@ TEST(Cli, HelpNamesEveryVerbOfTheContract) {
   }
 }
 
+TEST(Cli, HelpForCostPublishesHowFarItMayBeFromTheBill) {
+  const Ran ran = Muster({"help", "cost"});
+  EXPECT_THAT(ran.out, HasSubstr("never more than"));
+  EXPECT_THAT(ran.out, HasSubstr("never less than"));
+}
+
 TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {
   for (const std::vector<std::string>& words : {std::vector<std::string>{},
                                                 {"no-such-verb"},

@@ -113,6 +113,28 @@ TEST_F(EffectsTest, AnUnclearLaunchThatDidNotRentIsSettledAfterTheSettleTimeNotB
   EXPECT_EQ(rig.provider.lists, 1);  // the last look goes through the whole list
 }
 
+TEST_F(EffectsTest, AFleetSetsTheTimeBetweenLookUpsAndUntilADestroyIsAskedForAgain) {
+  specpb::FleetSpec spec = ZebSpec();
+  spec.mutable_timers()->set_launch_settle_s(2);
+  spec.mutable_timers()->set_launch_lookup_s(1);
+  spec.mutable_timers()->set_destroy_again_s(2);
+  rig.Apply(spec);
+  Fail(Trouble::kUnclear, /*rents=*/false);
+  Start();
+  const WorkerId lost = rig.RequestLaunch();
+  rig.rt.RunFor(absl::Milliseconds(1500));
+  EXPECT_NE(rig.In<worker::Launching>(lost), nullptr);
+  rig.rt.RunFor(absl::Seconds(9));
+  EXPECT_NE(rig.In<worker::Ended>(lost), nullptr);
+  EXPECT_GE(rig.provider.lookups + rig.provider.lists, 3);  // a shorter time makes them no fewer
+
+  const WorkerId kept = rig.LiveWorker();
+  rig.provider.failing["destroy"] = MakeTrouble(Trouble::kUnavailable, "502");
+  EXPECT_THAT(rig.Condemn(kept), IsOk());
+  rig.rt.RunFor(absl::Seconds(9));
+  EXPECT_GE(rig.provider.destroys.size(), 2u);
+}
+
 TEST_F(EffectsTest, FailedLookUpsSettleNothingHoweverLong) {
   Fail(Trouble::kUnclear, /*rents=*/true);
   rig.provider.failing["lookup"] = MakeTrouble(Trouble::kUnavailable, "502");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -103,9 +104,18 @@ Status VastProvider::Masked(const Status& status) const {
 }
 
 void VastProvider::MaskIn(std::vector<Instance>& instances) const {
+  const auto mask = [this](auto& id) {
+    using Id = std::remove_reference_t<decltype(id)>;
+    id = Id(secrets_.Mask(id.str()));
+  };
   for (Instance& instance : instances) {
-    instance.status_message = secrets_.Mask(instance.status_message);
-    instance.label = secrets_.Mask(instance.label);
+    for (std::string* text :
+         {&instance.status_message, &instance.label, &instance.host, &instance.actual_raw,
+          &instance.intended_raw, &instance.ssh_host, &instance.location}) {
+      *text = secrets_.Mask(*text);
+    }
+    mask(instance.gpu);
+    mask(instance.machine);
   }
 }
 

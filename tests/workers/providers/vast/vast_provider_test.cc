@@ -241,6 +241,22 @@ TEST_F(VastProviderTest, TheNewInstancesKeyIsLearntAndMasked) {
   EXPECT_EQ(secrets.Mask("key ik_planted"), "key [secret]");
 }
 
+TEST_F(VastProviderTest, SecretsInWhateverTextAListHoldsAreMasked) {
+  http.On("GET", "/api/v1/instances/",
+          {Http::Json(200, R"({"instances":[{"id":1,"label":"a hf_planted","gpu_name":"hf_planted",
+              "status_msg":"hf_planted","actual_status":"hf_planted","ssh_host":"hf_planted",
+              "intended_status":"hf_planted","geolocation":"hf_planted"}],
+              "total_instances":1,"next_token":null})")});
+  const auto listed = List();
+  ASSERT_THAT(listed, IsOkAndHolds(SizeIs(1)));
+  const Instance& i = listed->front();
+  EXPECT_EQ(i.actual_raw, "[secret]");
+  for (const std::string& text : {i.label, i.status_message, i.ssh_host, i.location, i.actual_raw,
+                                  i.intended_raw, i.gpu.str()}) {
+    EXPECT_THAT(text, Not(HasSubstr("planted")));
+  }
+}
+
 TEST_F(VastProviderTest, SecretsInErrorsAreMasked) {
   http.On("PUT", "/api/v0/asks/",
           {Http::Json(400, R"({"error":"invalid_args","msg":"env HF_TOKEN=hf_planted is bad"})")});
