@@ -160,36 +160,6 @@ TEST_F(PolicyDriverTest, ReplacesAndStrikesAStuckWorkerOnce) {
   EXPECT_EQ(handler_->world().FindWorker(In<worker::Launching>()[0])->identity.replaces, id);
 }
 
-// Found by a storm that draws who goes on first: the verdict overtook the finding it rests on.
-TEST_F(PolicyDriverTest, WritesWhatAWorkerWasFoundToBeBeforeWhatIsDoneAboutIt) {
-  rt_.SetOrder(VirtualRuntime::Order::kSeeded);
-  driver_->Start();
-  Fleet(fleet::Apply{Stage::Spec(8)});
-  Market(20);
-  rt_.RunFor(absl::Seconds(1));
-  AcceptAll();
-  const std::vector<WorkerId> ids = In<worker::Live>();
-  ASSERT_EQ(ids.size(), 8u);
-  for (const WorkerId& id : ids) ObserveOn(id, ActualStatus::kRunning);
-  for (int i = 0; i <= 14; ++i) {
-    for (const WorkerId& id : ids) Poll(id, LogFacts("boot"));
-    rt_.RunFor(absl::Seconds(45));
-  }
-  int condemned = 0;
-  for (const RecordedEvent& verdict : Log("worker.condemned")) {
-    ++condemned;
-    std::string before;
-    EXPECT_THAT(store_->ReadStream(verdict.stream, verdict.version - 2,
-                                   [&](const RecordedEvent& each) {
-                                     before = each.event.type;
-                                     return false;
-                                   }),
-                IsOk());
-    EXPECT_EQ(before, "worker.health_changed") << verdict.stream.str();
-  }
-  EXPECT_GT(condemned, 3);
-}
-
 TEST_F(PolicyDriverTest, MeasuresAMachineThatServed) {
   driver_->Start();
   Fleet(fleet::Apply{Stage::Spec(1)});
