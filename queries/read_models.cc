@@ -190,7 +190,23 @@ void ReadModels::Complete(FleetStatus& fleet, absl::Time now) const {
   fleet.spent_today = spending.today;
   fleet.spent_total = spending.total;
   fleet.updated_at = std::max(fleet.updated_at, health_->UpdatedAt(name));
-  AddWorkers(fleet, OpenWorkers(name, now), now);
+  WorkerTally tally;
+  for (const std::string& id : health_->OpenOf(name)) {
+    const WorkerFacts& facts = *health_->Find(id);
+    // Of the healthy ones only what Show says is counted, and they are the many.
+    const bool healthy = HealthProjection::Word(facts) == "HEALTHY";
+    tally.Add(healthy ? HealthProjection::Show(facts) : FullWorker(facts, now));
+  }
+  tally.AddTo(fleet, now);
+}
+
+std::map<std::string, std::map<std::string, int>> ReadModels::HealthCounts() const {
+  std::map<std::string, std::map<std::string, int>> counts;
+  for (const auto& [fleet, ids] : health_->open_by_fleet()) {
+    std::map<std::string, int>& of_fleet = counts[fleet];
+    for (const std::string& id : ids) ++of_fleet[HealthProjection::Word(*health_->Find(id))];
+  }
+  return counts;
 }
 
 std::vector<FleetStatus> ReadModels::Fleets(absl::Time now, bool include_ended) const {

@@ -5,6 +5,7 @@
 // past. The store must outlive it: events are read back from there for lines and explanations.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -53,6 +54,8 @@ class ReadModels {
 
   // kInvalidArgument  the page token is none of ours: start from the first page
   StatusOr<WorkerPage> Workers(const WorkerQuery& query, absl::Time now) const;
+  // fleet -> health word -> how many open workers; without looking closer at each.
+  std::map<std::string, std::map<std::string, int>> HealthCounts() const;
   // `key`: id, unique prefix of it, label, instance id, or FLEET/INDEX; open workers before ended
   // ones, newest first.
   //

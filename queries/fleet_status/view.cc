@@ -82,40 +82,42 @@ absl::Time NextMidnight(absl::Time now) {
   return absl::FromUnixSeconds((UnixDay(now) + 1) * 86'400);
 }
 
-void AddWorkers(FleetStatus& fleet, const std::vector<WorkerStatus>& open, absl::Time now) {
-  absl::Time oldest = absl::InfiniteFuture();
-  for (const WorkerStatus& worker : open) {
-    if (worker.phase == "destroying") {
-      ++fleet.destroying;
-    } else {
-      ++fleet.have;
-    }
-    if (worker.phase == "live" && worker.health == "HEALTHY") ++fleet.healthy;
-    if (worker.producing) fleet.rate_per_s += worker.rate_per_s;
-    oldest = std::min(oldest, worker.observed_at);
+void WorkerTally::Add(const WorkerStatus& worker) {
+  ++open_;
+  if (worker.phase == "destroying") {
+    ++destroying_;
+  } else {
+    ++have_;
   }
-  fleet.observed_at = open.empty() ? fleet.updated_at : oldest;
-  fleet.cost_per_unit_rate = CostPerUnitRate(fleet.burn, fleet.rate_per_s);
-  fleet.worst_case = fleet.spent_today + Cost(fleet.burn, NextMidnight(now) - now);
-  fleet.state = StateLine(fleet, open, now);
+  if (worker.phase == "live" && worker.health == "HEALTHY") ++healthy_;
+  if (worker.producing) rate_per_s_ += worker.rate_per_s;
+  observed_at_ = std::min(observed_at_, worker.observed_at);
+  if (worker.health == "HEALTHY") return;  // the many
+  Alike& alike = not_healthy_[worker.health];
+  if (++alike.count == 1 || worker.clock_since < alike.oldest.clock_since) alike.oldest = worker;
 }
 
-std::string StateLine(const FleetStatus& fleet, const std::vector<WorkerStatus>& open,
-                      absl::Time now) {
+void WorkerTally::AddTo(FleetStatus& fleet, absl::Time now) const {
+  fleet.have += have_;
+  fleet.healthy += healthy_;
+  fleet.destroying += destroying_;
+  fleet.rate_per_s += rate_per_s_;
+  fleet.observed_at = open_ == 0 ? fleet.updated_at : observed_at_;
+  fleet.cost_per_unit_rate = CostPerUnitRate(fleet.burn, fleet.rate_per_s);
+  fleet.worst_case = fleet.spent_today + Cost(fleet.burn, NextMidnight(now) - now);
+  fleet.state = StateLine(fleet, now);
+}
+
+std::string WorkerTally::StateLine(const FleetStatus& fleet, absl::Time now) const {
   if (fleet.ended) return "ended";
   std::vector<std::string> parts;
-  if (fleet.down_requested) parts.push_back(Cat("going down, ", open.size(), " left"));
+  if (fleet.down_requested) parts.push_back(Cat("going down, ", open_, " left"));
   for (const WaitStatus& wait : fleet.waits) parts.push_back(WaitText(wait, now));
   for (const HealthText& notable : kNotable) {
-    int count = 0;
-    const WorkerStatus* oldest = nullptr;
-    for (const WorkerStatus& worker : open) {
-      if (worker.health != notable.health) continue;
-      ++count;
-      if (oldest == nullptr || worker.clock_since < oldest->clock_since) oldest = &worker;
-    }
-    if (count == 0) continue;
-    parts.push_back(Cat(count, " ", notable.text, ClockText(notable, count, *oldest, now)));
+    const auto alike = not_healthy_.find(notable.health);
+    if (alike == not_healthy_.end()) continue;
+    const auto& [count, oldest] = alike->second;
+    parts.push_back(Cat(count, " ", notable.text, ClockText(notable, count, oldest, now)));
   }
   if (!fleet.down_requested && fleet.have < fleet.wanted && fleet.waits.empty()) {
     parts.push_back(Cat(fleet.wanted - fleet.have, " short"));

@@ -1,7 +1,9 @@
 // How the parts of a fleet's status are put together from the models that know them. Pure.
 #pragma once
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "queries/fleet_status/model.h"
@@ -13,13 +15,27 @@ namespace muster::queries {
 // The limit of the clock that runs against a worker of this health; zero = none.
 absl::Duration ClockLimit(const specpb::Timers& timers, std::string_view health);
 
-// Fills what workers say: counts, rate, oldest fact, the state line. `open` are the open workers
-// of the fleet; `fleet` has wants, waits and money already.
-void AddWorkers(FleetStatus& fleet, const std::vector<WorkerStatus>& open, absl::Time now);
+// Sums up a fleet's open workers, one after another, so that ten thousand need not be held at once.
+class WorkerTally {
+ public:
+  void Add(const WorkerStatus& worker);
+  // Fills what workers say: counts, rate, oldest fact, the state line. `fleet` has wants, waits and
+  // money already.
+  void AddTo(FleetStatus& fleet, absl::Time now) const;
 
-// One line: what is not as it should be and what happens next, or "all healthy".
-std::string StateLine(const FleetStatus& fleet, const std::vector<WorkerStatus>& open,
-                      absl::Time now);
+ private:
+  struct Alike {
+    int count = 0;
+    WorkerStatus oldest;  // whose clock has run longest
+  };
+  // One line: what is not as it should be and what happens next, or "all healthy".
+  std::string StateLine(const FleetStatus& fleet, absl::Time now) const;
+
+  int open_ = 0, have_ = 0, healthy_ = 0, destroying_ = 0;
+  double rate_per_s_ = 0;
+  absl::Time observed_at_ = absl::InfiniteFuture();
+  std::map<std::string, Alike, std::less<>> not_healthy_;  // by health
+};
 
 // $/h per (unit/s); zero when nothing is produced.
 MicroUsdPerHour CostPerUnitRate(MicroUsdPerHour price, double rate_per_s);

@@ -297,6 +297,8 @@ std::vector<DecisionCount> HealthProjection::Decisions() const {
   return all;
 }
 
+std::string HealthProjection::Word(const WorkerFacts& facts) { return HealthWord(HealthOf(facts)); }
+
 WorkerStatus HealthProjection::Show(const WorkerFacts& facts) {
   const int health = HealthOf(facts);
   WorkerStatus shown;

@@ -97,6 +97,8 @@ class HealthProjection final : public Projection {
   // What is shown of `facts` without money, strikes and the fleet's limits, which are other
   // models' to say.
   static WorkerStatus Show(const WorkerFacts& facts);
+  // Show(facts).health.
+  static std::string Word(const WorkerFacts& facts);
 
   template <class Archive, class Self>
   static void Fields(Archive& a, Self& s) {

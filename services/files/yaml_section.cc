@@ -8,7 +8,6 @@
 namespace muster::files {
 namespace {
 
-constexpr std::size_t kTextBytesMax = 1 << 20;
 constexpr std::string_view kRefExpected =
     "a secret reference, env:NAME or file:/PATH, never the secret itself";
 
@@ -46,9 +45,10 @@ Place PlaceOf(const YAML::Node& node) {
   return mark.is_null() ? Place{} : Place{mark.line + 1, mark.column + 1};
 }
 
-YAML::Node LoadDocument(std::string_view text, std::string_view what, Problems& problems) {
-  if (text.size() > kTextBytesMax) {
-    problems.Add({}, "", Cat("is larger than 1MB; expected ", what));
+YAML::Node LoadDocument(std::string_view text, std::string_view what, Problems& problems,
+                        std::size_t bytes_max) {
+  if (text.size() > bytes_max) {
+    problems.Add({}, "", Cat("is larger than ", bytes_max >> 20, "MB; expected ", what));
     return YAML::Node(YAML::NodeType::Undefined);
   }
   if (text.find('\0') != std::string_view::npos) {

@@ -17,7 +17,9 @@ namespace muster::files {
 
 // The single document of `text`, which must be a map; otherwise the reason is in `problems` and the
 // node is undefined. Never throws.
-YAML::Node LoadDocument(std::string_view text, std::string_view what, Problems& problems);
+inline constexpr std::size_t kDocumentBytesMax = 1u << 20;
+YAML::Node LoadDocument(std::string_view text, std::string_view what, Problems& problems,
+                        std::size_t bytes_max = kDocumentBytesMax);
 
 Place PlaceOf(const YAML::Node& node);
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,8 @@ class CommandApi {
                                         Origin origin);
   Task<StatusOr<std::vector<account::Orphan>>> Adoptable(const fleet::State& fleet,
                                                          const api::AdoptInstancesRequest& request);
+  struct Adopted;  // what came of several
+  Task<void> AdoptOne(worker::Adopt adopt, Origin origin, std::shared_ptr<Adopted> done);
   Task<StatusOr<std::uint64_t>> AdoptAll(FleetName fleet, std::vector<account::Orphan> strays,
                                          Origin origin);
 

@@ -1,5 +1,7 @@
 // CommandApi: what is asked of single workers, and of instances that are none yet.
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -9,6 +11,9 @@
 
 namespace muster::grpc_api {
 namespace {
+
+// Adoptions are written beside each other and share the store's syncs.
+constexpr std::size_t kBesideEachOther = 64;
 
 // The number that follows exactly `prefix` in `label`, with at most a token behind it.
 bool HasIndexAfter(std::string_view label, std::string_view prefix) {
@@ -147,29 +152,54 @@ Task<StatusOr<std::vector<account::Orphan>>> CommandApi::Adoptable(
   co_return strays;
 }
 
+struct CommandApi::Adopted {
+  std::uint64_t position = 0;
+  Status failed;           // the first that was
+  std::set<WorkerId> ids;  // given out
+};
+
+Task<void> CommandApi::AdoptOne(worker::Adopt adopt, Origin origin, std::shared_ptr<Adopted> done) {
+  const InstanceId instance(adopt.adoption.instance());
+  const ProviderName provider(adopt.adoption.provider());
+  if (handler_.world().by_instance.contains(instance)) co_return;
+  WorkerId id;
+  do {  // among ten thousand two draws are often the same
+    id = fleet::MakeWorkerId(handler_.world(), rt_.rng().Token(5));
+  } while (handler_.world().FindWorker(id) != nullptr || !done->ids.insert(id).second);
+  worker::Command command = std::move(adopt);
+  StatusOr<Outcome> outcome = co_await handler_.Worker(id, std::move(command), origin);
+  const account::State* account = handler_.world().FindAccount(provider);
+  if (outcome.ok() && account != nullptr && account->orphans.contains(instance)) {
+    account::Command resolve =
+        account::ResolveOrphan{instance, eventpb::OrphanResolved::ADOPTED, id};
+    outcome = co_await handler_.Account(provider, std::move(resolve), origin);
+  }
+  if (outcome.ok()) {
+    done->position = std::max<std::uint64_t>(done->position, outcome->position);
+  } else if (done->failed.ok()) {
+    done->failed = outcome.status();
+  }
+}
+
 Task<StatusOr<std::uint64_t>> CommandApi::AdoptAll(FleetName fleet,
                                                    std::vector<account::Orphan> strays,
                                                    Origin origin) {
-  std::uint64_t position = handler_.world().head;
+  auto done = std::make_shared<Adopted>();
+  done->position = handler_.world().head;
   origin.idempotency_key.clear();  // ids of workers are fresh; what was adopted is no stray again
   const PolicyDriver::Hold hold = co_await policy_.Pause();
+  const fleet::State* owner = handler_.world().FindFleet(fleet);
+  if (owner == nullptr) co_return NoFleet(fleet.str());
+  fleet::Adoptions make(handler_.world(), *owner);
+  std::vector<Task<void>> beside;
+  std::size_t left = strays.size();
   for (const account::Orphan& stray : strays) {
-    if (handler_.world().by_instance.contains(stray.instance)) continue;
-    const fleet::State* owner = handler_.world().FindFleet(fleet);
-    if (owner == nullptr) co_return NoFleet(fleet.str());
-    const worker::Adopt adopt{fleet::AdoptionOf(handler_.world(), *owner, stray)};
-    const WorkerId id = fleet::MakeWorkerId(handler_.world(), rt_.rng().Token(5));
-    CO_ASSIGN_OR_RETURN(const Outcome outcome, co_await handler_.Worker(id, adopt, origin));
-    position = std::max<std::uint64_t>(position, outcome.position);
-    const ProviderName provider(owner->spec.provider());
-    const account::State* account = handler_.world().FindAccount(provider);
-    if (account == nullptr || !account->orphans.contains(stray.instance)) continue;
-    const account::ResolveOrphan resolve{stray.instance, eventpb::OrphanResolved::ADOPTED, id};
-    CO_ASSIGN_OR_RETURN(const Outcome resolved,
-                        co_await handler_.Account(provider, resolve, origin));
-    position = std::max<std::uint64_t>(position, resolved.position);
+    beside.push_back(AdoptOne({make.Of(stray)}, origin, done));
+    if (--left > 0 && beside.size() < kBesideEachOther) continue;
+    co_await WhenAll(rt_, std::exchange(beside, {}));
+    CO_RETURN_IF_ERROR(done->failed);
   }
-  co_return position;
+  co_return done->position;
 }
 
 Task<StatusOr<api::Operation>> CommandApi::AdoptInstances(api::AdoptInstancesRequest message,

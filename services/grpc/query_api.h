@@ -46,6 +46,7 @@ class QueryApi {
   Task<StatusOr<api::ListWorkersResponse>> ListWorkers(api::ListWorkersRequest request);
   Task<StatusOr<api::ListHostsResponse>> ListHosts(api::ListHostsRequest request);
   Task<StatusOr<api::ExportBadHostsResponse>> ExportBadHosts(api::ExportBadHostsRequest request);
+  Task<StatusOr<api::ExportMarketResponse>> ExportMarket(api::ExportMarketRequest request);
   Task<StatusOr<api::ListAccountsResponse>> ListAccounts(api::ListAccountsRequest request);
   Task<StatusOr<api::ListOffersResponse>> ListOffers(api::ListOffersRequest request);
   Task<StatusOr<api::GetEfficiencyResponse>> GetEfficiency(api::GetEfficiencyRequest request);
@@ -77,6 +78,8 @@ class QueryApi {
   // kInvalidArgument  position 0, or no span
   // kOutOfRange       past the head of the log, or in the future
   StatusOr<Moment> MomentOf(const api::AsOf& as_of) const;
+  // When that was: of a position, when it was recorded.
+  StatusOr<absl::Time> TimeOf(const api::AsOf& as_of) const;
   Task<StatusOr<View>> At(api::AsOf as_of);
   api::ListFleetsResponse Fleets(const queries::ReadModels& models, absl::Time now,
                                  const std::string& only, bool include_ended) const;

@@ -67,21 +67,24 @@ void AddWorker(Samples& to, const queries::WorkerStatus& worker) {
 void AddWorkers(Samples& to, const queries::ReadModels& models,
                 const std::vector<queries::FleetStatus>& fleets, absl::Time now,
                 const MetricsOptions& options) {
-  const auto page = models.Workers({}, now);
-  MUSTER_CHECK(page.ok());  // only a page token can be wrong
-  std::map<std::string, std::map<std::string, int>> by_health;
-  for (const auto& fleet : fleets) {
-    for (const char* health : kHealths) by_health[fleet.name.str()][health] = 0;
+  auto by_health = models.HealthCounts();
+  int open = 0;
+  for (const auto& [fleet, counts] : by_health) {
+    for (const auto& [health, count] : counts) open += count;
   }
-  for (const auto& worker : page->workers) ++by_health[worker.fleet.str()][worker.health];
+  for (const auto& fleet : fleets) {
+    for (const char* health : kHealths) by_health[fleet.name.str()].try_emplace(health, 0);
+  }
   for (const auto& [fleet, counts] : by_health) {
     for (const auto& [health, count] : counts) {
       to.Add("muster_fleet_worker_health", {fleet, health}, count);
     }
   }
-  const bool too_many = page->workers.size() > static_cast<std::size_t>(options.worker_series_max);
+  const bool too_many = open > options.worker_series_max;
   to.Add("muster_worker_series_suppressed", {}, too_many ? 1 : 0);
   if (too_many) return;
+  const auto page = models.Workers({}, now);
+  MUSTER_CHECK(page.ok());  // only a page token can be wrong
   for (const auto& worker : page->workers) AddWorker(to, worker);
 }
 

@@ -32,8 +32,8 @@ int Completion(Session& s);
 const std::vector<Verb>& AllVerbs() {
   static const auto* verbs = [] {
     auto* all = new std::vector<Verb>;
-    for (const auto& group :
-         {SetupVerbs(), FleetVerbs(), LookVerbs(), WorkerVerbs(), MoneyVerbs(), HistoryVerbs()}) {
+    for (const auto& group : {SetupVerbs(), FleetVerbs(), LookVerbs(), WorkerVerbs(), MoneyVerbs(),
+                              HistoryVerbs(), StudyVerbs()}) {
       all->insert(all->end(), group.begin(), group.end());
     }
     all->push_back(
@@ -134,7 +134,14 @@ int RunCli(const std::vector<std::string>& words, CliEnv& env) {
     env.out << UsageOf(verb.spec, GlobalFlags());
     return kOk;
   }
-  if (const std::string form = args->Get("output", "table"); !KnownOutput(form)) {
+  if (verb.manner == Manner::kStudy) {
+    const std::string form = args->Get("output", "text");
+    if (form != "text" && form != "json") {
+      env.err << "muster: -o " << form << ": 'muster " << verb.spec.name
+              << "' shows text or json\n";
+      return kUsage;
+    }
+  } else if (const std::string form = args->Get("output", "table"); !KnownOutput(form)) {
     env.err << "muster: -o " << form << ": expected table, wide, json, yaml or name\n";
     return kUsage;
   }
@@ -144,7 +151,8 @@ int RunCli(const std::vector<std::string>& words, CliEnv& env) {
     return kUsage;
   }
   Session session(env, *std::move(args));
-  const Status flags = verb.manner == Manner::kLocal ? absl::OkStatus() : session.CheckFlags();
+  const bool alone = verb.manner == Manner::kLocal || verb.manner == Manner::kStudy;
+  const Status flags = alone ? absl::OkStatus() : session.CheckFlags();
   if (flags.ok()) return verb.run(session);
   return session.Fail(flags.code() == StatusCode::kNotFound ? kFailed : kUsage, Message(flags));
 }

@@ -1,4 +1,4 @@
-// muster: the command. Talks to musterd over gRPC and nothing else.
+// muster: the command. Talks to musterd over gRPC; only simulate works on files alone.
 //
 // Data goes to `out`, talk to `err`; no question is asked without a terminal. The process's world
 // comes in through CliEnv, so that tests run whole commands in memory. Single-threaded.
@@ -37,6 +37,7 @@ struct CliEnv {
   std::ostream& err;
   bool in_is_terminal = false;
   bool out_is_terminal = false;
+  bool err_is_terminal = false;
   int columns = 100;
   std::function<std::optional<std::string>(const std::string&)> getenv;
   // Replaces the process by a command; returns only on failure.

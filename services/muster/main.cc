@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
       .err = std::cerr,
       .in_is_terminal = isatty(0) == 1,
       .out_is_terminal = isatty(1) == 1,
+      .err_is_terminal = isatty(2) == 1,
       .columns = ioctl(1, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100,
       .getenv = [](const std::string& name) -> std::optional<std::string> {
         const char* value = std::getenv(name.c_str());

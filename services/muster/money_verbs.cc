@@ -314,7 +314,8 @@ std::vector<Verb> MoneyVerbs() {
         "                    though the provider may bill the disk alone meanwhile\n"
         "  never less than   the bill, but for the time between rental and answer\n"
         "                    (timers.launch_timeout at most), and a raised price until the next\n"
-        "                    complete list (timers.list_poll); traffic is not counted\n"},
+        "                    complete list (timers.list_poll); not counted are traffic and a\n"
+        "                    rental that was gone again before any list or answer told of it\n"},
        CostVerb,
        Manner::kNameless},
   };

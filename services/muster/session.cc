@@ -263,10 +263,10 @@ bool Session::Confirm(const std::string& question) {
   return yes;
 }
 
-StatusOr<api::AsOf> Session::AsOf() const {
+StatusOr<api::AsOf> Session::AsOf(const std::string& flag) const {
   api::AsOf moment;
-  if (!args.Has("at")) return moment;
-  const std::string text = args.Get("at");
+  if (!args.Has(flag)) return moment;
+  const std::string text = args.Get(flag);
   std::uint64_t position = 0;
   if (absl::SimpleAtoi(text, &position)) {
     moment.set_position(position);
@@ -280,7 +280,8 @@ StatusOr<api::AsOf> Session::AsOf() const {
   absl::Time time;
   std::string problem;
   if (!absl::ParseTime(absl::RFC3339_full, text, &time, &problem)) {
-    return InvalidArgument(Cat("--at \"", text, "\": expected a time (2026-11-21T03:14:07Z), ",
+    return InvalidArgument(Cat("--", flag, " \"", text,
+                               "\": expected a time (2026-11-21T03:14:07Z), ",
                                "how long ago (90m) or a position in the log (48211)"));
   }
   moment.mutable_time()->set_seconds(absl::ToUnixSeconds(time));

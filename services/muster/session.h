@@ -54,7 +54,9 @@ class Session {
   bool Confirm(const std::string& question);
   // The moment that --at names, by position or time; unset without the flag.
   // kInvalidArgument  neither; the message says what was expected
-  StatusOr<api::AsOf> AsOf() const;
+  StatusOr<api::AsOf> AsOf() const { return AsOf("at"); }
+  // The same of another flag.
+  StatusOr<api::AsOf> AsOf(const std::string& flag) const;
   // The daemon's clock at that moment; what ages in an answer count from.
   absl::Time Clock();
   // kInvalidArgument  a flag that every verb has makes no sense; says what was expected
@@ -90,6 +92,7 @@ enum class Manner {
   kUsual,
   kLocal,     // needs no daemon, so a bad address is no matter
   kNameless,  // what it shows has no names for -o name
+  kStudy,     // needs no daemon either, and shows text or json
 };
 
 // One verb: what it takes and what it does.
@@ -106,6 +109,7 @@ std::vector<Verb> WorkerVerbs();   // logs ssh replace destroy adopt
 std::vector<Verb> MoneyVerbs();    // offers hosts stats cost
 std::vector<Verb> HistoryVerbs();  // events explain watch
 std::vector<Verb> SetupVerbs();    // init doctor
+std::vector<Verb> StudyVerbs();    // simulate market
 
 // Flags that several verbs share.
 Flag YesFlag();

@@ -12,6 +12,8 @@ namespace muster {
 namespace {
 
 constexpr absl::Duration kCallTime = absl::Seconds(60);
+// Thousands of instances come 25 a second at the provider's pace.
+constexpr absl::Duration kListTime = absl::Minutes(10);
 
 api::v1::Check MakeCheck(std::string name, api::v1::Check::Result result, std::string detail,
                          std::string next = "") {
@@ -67,7 +69,7 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   hooks.list_instances = [this](ProviderName name) -> Task<StatusOr<std::vector<Instance>>> {
     const auto account = accounts_.find(name);
     if (account == accounts_.end()) co_return NotConfigured(name);
-    co_return co_await account->second.made.provider->ListInstances(rt_.Now() + kCallTime);
+    co_return co_await account->second.made.provider->ListInstances(rt_.Now() + kListTime);
   };
   hooks.backup = [this] { return Backup(); };
   hooks.written = [this](std::uint64_t position) -> Task<void> {

@@ -79,12 +79,16 @@ class Audit:
         self.log = Log(stage)
         self.cost = stage.muster_json("cost")
         self.findings = []
-        self.billed = self.counted = 0.0
+        self._past = {i["id"]: i["end_cause"] for i in stage.control("past")["past"]}
+        self.billed = self.counted = self.unseen = 0.0
         self._intents()
         self._money()
 
     def _our_time(self, at_provider):
         return self._zero + at_provider / self.speed
+
+    def _vanished(self, line):
+        return self._past.get(line["instance"]) == "vanished"
 
     def _say(self, text):
         self.findings.append(text)
@@ -127,10 +131,17 @@ class Audit:
         if line["ended"] is None:
             self._say(f"instance {line['instance']} of worker {name} is still paid for")
             return
-        if worker.ended is None or worker.instance is None:
-            self._say(f"instance {line['instance']}: the log does not know the end of {name}")
-            return
         billed = line["total_micro_usd"] / self.speed
+        if worker.instance is None and worker.how == "NEVER_BEGAN" and self._vanished(line):
+            self.unseen += billed  # its answer was lost, and it was gone before a list showed it
+            return
+        if worker.ended is None or worker.instance is None:
+            life = self._our_time(line["ended"]) - self._our_time(line["created"])
+            self._say(f"instance {line['instance']} ({self._past.get(line['instance'])} after "
+                      f"{life:.2f} s, asked for {self._our_time(line['created']) - worker.asked:.2f}"
+                      f" s before): the log says of {name}: instance {worker.instance}, "
+                      f"{worker.how or 'not ended'}: {self._story(name)}")
+            return
         per_second = max(worker.prices) / 3600
         rounding = len(worker.prices) + 3  # each piece is rounded up, the ledger down
         slack = per_second * self.slack_s + rounding
@@ -143,7 +154,12 @@ class Audit:
         self.billed += billed
         self.counted += worker.spent
 
+    def _story(self, name):
+        told = [e for e in self.log.events if e["stream"] == f"worker/{name}"]
+        return ", ".join(f"{e['type'].partition('.')[2]} {seconds(e['occurred_at']):.2f}" for e in told)
+
     def summary(self):
         return (f"{len(self.ledger)} contracts, {len(self.log.workers)} intents, "
                 f"{len(self.log.events)} events; billed ${self.billed / 1e6:.6f}, "
-                f"counted ${self.counted / 1e6:.6f}")
+                f"counted ${self.counted / 1e6:.6f}, "
+                f"unseen ${self.unseen / 1e6:.6f}")

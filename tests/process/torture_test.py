@@ -168,7 +168,9 @@ class Torture:
         if self.chance.random() < 0.3:
             self.break_a_machine()
         if self.daemon.process.poll() is not None:
-            self.ended_by_itself += 1  # it may, on a full disk; never otherwise
+            self.ended_by_itself += 1  # it may, when it starts on a full disk; never otherwise
+            last = self.daemon.said().strip().splitlines()[-1:]
+            print(f"musterd ended with {self.daemon.process.returncode}: {last}", flush=True)
             if not self.filled:
                 raise AssertionError(f"musterd ended by itself:\n{self.daemon.said()[-3000:]}")
         self.daemon.close()

@@ -25,8 +25,11 @@ MAY = {
     "workers": BASE | EVENTS
     | {"workers/ports", "eventstore", "commands/handler", "commands", "re2"},
     "services/files": BASE | EVENTS | {"yaml-cpp", "re2"},
+    "services/simulate": BASE | EVENTS
+    | {"eventstore", "queries", "workers", "workers/ports", "workers/virtual", "commands/handler",
+       "services", "nlohmann"},
     "services/muster": BASE | EVENTS
-    | {"muster/api", "services/files", "grpcpp", "nlohmann", "sys"},
+    | {"muster/api", "services/files", "services/simulate", "grpcpp", "nlohmann", "sys"},
 }
 BANNED = [
     (r"system_clock|absl::Now\(|random_device|absl::BitGen",

@@ -11,6 +11,9 @@ namespace {
 
 // Pages come 25 rows at a time, and no faster than one a second.
 constexpr int kRowsPerPage = 25;
+// Most of what a list says is nothing new and is decided on the spot: thousands in a row would keep
+// everybody else waiting.
+constexpr int kToldAtATime = 64;
 
 bool Unconfirmed(const worker::State& state) {
   if (std::holds_alternative<worker::Destroying>(state.phase)) return true;
@@ -83,7 +86,9 @@ Task<void> InstancePoller::PollOnce() {
 
 Task<void> InstancePoller::TellFailure(std::vector<Expected> expected, std::string detail,
                                        absl::Time at) {
+  int told = 0;
   for (const Expected& one : expected) {
+    if (++told % kToldAtATime == 0) co_await context_.link.rt.SleepFor(absl::ZeroDuration());
     if (context_.group.stopping()) co_return;
     worker::ObserveFailure failure{"instance", detail, at, failures_};
     co_await TellWorker(one.worker, std::move(failure));
@@ -94,7 +99,9 @@ Task<void> InstancePoller::TellList(std::vector<Expected> expected, std::vector<
                                     absl::Time at) {
   absl::flat_hash_map<InstanceId, const Instance*> listed;
   for (const Instance& instance : list) listed[instance.id] = &instance;
+  int told = 0;
   for (const Expected& one : expected) {
+    if (++told % kToldAtATime == 0) co_await context_.link.rt.SleepFor(absl::ZeroDuration());
     if (context_.group.stopping()) co_return;
     const auto found = listed.find(one.instance);
     if (found != listed.end()) {

@@ -4,11 +4,11 @@
 #include <cctype>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_split.h"
 
 namespace muster {
@@ -17,6 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr absl::Duration kExpireEvery = absl::Hours(1);
+// Thousands of tails change every minute. A few files at a time, so that nobody waits for them.
+constexpr std::size_t kFilesAtATime = 8;
+constexpr absl::Duration kBetweenFiles = absl::Milliseconds(10);
 constexpr char kSuffix[] = ".tail";
 constexpr char kFormat[] = "muster-tail-1";
 
@@ -68,8 +71,14 @@ bool CutFront(std::string& text, std::size_t bytes_max) {
 
 struct TailKeeper::Disk {
   fs::path folder;
-  absl::flat_hash_set<WorkerId> changed;
+  std::set<WorkerId> changed;
+  std::vector<WorkerId> due;  // changed before this turn, and not yet written
   bool stopped = false;
+
+  void TakeChanged() {
+    due.insert(due.end(), changed.begin(), changed.end());
+    changed.clear();
+  }
 
   fs::path FileOf(const WorkerId& worker) const { return folder / (worker.str() + kSuffix); }
 
@@ -120,15 +129,23 @@ Task<void> TailKeeper::Write(Runtime& rt, TailKeeper& keeper, std::shared_ptr<Di
   while (true) {
     co_await rt.SleepFor(keeper.options_.write_every);
     if (disk->stopped) co_return;  // the keeper may be gone
-    keeper.WriteChanged();
+    disk->TakeChanged();
+    while (!disk->due.empty()) {
+      keeper.WriteDue(kFilesAtATime);
+      if (disk->due.empty()) break;
+      co_await rt.SleepFor(kBetweenFiles);
+      if (disk->stopped) co_return;
+    }
     if (rt.Now() < expire_at) continue;
     keeper.Expire();
     expire_at = rt.Now() + kExpireEvery;
   }
 }
 
-void TailKeeper::WriteChanged() {
-  for (const WorkerId& worker : std::exchange(disk_->changed, {})) {
+void TailKeeper::WriteDue(std::size_t most) {
+  for (; most > 0 && !disk_->due.empty(); --most) {
+    const WorkerId worker = std::move(disk_->due.back());
+    disk_->due.pop_back();
     const auto tail = tails_.find(worker);
     if (tail == tails_.end()) continue;
     // A full disk costs old tails, nothing else: try again at the next turn.
@@ -138,7 +155,8 @@ void TailKeeper::WriteChanged() {
 
 void TailKeeper::Stop() {
   if (disk_ == nullptr || disk_->stopped) return;
-  WriteChanged();
+  disk_->TakeChanged();
+  WriteDue(disk_->due.size());
   disk_->stopped = true;
 }
 

@@ -66,7 +66,7 @@ class TailKeeper {
  private:
   struct Disk;
   static Task<void> Write(Runtime& rt, TailKeeper& keeper, std::shared_ptr<Disk> disk);
-  void WriteChanged();
+  void WriteDue(std::size_t most);
 
   Runtime& rt_;
   TailKeeperOptions options_;

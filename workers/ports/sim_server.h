@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "eventstore/base/market_record.h"
 #include "workers/ports/http.h"
 
 namespace muster {
@@ -43,6 +44,8 @@ struct SimSpec {
   std::uint64_t seed = 1;
   absl::Time start;
   std::map<std::string, std::string> settings;  // "machines" -> "40"
+  std::map<std::string, double> rates_per_s;    // GPU -> work of a worker on it, over the usual one
+  std::shared_ptr<const MarketRecord> market;   // played back instead of a drawn one; may be null
 };
 
 }  // namespace muster

@@ -46,26 +46,36 @@ std::vector<account::Orphan> AdoptableByPrefix(const World& world, const Provide
   return strays;
 }
 
+Adoptions::Adoptions(const World& world, const State& fleet)
+    : fleet_(fleet), measured_(world, fleet.spec) {
+  const auto open = world.open_by_fleet.find(fleet.name);
+  if (open == world.open_by_fleet.end()) return;
+  for (const WorkerId& id : open->second) {
+    if (const worker::State* worker = world.FindWorker(id)) used_.insert(worker->identity.index);
+  }
+}
+
 eventpb::WorkerAdopted AdoptionOf(const World& world, const State& fleet,
                                   const account::Orphan& stray) {
-  std::set<int> used;
-  if (const auto open = world.open_by_fleet.find(fleet.name); open != world.open_by_fleet.end()) {
-    for (const WorkerId& id : open->second) {
-      if (const worker::State* worker = world.FindWorker(id)) used.insert(worker->identity.index);
-    }
+  return Adoptions(world, fleet).Of(stray);
+}
+
+eventpb::WorkerAdopted Adoptions::Of(const account::Orphan& stray) {
+  while (used_.count(free_) > 0) ++free_;
+  int index = IndexFromLabel(fleet_.spec, stray.label).value_or(free_);
+  if (!used_.insert(index).second) {
+    index = free_;
+    used_.insert(index);
   }
-  int index = IndexFromLabel(fleet.spec, stray.label).value_or(0);
-  if (used.count(index) > 0) index = 0;
-  while (used.count(index) > 0) ++index;
 
   Offer as_offer;
   as_offer.machine = stray.machine;
   as_offer.gpu = stray.gpu;
-  const Expectation expected = Measurements(world, fleet.spec).Of(as_offer);
+  const Expectation expected = measured_.Of(as_offer);
   eventpb::WorkerAdopted adoption;
-  adoption.set_fleet(fleet.name.str());
-  adoption.set_fleet_version(fleet.fleet_version);
-  adoption.set_provider(fleet.spec.provider());
+  adoption.set_fleet(fleet_.name.str());
+  adoption.set_fleet_version(fleet_.fleet_version);
+  adoption.set_provider(fleet_.spec.provider());
   adoption.set_index(index);
   adoption.set_label(stray.label);
   adoption.set_instance(stray.instance.str());

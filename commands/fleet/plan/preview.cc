@@ -270,10 +270,14 @@ Status Rehearsal::Begin(const DestroyChange& change) {
 
 Status Rehearsal::Begin(const AdoptChange& change) {
   preview_.fleet = change.fleet;
-  for (const account::Orphan& stray : change.strays) {
-    const State* fleet = world_.FindFleet(change.fleet);
-    if (fleet == nullptr) return NotFound(Cat("there is no fleet ", change.fleet.str()));
-    const eventpb::WorkerAdopted adoption = AdoptionOf(world_, *fleet, stray);
+  const State* fleet = world_.FindFleet(change.fleet);
+  if (fleet == nullptr) return NotFound(Cat("there is no fleet ", change.fleet.str()));
+  std::vector<eventpb::WorkerAdopted> adoptions;
+  Adoptions make(world_, *fleet);
+  for (const account::Orphan& stray : change.strays) adoptions.push_back(make.Of(stray));
+  for (std::size_t i = 0; i < adoptions.size(); ++i) {
+    const account::Orphan& stray = change.strays[i];
+    const eventpb::WorkerAdopted& adoption = adoptions[i];
     MUSTER_RETURN_IF_ERROR(DoWorker(NextId(), worker::Adopt{adoption}));
     PreviewStep& step =
         Add(Action::kChange, Cat("adopts instance ", stray.instance.str(), " (", stray.label,

@@ -5,6 +5,7 @@
 // written and nobody is called.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -12,6 +13,7 @@
 
 #include "absl/time/time.h"
 #include "commands/fleet/plan/options.h"
+#include "commands/fleet/plan/ranking.h"
 #include "commands/world.h"
 #include "eventstore/base/status.h"
 
@@ -105,9 +107,22 @@ eventpb::WorkerCondemned OperatorVerdict(const worker::State& worker, const Oper
 // Strays whose label is exactly `prefix` followed by an index (a token may follow the index).
 std::vector<account::Orphan> AdoptableByPrefix(const World& world, const ProviderName& provider,
                                                std::string_view prefix);
-// The event that takes `stray` into `fleet`, for worker::Adopt: the index its label names when
-// that slot is free, else the lowest free one. Adopting several: fold (or write) one before the
-// next is made.
+// Makes the events that take strays into one fleet, for worker::Adopt. A stray gets the index its
+// label names when that slot is free, else the lowest free one; no index is given twice by one
+// object, so the events of several may be made before the first is written. World and fleet are
+// borrowed and must stay as they are meanwhile.
+class Adoptions {
+ public:
+  Adoptions(const World& world, const State& fleet);
+  eventpb::WorkerAdopted Of(const account::Orphan& stray);
+
+ private:
+  const State& fleet_;
+  const Measurements measured_;
+  std::set<int> used_;
+  int free_ = 0;  // all below are used
+};
+// Of a single one.
 eventpb::WorkerAdopted AdoptionOf(const World& world, const State& fleet,
                                   const account::Orphan& stray);
 

@@ -1,6 +1,7 @@
 #include "services/muster/cli.h"
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <sstream>
 
@@ -43,9 +44,9 @@ TEST(Cli, HelpNamesEveryVerbOfTheContract) {
   const Ran ran = Muster({"help"});
   EXPECT_EQ(ran.code, kOk);
   for (const char* verb :
-       {"init",   "plan",    "apply",   "status",  "get",    "describe",  "logs",  "ssh",
-        "offers", "scale",   "replace", "destroy", "down",   "hosts",     "stats", "cost",
-        "events", "explain", "watch",   "adopt",   "doctor", "completion"}) {
+       {"init",   "plan",    "apply",   "status",  "get",    "describe",   "logs",     "ssh",
+        "offers", "scale",   "replace", "destroy", "down",   "hosts",      "stats",    "cost",
+        "events", "explain", "watch",   "adopt",   "doctor", "completion", "simulate", "market"}) {
     EXPECT_THAT(ran.out, HasSubstr(Cat("\n  ", verb, " "))) << verb;
     EXPECT_EQ(Muster({"help", verb}).code, kOk) << verb;
   }
@@ -78,7 +79,16 @@ TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {
                                                 {"status", "--at", ""},
                                                 {"stats", "-o", "name"},
                                                 {"events", "--limit", "0"},
-                                                {"offers", "zeb", "--limit", "-1"}}) {
+                                                {"offers", "zeb", "--limit", "-1"},
+                                                {"simulate"},
+                                                {"simulate", "-f", "x", "--days", "0"},
+                                                {"simulate", "-f", "x", "--seeds", "many"},
+                                                {"simulate", "-f", "x", "--set", "boot_max"},
+                                                {"simulate", "-f", "x", "-o", "yaml"},
+                                                {"market"},
+                                                {"market", "import"},
+                                                {"market", "export", "--since", "monday"},
+                                                {"market", "export", "-o", "name"}}) {
     const Ran ran = Muster(words);
     EXPECT_EQ(ran.code, kUsage) << ::testing::PrintToString(words) << ran.err;
     if (!words.empty()) EXPECT_EQ(ran.out, "") << ::testing::PrintToString(words);
@@ -136,6 +146,32 @@ TEST(Cli, InitWritesFilesThatItsOwnReadersAcceptAndOverwritesNothing) {
   EXPECT_EQ(second.out, "");
   EXPECT_THAT(second.err, HasSubstr("kept"));
   std::filesystem::remove_all(folder);
+}
+
+TEST(Cli, SimulateNeedsNoDaemonAndItsJsonIsAllThereIsOnStdout) {
+  const std::filesystem::path file =
+      std::filesystem::path(::testing::TempDir()) / Cat("simulated-", getpid(), ".yaml");
+  std::ofstream(file) << "name: zeb\nworkers: 0\nlaunch: {onstart: echo hello}\n";
+  const Ran ran = Muster({"simulate", "-f", file.string(), "--days", "1", "-o", "json", "--set",
+                          "machines=2,churn_interval=1h"},
+                         {{"MUSTER_ADDRESS", "tcp:foo"}});
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  EXPECT_THAT(ran.out, ::testing::StartsWith("{"));
+  EXPECT_THAT(ran.out, HasSubstr("\"digest\""));
+  EXPECT_EQ(ran.err, "");
+  const Ran wrong = Muster({"simulate", "-f", file.string(), "--set", "no_such=1"});
+  EXPECT_EQ(wrong.code, kFailed);
+  EXPECT_THAT(wrong.err, HasSubstr("expected one of machines"));
+  const Ran market = Muster({"simulate", "-f", file.string(), "--market", file.string()});
+  EXPECT_EQ(market.code, kFailed);
+  EXPECT_THAT(market.err, HasSubstr("muster_market: is missing"));
+  std::filesystem::remove(file);
+}
+
+TEST(Cli, TheModelIsListedWithItsDefaults) {
+  const Ran ran = Muster({"simulate", "--model"});
+  EXPECT_EQ(ran.code, kOk);
+  EXPECT_THAT(ran.out, HasSubstr("failures_per_hour"));
 }
 
 TEST(Cli, AFleetFileProblemNamesFileAndLineBeforeAnybodyIsCalled) {

@@ -104,6 +104,26 @@ TEST_F(TailKeeperTest, WritesChangesInTheBackground) {
   tails.Stop();
 }
 
+TEST_F(TailKeeperTest, WritesManyChangesAFewAtATime) {
+  const auto files = [&] {
+    const auto all = std::filesystem::directory_iterator(options.folder);
+    return std::distance(begin(all), std::filesystem::directory_iterator());
+  };
+  TailKeeper tails(rt, options);
+  ASSERT_THAT(tails.Start(), IsOk());
+  for (int i = 0; i < 100; ++i) tails.Keep(WorkerId(Cat("w", i)), Text("one\n"));
+  rt.RunFor(options.write_every);
+  EXPECT_GT(files(), 0);
+  EXPECT_LT(files(), 20);
+  rt.RunFor(absl::Seconds(1));
+  EXPECT_EQ(files(), 100);
+  for (int i = 0; i < 100; ++i) tails.Keep(WorkerId(Cat("x", i)), Text("two\n"));
+  rt.RunFor(options.write_every - absl::Seconds(1) + absl::Milliseconds(1));
+  EXPECT_LT(files(), 200);
+  tails.Stop();  // the rest at once
+  EXPECT_EQ(files(), 200);
+}
+
 TEST_F(TailKeeperTest, ADamagedFileIsNoTail) {
   std::filesystem::create_directories(options.folder);
   std::ofstream(options.folder + "/m7k2q.tail") << "muster-tail-1 nonsense";

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/numbers.h"
 #include "eventstore/base/strings.h"
 
@@ -13,8 +14,21 @@ namespace {
 
 using nlohmann::json;
 
+// Whether a member of the outermost object is wanted.
+using Wanted = absl::FunctionRef<bool(std::string_view)>;
+
 std::optional<json> ParseStrict(std::string_view text) {
   json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (value.is_discarded()) return std::nullopt;
+  return value;
+}
+
+std::optional<json> ParseStrict(std::string_view text, Wanted wanted) {
+  const auto keep = [wanted](int depth, json::parse_event_t event, json& parsed) {
+    return depth != 1 || event != json::parse_event_t::key ||
+           wanted(parsed.get_ref<const std::string&>());
+  };
+  json value = json::parse(text, keep, /*allow_exceptions=*/false);
   if (value.is_discarded()) return std::nullopt;
   return value;
 }
@@ -48,71 +62,26 @@ std::string WithoutNan(std::string_view text) {
   return out;
 }
 
-// Reads everything and keeps the plain members of the outermost object.
-class FlatReader {
- public:
-  bool null() { return Keep(nullptr); }
-  bool boolean(bool value) { return Keep(value); }
-  bool number_integer(json::number_integer_t value) { return Keep(value); }
-  bool number_unsigned(json::number_unsigned_t value) { return Keep(value); }
-  bool number_float(json::number_float_t value, const std::string&) { return Keep(value); }
-  bool string(std::string& value) { return depth_ > 1 || Keep(std::move(value)); }
-  bool binary(json::binary_t&) { return false; }
-  bool start_object(std::size_t) {
-    is_object_ = is_object_ || depth_ == 0;
-    return Nest();
-  }
-  bool end_object() { return --depth_, true; }
-  bool start_array(std::size_t) { return Nest(); }
-  bool end_array() { return --depth_, true; }
-  bool key(std::string& name) {
-    if (depth_ == 1) key_.swap(name);
-    return true;
-  }
-  bool parse_error(std::size_t, const std::string&, const json::exception&) { return false; }
-
-  std::optional<json> Take() {
-    if (!is_object_) return std::nullopt;
-    return std::move(flat_);
-  }
-
- private:
-  // A key that comes twice has its last value, as in ParseJson.
-  bool Nest() {
-    if (depth_++ == 1 && is_object_) flat_.erase(key_);
-    return true;
-  }
-  template <class T>
-  bool Keep(T&& value) {
-    if (depth_ == 1 && is_object_) flat_[key_] = std::forward<T>(value);
-    return true;
-  }
-
-  json flat_ = json::object();
-  std::string key_;
-  int depth_ = 0;
-  bool is_object_ = false;
-};
-
-std::optional<json> FlatStrict(std::string_view text, bool* is_json) {
-  FlatReader reader;
-  *is_json = json::sax_parse(text, &reader);
-  return *is_json ? reader.Take() : std::nullopt;
-}
-
 }  // namespace
-
-std::optional<json> ParseFlat(std::string_view text) {
-  bool is_json = false;
-  std::optional<json> flat = FlatStrict(text, &is_json);
-  if (is_json) return flat;
-  return FlatStrict(WithoutNan(ToValidUtf8(text)), &is_json);
-}
 
 std::optional<json> ParseJson(std::string_view text) {
   std::optional<json> value = ParseStrict(text);
   if (value.has_value()) return value;
   return ParseStrict(WithoutNan(ToValidUtf8(text)));
+}
+
+std::optional<json> ParseJsonBut(std::string_view text, std::string_view unwanted) {
+  const auto wanted = [unwanted](std::string_view name) { return name != unwanted; };
+  std::optional<json> value = ParseStrict(text, wanted);
+  if (value.has_value()) return value;
+  return ParseStrict(WithoutNan(ToValidUtf8(text)), wanted);
+}
+
+std::optional<json> ParseJsonOnly(std::string_view text, std::string_view wanted_name) {
+  const auto wanted = [wanted_name](std::string_view name) { return name == wanted_name; };
+  std::optional<json> value = ParseStrict(text, wanted);
+  if (value.has_value()) return value;
+  return ParseStrict(WithoutNan(ToValidUtf8(text)), wanted);
 }
 
 const json& Member(const json& object, std::string_view key) {

@@ -13,11 +13,10 @@ namespace muster::vast {
 // garbage, HTML). Two habits of the provider's language are forgiven: bare NaN and Infinity read
 // as null, and malformed UTF-8 as U+FFFD.
 std::optional<nlohmann::json> ParseJson(std::string_view text);
-
-// The members of the object `text` that are no objects or arrays themselves; nullopt unless
-// ParseJson would find an object. For answers of which only the head matters: a long list costs a
-// third of ParseJson.
-std::optional<nlohmann::json> ParseFlat(std::string_view text);
+// The same, but of the outermost object's members one is left out, or only one is kept: what is
+// large and not wanted is checked, but costs no memory.
+std::optional<nlohmann::json> ParseJsonBut(std::string_view text, std::string_view unwanted);
+std::optional<nlohmann::json> ParseJsonOnly(std::string_view text, std::string_view wanted_name);
 
 // The member `key`, or a null value when `object` is no object or has none.
 const nlohmann::json& Member(const nlohmann::json& object, std::string_view key);

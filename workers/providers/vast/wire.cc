@@ -225,7 +225,8 @@ StatusOr<SearchPage> ParseSearch(std::string_view body, const OfferQuery& query)
 }
 
 StatusOr<ListPage> ParseList(std::string_view body) {
-  const std::optional<json> answer = ParseJson(body);
+  // Every page counts the labels of all instances, thousands of them in a large account.
+  const std::optional<json> answer = ParseJsonBut(body, "label_counts");
   if (!answer.has_value()) return Nonsense("list: the answer is not JSON", body);
   const json& rows = Member(*answer, "instances");
   if (!rows.is_array()) return Nonsense("list: the answer has no instances", body);
@@ -283,8 +284,8 @@ StatusOr<std::string> ParseLogRequest(std::string_view body) {
 }
 
 Verdict VerdictOf(std::string_view body) {
-  const std::optional<json> answer = ParseFlat(body);
-  if (!answer.has_value()) return Verdict::kNoJson;
+  const std::optional<json> answer = ParseJsonOnly(body, "success");
+  if (!answer.has_value() || !answer->is_object()) return Verdict::kNoJson;
   return Flag(*answer, "success") == false ? Verdict::kFailure : Verdict::kSuccess;
 }
 

@@ -357,6 +357,27 @@ TEST(VastWire, CreateAnswersThatNameNoContractAreNotBelieved) {
   }
 }
 
+TEST(VastWire, CountedLabelsAreNoPartOfAList) {
+  const StatusOr<ListPage> page = ParseList(
+      R"({"label_counts":{"instances":9,"next_token":"x"},"instances":[{"id":7,"label_counts":1}],)"
+      R"("total_instances":1,"next_token":null})");
+  ASSERT_THAT(page, IsOk());
+  EXPECT_THAT(page->instances, SizeIs(1));
+  EXPECT_EQ(page->next_token, "");
+  EXPECT_EQ(TroubleOf(ParseList(R"({"instances":[],"label_counts":{"a":1)").status()),
+            Trouble::kMalformed);
+}
+
+TEST(VastWire, OnlyTheAnswersOwnSuccessIsItsVerdict) {
+  EXPECT_EQ(VerdictOf(R"({"success":false,"msg":"no"})"), Verdict::kFailure);
+  EXPECT_EQ(VerdictOf(R"({"instances":[{"success":false}],"success":true})"), Verdict::kSuccess);
+  EXPECT_EQ(VerdictOf(R"({"a":{"success":false}})"), Verdict::kSuccess);
+  EXPECT_EQ(VerdictOf(R"({"price":NaN,"success":false})"), Verdict::kFailure);
+  EXPECT_EQ(VerdictOf(R"({"success":true,"instances":[)"), Verdict::kNoJson);
+  EXPECT_EQ(VerdictOf(R"([{"success":false}])"), Verdict::kNoJson);
+  EXPECT_EQ(VerdictOf("7"), Verdict::kNoJson);
+}
+
 TEST(VastWire, TheListQueryIsUrlEncoded) {
   EXPECT_EQ(ListQuery("", ""),
             "?limit=25&order_by=%5B%7B%22col%22%3A%22id%22%2C%22dir%22%3A%22asc%22%7D%5D"

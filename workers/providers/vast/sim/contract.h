@@ -54,6 +54,7 @@ struct Contract {
   bool container = false;                             // there is (or was) one with a log
   std::optional<std::string> before_outage;           // status to come back to
   bool stuck_boot = false;
+  const MarketRecord::Rental* recorded = nullptr;  // what is to become of it; null = drawn
   std::vector<FailureSeen> failures;
   int generation = 0;  // plans made for an older generation are void
 

@@ -43,7 +43,9 @@ void World::PlanBoot(Contract& contract, absl::Duration boot) {
   Schedule(contract, boot, Step::kRunning);
   const std::optional<FailureSpec>& bad = market.machine(contract.machine).bad;
   if (bad.has_value() && bad->how == Failure::kStuckBoot) contract.stuck_boot = true;
-  if (options.stuck_boot_share > 0 && contract.fate.Chance(options.stuck_boot_share)) {
+  if (contract.recorded != nullptr) {
+    contract.stuck_boot = contract.recorded->failed == FailureName(Failure::kStuckBoot);
+  } else if (options.stuck_boot_share > 0 && contract.fate.Chance(options.stuck_boot_share)) {
     contract.stuck_boot = true;
   }
   if (contract.stuck_boot) contract.failures.push_back({Failure::kStuckBoot, now_});
@@ -98,6 +100,11 @@ void World::Run(Contract& contract) {
   contract.program.Start(now_);
   std::optional<FailureSpec>& bad = market.FindMachine(contract.machine)->bad;
   if (bad.has_value()) PlanFailure(contract, *bad);
+  if (contract.recorded != nullptr) {
+    const std::optional<Failure> how = FailureFromName(contract.recorded->failed);
+    if (how.has_value()) PlanFailure(contract, {.how = *how, .after = contract.recorded->ran});
+    if (how.has_value() || contract.recorded->ran <= absl::ZeroDuration()) return;
+  }
   PlanFate(contract);
 }
 
@@ -110,6 +117,7 @@ void World::PlanFate(Contract& contract) {
       Failure::kUnknown,    Failure::kStopped,    Failure::kVanish};
   FailureSpec spec{.how = kKinds[contract.fate.Below(std::size(kKinds))]};
   spec.after = absl::Hours(-std::log(1 - contract.fate.Unit()) / options.failures_per_hour);
+  if (contract.recorded != nullptr) spec.after += contract.recorded->ran;  // so long it went well
   spec.span = absl::Minutes(1) + absl::Minutes(30) * contract.fate.Unit();
   PlanFailure(contract, std::move(spec));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/numbers.h"
 #include "eventstore/base/check.h"
 
 namespace muster::vastsim {
@@ -34,6 +35,10 @@ Market::Market(const VastSimOptions& options, absl::Time start)
       start_(start),
       next_offer_(options.first_offer) {
   MUSTER_CHECK(!options.gpus.empty());
+  if (options.record != nullptr) {
+    MakeRecorded();
+    return;
+  }
   for (int i = 0; i < options.machines; ++i) {
     // Every kind is there before chance decides, so small markets are not lopsided.
     const std::size_t kind = static_cast<std::size_t>(i) % options.gpus.size();
@@ -68,6 +73,51 @@ Machine Market::MakeMachine(const GpuKind& kind) {
   m.verified = !rng_.Chance(0.08);
   m.offered_until = start_ + absl::Hours(24) * (2 + static_cast<int>(rng_.Below(60)));
   return m;
+}
+
+void Market::MakeRecorded() {
+  for (const MarketRecord::Machine& recorded : options_.record->machines) {
+    const auto kind = std::find_if(options_.gpus.begin(), options_.gpus.end(),
+                                   [&](const GpuKind& k) { return k.name == recorded.gpu.str(); });
+    MUSTER_CHECK(kind != options_.gpus.end());
+    Machine m = MakeMachine(*kind);
+    std::int64_t id = 0;
+    if (absl::SimpleAtoi(recorded.id.str(), &id) && !machines_.contains(id)) m.id = id;
+    m.recorded = &recorded;
+    m.storage_usd_per_gb_month = 0;  // recorded prices hold it
+    m.reliability = recorded.reliability;
+    m.cuda = recorded.cuda;
+    m.inet_down_mbps = recorded.inet_down_mbps;
+    m.inet_up_mbps = recorded.inet_up_mbps;
+    m.disk_gb = recorded.disk_gb;
+    m.country = recorded.location;
+    m.verified = true;
+    m.listed = false;
+    m.taken.assign(static_cast<std::size_t>(recorded.gpus) * recorded.offers, false);
+    machines_.emplace(m.id, std::move(m));
+  }
+  Replay(start_);
+}
+
+void Market::Replay(absl::Time now) {
+  const absl::Duration length = options_.record->to - options_.record->from;
+  absl::Duration at = now - start_;
+  if (length > absl::ZeroDuration()) absl::IDivDuration(at, length, &at);
+  for (auto& [id, machine] : machines_) {
+    if (machine.recorded == nullptr) continue;
+    const auto& all = machine.recorded->listings;
+    const auto listing = std::find_if(all.begin(), all.end(), [&](const auto& each) {
+      return each.seen <= at && at < each.gone;
+    });
+    const bool listed = listing != all.end();
+    if (listed) {
+      machine.usd_per_gpu_hour = listing->price.usd() / machine.recorded->gpus;
+      if (!machine.listed) machine.offered_until = now + machine.recorded->remaining;
+    }
+    if (listed == machine.listed) continue;
+    machine.listed = listed;
+    Relist(machine);
+  }
 }
 
 void Market::MarkBadMachines() {
@@ -115,7 +165,9 @@ void Market::Relist(Machine& machine) {
   for (const auto& [id, offer] : offers_) {
     if (offer.machine == machine.id) standing[{offer.gpus, offer.first_gpu}] = id;
   }
-  for (int size = 1; size <= total; size *= 2) {
+  const int least = machine.recorded == nullptr ? 1 : machine.recorded->gpus;
+  for (int size = least; size <= total; size *= 2) {
+    if (machine.recorded != nullptr && size > least) break;
     for (int first = 0; first + size <= total; first += size) {
       bool free = machine.listed;
       for (int i = 0; i < size; ++i) free = free && !machine.taken[first + i];
@@ -130,7 +182,15 @@ void Market::Relist(Machine& machine) {
   }
 }
 
-void Market::Churn() {
+void Market::Churn(absl::Time now) {
+  if (options_.record != nullptr) {
+    Replay(now);
+  } else {
+    DrawChurn();
+  }
+}
+
+void Market::DrawChurn() {
   for (auto& [id, machine] : machines_) {
     if (machine.gpu.usd_per_hour <= 0) continue;
     const double moved =

@@ -35,6 +35,8 @@ struct Machine {
   absl::Time offered_until;
   std::vector<bool> taken;  // one per GPU
   std::optional<FailureSpec> bad;
+  const MarketRecord::Machine* recorded = nullptr;  // what it is to do; null = drawn
+  std::size_t rentals = 0;                          // that began here
 };
 
 struct OfferRow {
@@ -58,13 +60,16 @@ class Market {
   void Take(const OfferRow& offer);
   void Return(std::int64_t machine, int first_gpu, int gpus);
   void Remove(std::int64_t offer);  // without giving anything back
-  // One step of coming, going and drifting prices.
-  void Churn();
+  // One step of coming, going and drifting prices, or of the record.
+  void Churn(absl::Time now);
   // Puts a machine outside the market: it never offers anything.
   Machine& AddUnlisted(const std::string& gpu);
 
  private:
   Machine MakeMachine(const GpuKind& kind);
+  void MakeRecorded();
+  void Replay(absl::Time now);
+  void DrawChurn();
   void MarkBadMachines();
   void Relist(Machine& machine);
 

@@ -47,6 +47,19 @@ Setter Span(absl::Duration VastSimOptions::* member) {
   };
 }
 
+// A GPU that only the record knows: what it costs is recorded, too.
+void AddKind(const MarketRecord::Machine& machine, const SimSpec& spec, VastSimOptions& options) {
+  for (const GpuKind& known : options.gpus) {
+    if (known.name == machine.gpu.str()) return;
+  }
+  const auto rate = spec.rates_per_s.find(machine.gpu.str());
+  options.gpus.push_back({.name = machine.gpu.str(),
+                          .ram_mb = 8192,
+                          .compute_cap = 860,
+                          .usd_per_hour = 0.1,
+                          .games_per_s = rate == spec.rates_per_s.end() ? 1 : rate->second});
+}
+
 const std::map<std::string, Setter>& Setters() {
   using O = VastSimOptions;
   static const auto* const kSetters = new std::map<std::string, Setter>{
@@ -90,6 +103,15 @@ const std::map<std::string, Setter>& Setters() {
 StatusOr<VastSimOptions> OptionsFrom(const SimSpec& spec) {
   VastSimOptions options;
   options.seed = spec.seed;
+  for (GpuKind& gpu : options.gpus) {
+    const auto rate = spec.rates_per_s.find(gpu.name);
+    if (rate != spec.rates_per_s.end()) gpu.games_per_s = rate->second;
+  }
+  if (spec.market != nullptr) {
+    options.record = spec.market;
+    for (const MarketRecord::Machine& machine : spec.market->machines)
+      AddKind(machine, spec, options);
+  }
   for (const auto& [name, text] : spec.settings) {
     const auto setter = Setters().find(name);
     if (setter == Setters().end()) {

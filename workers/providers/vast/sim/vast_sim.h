@@ -85,6 +85,8 @@ struct VastSimOptions {
   absl::Duration churn_interval = absl::Minutes(5);  // zero: prices and machines stand still
   double churn_share = 0.03;                         // of the machines come or go each time
   double price_step = 0.02;                          // how far a price moves each time
+  // Played back instead of all that; looked at every churn_interval, repeated when it is over.
+  std::shared_ptr<const MarketRecord> record;
   // The machines offering the most games per dollar, on which every instance fails like this.
   int bad_machines = 0;
   FailureSpec bad_machine = {.how = Failure::kStall, .after = absl::Minutes(8)};

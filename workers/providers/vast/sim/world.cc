@@ -67,7 +67,7 @@ void World::AdvanceTo(absl::Time now) {
     AccrueTo(std::min({now, planned, next_churn_, broke}));
     if (broke <= now_ && !out_of_credit_) StopAllForCredit();
     if (next_churn_ <= now_) {
-      market.Churn();
+      market.Churn(now_);
       next_churn_ += options.churn_interval;
     }
     while (!plans_.empty() && plans_.begin()->first <= now_) {
@@ -129,6 +129,11 @@ Contract& World::Rent(const OfferRow& offer, CreateOrder order, double extra_usd
   c.gpu_micros_per_hour = Micros(gpu_price + extra_usd_per_hour);
   c.storage_micros_per_hour =
       Micros(machine.storage_usd_per_gb_month * c.order.disk_gb / kHoursPerMonth);
+  Machine& rented = *market.FindMachine(offer.machine);
+  if (rented.recorded != nullptr && !rented.recorded->rentals.empty()) {
+    const auto& rentals = rented.recorded->rentals;
+    c.recorded = &rentals[rented.rentals++ % rentals.size()];
+  }
   market.Take(offer);  // `offer` is gone from here on
   Contract& contract = Adopt(std::move(c));
   if (!contract.order.start) {
@@ -137,7 +142,10 @@ Contract& World::Rent(const OfferRow& offer, CreateOrder order, double extra_usd
     SetStatus(contract, "stopped");
     return contract;
   }
-  const absl::Duration boot = options.boot_min + (options.boot_max - options.boot_min) * rng.Unit();
+  absl::Duration boot = options.boot_min + (options.boot_max - options.boot_min) * rng.Unit();
+  if (contract.recorded != nullptr && contract.recorded->boot > absl::ZeroDuration()) {
+    boot = contract.recorded->boot;
+  }
   PlanBoot(contract, boot);
   return contract;
 }
@@ -167,6 +175,9 @@ Contract& World::Adopt(Contract made) {
   made.id = next_instance_;
   made.created = made.settled = now_;
   WorkerSpec spec = SpecOf(made, market.machine(made.machine), options);
+  if (made.recorded != nullptr && made.recorded->rate_per_s > 0) {
+    spec.games_per_s = made.recorded->rate_per_s;
+  }
   spec.setup = options.setup_min + (options.setup_max - options.setup_min) * rng.Unit();
   made.program = WorkerProgram(std::move(spec), rng.Next());
   made.fate = Rng(rng.Next());
