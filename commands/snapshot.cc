@@ -204,9 +204,9 @@ void Io(Ar& ar, worker::Launching& v) {
 template <class Ar>
 void Io(Ar& ar, worker::Observed& v) {
   auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1, b1, c1, d1,
-         e1, f1, g1, h1, i1, j1, k1, l1, m1, n1, o1] = v;
+         e1, f1, g1, h1, i1, j1, k1, l1, m1, n1, o1, p1, q1] = v;
   All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1, b1, c1, d1,
-      e1, f1, g1, h1, i1, j1, k1, l1, m1, n1, o1);
+      e1, f1, g1, h1, i1, j1, k1, l1, m1, n1, o1, p1, q1);
 }
 template <class Ar>
 void Io(Ar& ar, worker::Live& v) {
@@ -267,9 +267,14 @@ void Io(Ar& ar, fleet::CheckResult& v) {
   All(ar, a, b, c);
 }
 template <class Ar>
+void Io(Ar& ar, fleet::LaunchFailures& v) {
+  auto& [a, b, c] = v;
+  All(ar, a, b, c);
+}
+template <class Ar>
 void Io(Ar& ar, fleet::State& v) {
-  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w] = v;
-  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w);
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x] = v;
+  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x);
 }
 template <class Ar>
 void Io(Ar& ar, host::Strike& v) {

@@ -1,5 +1,7 @@
 #include "commands/world.h"
 
+#include "commands/step_clock.h"
+
 namespace muster {
 namespace {
 
@@ -39,6 +41,39 @@ void NoteEnded(World& world, const worker::State& state, const Stamp& stamp) {
   world.ended_at.emplace(stamp.at, me.id);
 }
 
+bool Produced(const worker::State& state) {
+  if (const worker::Live* live = state.live()) return live->seen.first_progress.seen();
+  const auto* leaving = std::get_if<worker::Destroying>(&state.phase);
+  return leaving != nullptr && leaving->seen.first_progress.seen();
+}
+
+// What the event, already folded into `state`, says of the fleet's launches.
+void NoteLaunches(World& world, const worker::State& state, bool produced_before,
+                  const eventpb::EventBody& body, const Stamp& stamp) {
+  const auto found = world.fleets.find(state.identity.fleet);
+  if (found == world.fleets.end()) return;
+  fleet::LaunchFailures& failing = found->second.failing;
+  if (!produced_before && Produced(state)) failing = {};
+  if (produced_before || state.identity.upgrade_trial) return;
+  std::string why;
+  if (body.has_worker_condemned()) {
+    const eventpb::WorkerCondemned& verdict = body.worker_condemned();
+    if (!verdict.replace() || !fleet::IsFailure(verdict.evidence().rule())) return;
+    why = Cat(verdict.evidence().rule(), ": ", verdict.evidence().summary());
+  } else if (body.has_worker_ended() &&
+             body.worker_ended().how() == eventpb::WorkerEnded::VANISHED) {
+    why = "vanished";
+  } else {
+    return;
+  }
+  const bool new_round = state.identity.begun.position > failing.last.position;
+  if (new_round && state.identity.begun.position > found->second.applied.position) {
+    ++failing.rounds;
+    failing.last = stamp;
+    failing.why = std::move(why);
+  }
+}
+
 bool Begins(const eventpb::EventBody& body) {
   return body.has_launch_requested() || body.has_worker_adopted();
 }
@@ -52,10 +87,11 @@ void EvolveWorker(World& world, const WorkerId& id, const eventpb::EventBody& bo
     found->second->identity.id = id;
   }
   worker::State& state = *found->second;
-  const bool was_open = state.open();
+  const bool was_open = state.open(), produced = Produced(state);
   const InstanceId before = state.instance;
   worker::Evolve(state, body, stamp);
   state.identity.id = id;
+  if (was_open) NoteLaunches(world, state, produced, body, stamp);
   if (!was_open && state.open()) NoteBegun(world, state, stamp);
   if (state.open() && state.instance != before) world.by_instance[state.instance] = id;
   if (was_open && state.ended()) NoteEnded(world, state, stamp);
@@ -113,6 +149,9 @@ const account::State* World::FindAccount(const ProviderName& provider) const {
 void Evolve(World& world, const StreamId& stream, const eventpb::EventBody& body,
             const Stamp& stamp) {
   world.head = stamp.position;
+  if (body.has_clock_stepped()) {
+    StepClock(world, absl::Microseconds(body.clock_stepped().by_us()));
+  }
   Forget(world, stamp.at);
   const std::string_view text = stream.str();
   const std::size_t slash = text.find('/');

@@ -18,6 +18,8 @@ void VisitEvent(const eventpb::EventBody& body, Visitor&& visit) {
   switch (body.kind_case()) {
     case B::kInstallationCreated:
       return visit(body.installation_created());
+    case B::kClockStepped:
+      return visit(body.clock_stepped());
     case B::kFleetApplied:
       return visit(body.fleet_applied());
     case B::kFleetScaled:

@@ -12,6 +12,7 @@ void Apply(State& state, const eventpb::FleetApplied& e, const Stamp& recorded) 
   state.ended = false;
   state.applied = recorded;
   state.preflight.clear();
+  state.failing = {};
 }
 
 void Check(State& state, const eventpb::PreflightChecked& e, const Stamp& recorded) {
@@ -20,6 +21,10 @@ void Check(State& state, const eventpb::PreflightChecked& e, const Stamp& record
 }
 
 }  // namespace
+
+bool IsFailure(std::string_view rule) {
+  return rule != "over-cost" && rule != "operator" && rule != "quota-rollout" && rule != "upgrade";
+}
 
 std::string State::PolicyVersion() const { return Cat(name.str(), "@v", fleet_version); }
 

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "commands/context.h"
@@ -15,6 +16,18 @@ struct CheckResult {
   std::string detail;
   Stamp at;
 };
+
+// Launches that came to nothing one after the other: rented, and gone before they ever produced.
+struct LaunchFailures {
+  // Those that were under way when one failed are of its round. 0 = the newest one worked, or none
+  // was made since the fleet was applied.
+  int rounds = 0;
+  Stamp last;  // the failure that began the newest round
+  std::string why;
+};
+
+// Whether a condemnation by `rule` says that the worker failed, not that it is no longer wanted.
+bool IsFailure(std::string_view rule);
 
 struct State {
   FleetName name;
@@ -34,6 +47,7 @@ struct State {
   Stamp suspended;
   std::int64_t upload_interval_s = 0;
   Stamp last_upgrade;  // newest LaunchRequested of an upgrade's trial
+  LaunchFailures failing;
   int wanted_seen = -1, have_seen = -1, healthy_seen = -1;  // newest FleetHealthChanged
   std::uint64_t version = 0;
   std::uint64_t last_position = 0;

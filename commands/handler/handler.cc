@@ -17,6 +17,8 @@ constexpr std::size_t kReadAtOnce = 10'000;
 // A stream moves under us only when somebody else writes, which is against the rules; a few tries
 // then tell a mishap from a second writer.
 constexpr int kAttemptsMax = 5;
+// Smaller steps of the wall clock mislead nobody; their sum is seen in time.
+constexpr absl::Duration kClockStepMin = absl::Seconds(30);
 
 // The id of the event that is to become `version` of `stream`.
 EventId MakeEventId(const Origin& origin, const StreamId& stream, Version version,
@@ -151,12 +153,31 @@ StatusOr<World> Handler::LoadWorld() const {
 
 Task<Status> Handler::Load() {
   CO_ASSIGN_OR_RETURN(world_, LoadWorld());
+  clock_offset_ = rt_.Now() - rt_.Steady();
   if (!world_.installation.empty()) co_return absl::OkStatus();
   eventpb::InstallationCreated created;
   created.set_id(rt_.rng().Token(4));
   Job job{.stream = InstallationStream(),
           .version = [this] { return store_.StreamVersion(InstallationStream()); },
           .decide = [created](const DecideContext&) { return Events{Wrap(created)}; },
+          .occurred_at = absl::InfinitePast(),
+          .origin = {.actor = "muster"}};
+  const StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome.status();
+}
+
+Task<Status> Handler::FollowClock() {
+  if (absl::AbsDuration(ClockStep()) < kClockStepMin) co_return absl::OkStatus();
+  const auto decide = [this](const DecideContext&) -> StatusOr<Events> {
+    const absl::Duration by = ClockStep();
+    if (absl::AbsDuration(by) < kClockStepMin) return Events{};  // another was first
+    eventpb::ClockStepped stepped;
+    stepped.set_by_us(absl::ToInt64Microseconds(by));
+    return Events{Wrap(stepped)};
+  };
+  Job job{.stream = InstallationStream(),
+          .version = [this] { return store_.StreamVersion(InstallationStream()); },
+          .decide = decide,
           .occurred_at = absl::InfinitePast(),
           .origin = {.actor = "muster"}};
   const StatusOr<Outcome> outcome = co_await Run(std::move(job));
@@ -204,6 +225,9 @@ Task<StatusOr<Outcome>> Handler::RunLocked(const Job& job) {
 }
 
 Task<StatusOr<Outcome>> Handler::Attempt(const Job& job) {
+  if (job.stream != InstallationStream()) {
+    CO_RETURN_IF_ERROR(co_await FollowClock());
+  }
   const absl::Time now = Stored(rt_.Now());
   CO_ASSIGN_OR_RETURN(const Version version, job.version());
   CO_ASSIGN_OR_RETURN(Events events, job.decide(DecideContext{now}));
@@ -263,6 +287,9 @@ Status Handler::CatchUp() {
 }
 
 void Handler::Fold(const Written& written, absl::Time occurred_at) {
+  if (written.body.has_clock_stepped()) {
+    clock_offset_ += absl::Microseconds(written.body.clock_stepped().by_us());
+  }
   Evolve(world_, written.stream, written.body, Stamp{written.position, occurred_at});
 }
 

@@ -75,6 +75,11 @@ class Handler {
                                                          std::string digest,
                                                          std::string result_json, Origin origin);
 
+  // Writes ClockStepped when the wall clock jumped since the last look, so that nothing is decided
+  // by a time that did not pass. Every command does this first; who reads the clock to plan, calls
+  // it before.   Errors: as from the store.
+  Task<Status> FollowClock();
+
   // Always folded up to the last event that was written through this Handler.
   const World& world() const { return world_; }
 
@@ -106,6 +111,7 @@ class Handler {
   // Folds what the store has and the World has not, and tells the listeners.
   Status CatchUp();
   void Fold(const Written& written, absl::Time occurred_at);
+  absl::Duration ClockStep() const { return rt_.Now() - rt_.Steady() - clock_offset_; }
   void Tell(const std::vector<Written>& all);
   // What no single stream can know: an instance has one worker, and a fleet that goes down gets
   // none.
@@ -117,7 +123,8 @@ class Handler {
   Runtime& rt_;
   EventStore& store_;
   World world_;
-  Status stopped_;  // not OK once nobody can say what is in the log, or how to read it
+  absl::Duration clock_offset_;  // of the wall clock from the steady one, as the World has it
+  Status stopped_;               // not OK once nobody can say what is in the log, or how to read it
   std::map<int, Listener> listeners_;
   int next_listener_ = 1;
   std::map<StreamId, std::shared_ptr<StreamLock>> locks_;

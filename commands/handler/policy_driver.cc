@@ -53,6 +53,7 @@ struct PolicyDriver::Core {
   int holds = 0;
   bool changed = true;
   bool store_failed = false;
+  bool clock_stepped = false;
   // Newest event of each stream since the last pass, and of all: the causes of what is decided.
   absl::flat_hash_map<StreamId, EventId> newest;
   EventId newest_of_all;
@@ -66,6 +67,7 @@ struct PolicyDriver::Core {
     newest[written.stream] = written.id;
     newest_of_all = written.id;
     changed = true;
+    if (written.body.has_clock_stepped()) clock_stepped = true;
     notes.Heard(written);
     signal->NotifyAll();
   }
@@ -235,7 +237,13 @@ Task<void> Run(CorePtr core) {
     }
     if (core->stopped) break;
     core->busy = true;
+    const Status followed = co_await core->handler.FollowClock();
+    core->store_failed = !followed.ok() && IsStoreError(followed);
     core->changed = false;
+    if (std::exchange(core->clock_stepped, false)) {  // all times known here are of the old clock
+      core->board.TouchAll();
+      due = core->rt.Now();
+    }
     const absl::Time began = core->rt.Now();
     const bool check = began >= due;
     fleet::PlanResult plan =

@@ -179,7 +179,8 @@ class Judge {
     const Stamp& since = known && live_.health_since.at > seen_.status_since.at
                              ? live_.health_since
                              : seen_.status_since;
-    return Down(live_.health == H::HELD ? Stamp{0, now_} : since, clocks_.offline, specpb::NOBODY);
+    return Down(live_.health == H::HELD ? Stamp{0, seen_.instance.at} : since, clocks_.offline,
+                specpb::NOBODY);
   }
 
   bool Offline() {
@@ -213,13 +214,12 @@ class Judge {
       Say(H::UNKNOWN, "no instance list lately", {&seen_.instance});
       return true;
     }
-    const absl::Duration span = now_ - since.at;
+    const absl::Duration span = Listed(since);
     Say(H::OFFLINE,
-        Cat("OFFLINE (", ActualStatusName(seen_.actual), ") ", FormatSpan(span), " of ",
+        Cat("OFFLINE (", ActualStatusName(seen_.actual), ") ", FormatSpan(now_ - since.at), " of ",
             FormatSpan(limit)),
         {&since, &seen_.instance});
-    Running("offline", span, limit);
-    Due(since.at + limit);
+    Running("offline", now_ - since.at, limit);
     if (span < limit) return true;
     Condemn("offline", Blamed(fault),
             WithWords(Cat(ActualStatusName(seen_.actual), " for ", Compared(span, limit))),
@@ -254,14 +254,13 @@ class Judge {
                         seen_.actual == ActualStatus::kCreated ||
                         seen_.actual == ActualStatus::kLoading;
     if (!list_good_ || !coming) return false;
-    const Stamp& since = Since(seen_.phase_since.seen() ? seen_.phase_since : live_.accepted);
-    const absl::Duration span = now_ - since.at;
+    const Stamp& since = seen_.coming_since;
+    const absl::Duration span = Listed(since);
     Say(H::BOOT,
-        Cat("BOOT (", ActualStatusName(seen_.actual), ") ", FormatSpan(span), " of ",
+        Cat("BOOT (", ActualStatusName(seen_.actual), ") ", FormatSpan(now_ - since.at), " of ",
             FormatSpan(clocks_.boot)),
         {&since, &seen_.instance});
-    Running("boot", span, clocks_.boot);
-    Due(since.at + clocks_.boot);
+    Running("boot", now_ - since.at, clocks_.boot);
     if (span < clocks_.boot) return true;
     Condemn("stuck-boot", Blamed(specpb::MACHINE),
             WithWords(Cat(ActualStatusName(seen_.actual), " for ", Compared(span, clocks_.boot))),
@@ -269,14 +268,10 @@ class Judge {
     return true;
   }
 
-  // The clocks below compare what the newest good poll showed, not what time it is now: a clock
-  // that ran out since then condemns nobody before the next poll has confirmed it.
+  // All clocks compare what the newest good list or poll showed, not what time it is now: a clock
+  // that ran out since then condemns nobody before the next look has confirmed it.
+  absl::Duration Listed(const Stamp& since) const { return seen_.instance.at - since.at; }
   absl::Duration Shown(const Stamp& since) const { return seen_.log.at - since.at; }
-  // A phase begins anew when we asked for a start: the time it stood still, for lack of credit or
-  // outbid, is not held against it.
-  const Stamp& Since(const Stamp& since) const {
-    return live_.last_start.seen() && live_.last_start.at > since.at ? live_.last_start : since;
-  }
   bool Agreed() const { return seen_.agreeing_polls >= kAgreeingPollsMin; }
 
   bool Broken() {
@@ -306,14 +301,14 @@ class Judge {
   bool PhaseClock() {
     switch (seen_.phase) {
       case Phase::kBoot:
-        return Clock("stuck-boot", H::BOOT, "BOOT", Since(seen_.phase_since), clocks_.boot,
+        return Clock("stuck-boot", H::BOOT, "BOOT", seen_.phase_since, clocks_.boot,
                      Blamed(specpb::MACHINE));
       case Phase::kSetup:
         // A start script of ours that is broken looks the same until one of them has worked.
-        return Clock("stuck-setup", H::SETUP, "SETUP", Since(seen_.phase_since), clocks_.setup,
+        return Clock("stuck-setup", H::SETUP, "SETUP", seen_.phase_since, clocks_.setup,
                      specpb::FAULT_UNSPECIFIED);
       case Phase::kStarted:
-        return Clock("stuck-warmup", H::WARMUP, "WARMUP", Since(seen_.phase_since),
+        return Clock("stuck-warmup", H::WARMUP, "WARMUP", seen_.phase_since,
                      clocks_.warmup * (seen_.busy ? kBusyFactor : 1), specpb::FAULT_UNSPECIFIED);
       case Phase::kProducing:
         return NoProgress();
@@ -332,7 +327,7 @@ class Judge {
     return true;
   }
   bool NoProgress() {
-    const Stamp since = Since(seen_.progress_clock());
+    const Stamp since = seen_.progress_clock();
     const absl::Duration limit = clocks_.no_progress * (seen_.busy ? kBusyFactor : 1);
     const absl::Duration span = Shown(since);
     Due(since.at + limit / 2);
@@ -380,7 +375,9 @@ Clocks ClocksOf(const specpb::Timers& timers) {
           .market_poll = Or(timers.market_poll_s(), absl::Seconds(60)),
           .account_poll = Or(timers.account_poll_s(), absl::Seconds(60)),
           .credit_probe = Or(timers.credit_probe_s(), absl::Minutes(5)),
-          .check = Or(timers.check_s(), absl::Seconds(60))};
+          .check = Or(timers.check_s(), absl::Seconds(60)),
+          .launch_backoff = Or(timers.launch_backoff_s(), absl::Minutes(2)),
+          .launch_backoff_max = Or(timers.launch_backoff_s_max(), absl::Minutes(30))};
 }
 
 Assessment Assess(const State& state, const Surroundings& around, absl::Time now) {

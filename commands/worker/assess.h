@@ -19,6 +19,7 @@ namespace muster::worker {
 struct Clocks {
   absl::Duration boot, setup, warmup, no_progress, error_grace, offline;
   absl::Duration log_poll, list_poll, market_poll, account_poll, credit_probe, check;
+  absl::Duration launch_backoff, launch_backoff_max;
 };
 Clocks ClocksOf(const specpb::Timers& timers);
 

@@ -62,9 +62,14 @@ struct StartAnswer {
 
 // From the pollers. Decide writes an event only when something worth knowing changed, when a
 // clock of `timers` has run out since the last one written, or every five minutes.
+// `unwatched`: of the time since the poller's good look before this one, so much no look vouches
+// for (see VouchedFor); nullopt where the poller knows of none, as after a restart: then Decide
+// takes what the log knows. Such time does not count against the worker.
 struct ObserveInstance {
   Instance instance;
   absl::Time at;
+  specpb::Timers timers;
+  std::optional<absl::Duration> unwatched;
 };
 // Not in a complete list (or a definite single answer). Two lists, or a definite answer, confirm;
 // confirmed absence ends the worker in the same append.
@@ -80,6 +85,7 @@ struct ObserveLog {
   // counted. Decide takes the larger of this and what the log proves: after a restart the poller
   // counts anew, but a poll that repeats the newest LogObserved agrees with it.
   int agreeing = 0;
+  std::optional<absl::Duration> unwatched;
 };
 // what: "log" or "instance". `count`: failures in a row, counted by the poller; 0 = not counted.
 // Written for the second failure in a row, then every five minutes; one alone says nothing.
@@ -89,6 +95,10 @@ struct ObserveFailure {
   absl::Time at;
   int count = 0;
 };
+
+// The time that one good look can vouch for where muster looks every `interval`: up to it, whoever
+// was not seen to move did not. Nobody looked for the rest of a longer gap.
+absl::Duration VouchedFor(absl::Duration interval);
 
 // Two polls that say the same: everything but the rate, the deciding line and the counts of polls.
 bool SameFacts(const eventpb::LogObserved& a, const eventpb::LogObserved& b);

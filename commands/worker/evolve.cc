@@ -11,9 +11,6 @@ namespace {
 constexpr std::int64_t kDaySeconds = 86'400;
 // No rental lasts so long; a clock that jumped by more must not cost a loop over the centuries.
 constexpr absl::Duration kSpanByDayMax = absl::Hours(24 * 366);
-// A gap this long between two observations was not looked at: muster was down, the provider was,
-// or the clock stepped.
-constexpr absl::Duration kLookedAwayMin = absl::Minutes(31);
 
 std::int64_t UnixDay(absl::Time time) {
   const std::int64_t seconds = absl::ToUnixSeconds(time);
@@ -68,6 +65,8 @@ Live NewLive(const InstanceId& instance, const Stamp& recorded) {
   live.accepted = recorded;
   live.health_since = recorded;
   live.seen.phase_since = recorded;
+  live.seen.watched_since = recorded;
+  live.seen.coming_since = recorded;
   return live;
 }
 
@@ -120,6 +119,7 @@ void NoteProgress(Observed& seen, const eventpb::LogObserved& facts, const Stamp
 void TakePhase(Observed& seen, Observed::Phase phase, bool restarted, const Stamp& recorded) {
   if (!restarted && phase <= seen.phase) return;
   if (restarted || phase != seen.phase) seen.phase_since = recorded;
+  if (restarted) seen.coming_since = recorded;
   seen.phase = phase;
 }
 
@@ -170,9 +170,17 @@ void SetBack(State& state, absl::Time at) {
   if (live == nullptr) return;
   Observed& seen = live->seen;
   for (Stamp* since : {&live->accepted, &live->health_since, &live->last_start, &seen.status_since,
-                       &seen.phase_since, &seen.progress, &seen.error_since, &seen.broken_since,
-                       &seen.log_failing_since, &seen.instance_failing_since}) {
+                       &seen.watched_since, &seen.coming_since, &seen.phase_since, &seen.progress,
+                       &seen.error_since, &seen.broken_since, &seen.log_failing_since,
+                       &seen.instance_failing_since}) {
     SetBack(*since, at);
+  }
+}
+
+// What nobody watched did not pass for the clock that runs since then.
+void Later(Stamp& since, absl::Duration span, const Stamp& recorded) {
+  if (since.seen() && span > absl::ZeroDuration()) {
+    since.at = std::min(since.at + span, std::max(since.at, recorded.at));
   }
 }
 
@@ -250,6 +258,9 @@ struct Folder {
     Observed* observed = seen();
     if (observed == nullptr) return;
     ApplyInstance(*observed, e, recorded);
+    if (auto* live = std::get_if<Live>(&state.phase)) {
+      Later(live->health_since, absl::Microseconds(e.unwatched_us()), recorded);
+    }
     if (e.price_known()) SetPrice(state, PriceOf(e), recorded.at);
     Offered& offered = state.identity.offered;
     if (offered.machine.empty()) offered.machine = MachineId(e.machine());
@@ -286,7 +297,11 @@ struct Folder {
     auto* live = std::get_if<Live>(&state.phase);
     if (live == nullptr) return;
     live->start_requested = requested ? recorded : Stamp{};
-    if (requested) live->last_start = recorded;
+    if (!requested) return;
+    live->last_start = recorded;
+    // The time it stood still, for lack of credit or outbid, is not held against it.
+    live->seen.phase_since = recorded;
+    live->seen.coming_since = recorded;
   }
 
   void BeginDestroying(const eventpb::Evidence& evidence) {
@@ -350,19 +365,14 @@ bool StandsStill(ActualStatus status) {
   return status == ActualStatus::kStopped || status == ActualStatus::kExited;
 }
 
-// What is seen again is written every five minutes: nobody looked for the rest of a longer gap.
-absl::Duration Unobserved(const Stamp& last, const Stamp& now) {
-  if (!last.seen() || now.at - last.at <= kLookedAwayMin) return absl::ZeroDuration();
-  return now.at - last.at;
-}
-
 // `span` does not count against the worker: its clocks go on where they were.
 void Excuse(Observed& seen, absl::Duration span, const Stamp& recorded) {
   if (span <= absl::ZeroDuration()) return;
-  const auto later = [&](absl::Time at) { return std::min(at + span, recorded.at); };
-  seen.phase_since = {recorded.position, later(seen.progress_clock().at)};
-  if (seen.error_since.seen()) seen.error_since.at = later(seen.error_since.at);
-  if (seen.broken_since.seen()) seen.broken_since.at = later(seen.broken_since.at);
+  const Stamp clock = seen.progress_clock();
+  seen.phase_since = {recorded.position, clock.at};
+  for (Stamp* since : {&seen.phase_since, &seen.error_since, &seen.broken_since}) {
+    Later(*since, span, recorded);
+  }
 }
 
 }  // namespace
@@ -371,17 +381,17 @@ void ApplyInstance(Observed& seen, const eventpb::InstanceObserved& facts, const
   const ActualStatus actual = ActualStatusFromName(facts.actual_status());
   const bool news =
       !seen.instance.seen() || actual != seen.actual || facts.intended_raw() != seen.intended_raw;
-  const absl::Duration unobserved = Unobserved(seen.instance, recorded);
+  const auto unwatched = absl::Microseconds(facts.unwatched_us());
   if (news && StandsStill(seen.actual)) {
-    Excuse(seen, recorded.at - seen.status_since.at, recorded);
+    const absl::Duration stood = recorded.at - seen.status_since.at;
+    Excuse(seen, stood, recorded);
+    Later(seen.coming_since, stood, recorded);
   } else {
-    Excuse(seen, unobserved, recorded);
+    Later(seen.coming_since, unwatched, recorded);
   }
-  if (news) {
-    seen.status_since = recorded;
-  } else {
-    seen.status_since.at = std::min(seen.status_since.at + unobserved, recorded.at);
-  }
+  Later(seen.watched_since, unwatched, recorded);
+  Later(seen.status_since, unwatched, recorded);
+  if (news) seen.status_since = recorded;
   seen.actual = actual;
   seen.intended_raw = facts.intended_raw();
   seen.status_message = facts.status_message();
@@ -401,7 +411,7 @@ void ApplyInstance(Observed& seen, const eventpb::InstanceObserved& facts, const
 
 void ApplyLog(Observed& seen, const eventpb::LogObserved& facts, const Stamp& recorded) {
   const Observed::Phase phase = LogPhaseFromName(facts.phase());
-  Excuse(seen, Unobserved(seen.log, recorded), recorded);
+  Excuse(seen, absl::Microseconds(facts.unwatched_us()), recorded);
   const bool other_container = !facts.container_id().empty() && !seen.container_id.empty() &&
                                facts.container_id() != seen.container_id;
   const bool restarted = other_container || RestartedByText(seen, facts, phase);
@@ -509,6 +519,7 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
       return folder.Start(false);
     // Of other streams.
     case B::kInstallationCreated:
+    case B::kClockStepped:  // of all streams at once: see World
     case B::kFleetApplied:
     case B::kFleetScaled:
     case B::kFleetDownRequested:

@@ -20,6 +20,17 @@ constexpr absl::Duration kUnwellEvery = absl::Minutes(1);
 // A new rental may be missing from lists for a while: then its absence says nothing.
 constexpr absl::Duration kListLag = absl::Minutes(2);
 
+// A call takes its time between two looks.
+constexpr absl::Duration kCallSlack = absl::Seconds(15);
+
+// What the event is to say of the time before a look, in microseconds. `last` is the look before it
+// in the log.
+std::int64_t Unwatched(const std::optional<absl::Duration>& known, const Stamp& last, absl::Time at,
+                       absl::Duration interval) {
+  const absl::Duration span = known.has_value() ? *known : at - last.at - VouchedFor(interval);
+  return std::max<std::int64_t>(0, absl::ToInt64Microseconds(span));
+}
+
 const Observed* SeenOf(const State& state) {
   if (const auto* live = std::get_if<Live>(&state.phase)) return &live->seen;
   if (const auto* destroying = std::get_if<Destroying>(&state.phase)) return &destroying->seen;
@@ -45,7 +56,34 @@ bool Unwell(ActualStatus status) {
   return true;
 }
 
-bool WorthWriting(const Observed& seen, const eventpb::InstanceObserved& facts, absl::Time at) {
+// When the clocks that judge a worker by lists run out (see assess.h).
+absl::Time DeadlineOfList(const Observed& seen, const specpb::Timers& timers) {
+  const Clocks clocks = ClocksOf(timers);
+  switch (seen.actual) {
+    case ActualStatus::kNone:
+    case ActualStatus::kCreated:
+    case ActualStatus::kLoading:
+      return seen.phase == Observed::Phase::kBoot
+                 ? seen.coming_since.at + clocks.boot
+                 : seen.status_since.at + std::max(clocks.offline, clocks.boot);
+    case ActualStatus::kExited:
+    case ActualStatus::kStopped:
+    case ActualStatus::kFrozen:
+    case ActualStatus::kUnknown:
+    case ActualStatus::kOffline:
+      return seen.status_since.at + std::max(clocks.offline, 2 * clocks.list_poll);
+    case ActualStatus::kRunning:
+    case ActualStatus::kTransient:
+    case ActualStatus::kOther:
+      return absl::InfiniteFuture();
+  }
+  return absl::InfiniteFuture();
+}
+
+bool WorthWriting(const Observed& seen, const ObserveInstance& command,
+                  const eventpb::InstanceObserved& facts) {
+  const absl::Time at = command.at;
+  if (facts.unwatched_us() > 0) return true;
   if (!seen.instance.seen() || seen.absent.seen() || seen.instance_failures > 0) return true;
   if (ActualStatusFromName(facts.actual_status()) != seen.actual) return true;
   if (facts.intended_raw() != seen.intended_raw) return true;
@@ -54,6 +92,8 @@ bool WorthWriting(const Observed& seen, const eventpb::InstanceObserved& facts, 
   if (facts.status_message() != seen.status_message && Due(seen.instance, at, kChatterEvery)) {
     return true;
   }
+  const absl::Time deadline = DeadlineOfList(seen, command.timers);
+  if (seen.instance.at < deadline && deadline <= at) return true;
   return Due(seen.instance, at, Unwell(seen.actual) ? kUnwellEvery : kRefresh);
 }
 
@@ -108,7 +148,7 @@ std::vector<absl::Time> Deadlines(const Observed& seen, const specpb::Timers& ti
 
 bool WorthWriting(const Observed& seen, const Observed& after, const ObserveLog& command) {
   if (!seen.log.seen() || seen.log_failures > 0 || !SameFacts(seen, after)) return true;
-  if (Due(seen.log, command.at, kRefresh)) return true;
+  if (command.facts.unwatched_us() > 0 || Due(seen.log, command.at, kRefresh)) return true;
   const std::vector<absl::Time> deadlines = Deadlines(seen, command.timers);
   const bool run_out = std::any_of(deadlines.begin(), deadlines.end(),
                                    [&](absl::Time deadline) { return deadline <= command.at; });
@@ -132,6 +172,8 @@ eventpb::LogObserved Storable(eventpb::LogObserved facts) {
 
 }  // namespace
 
+absl::Duration VouchedFor(absl::Duration interval) { return 2 * interval + kCallSlack; }
+
 bool SameFacts(const eventpb::LogObserved& a, const eventpb::LogObserved& b) {
   return a.phase() == b.phase() && a.counter() == b.counter() && a.total() == b.total() &&
          a.step() == b.step() && a.busy() == b.busy() && a.error() == b.error() &&
@@ -148,8 +190,11 @@ StatusOr<Events> Observe(const State& state, const ObserveInstance& command, con
     return InvalidArgument(Cat("instance ", command.instance.id.str(), " is not that of worker ",
                                state.identity.id.str()));
   }
-  const eventpb::InstanceObserved facts = MakeInstanceObserved(command.instance);
-  if (!WorthWriting(*seen, facts, command.at)) return Events{};
+  eventpb::InstanceObserved facts = MakeInstanceObserved(command.instance);
+  const Stamp& last = seen->instance.seen() ? seen->instance : seen->watched_since;
+  facts.set_unwatched_us(
+      Unwatched(command.unwatched, last, command.at, ClocksOf(command.timers).list_poll));
+  if (!WorthWriting(*seen, command, facts)) return Events{};
   return Events{Wrap(facts)};
 }
 
@@ -183,6 +228,9 @@ StatusOr<Events> Observe(const State& state, const ObserveLog& command, const De
   const Observed& seen = live->seen;
   ObserveLog poll = command;
   poll.facts = Storable(command.facts);
+  poll.facts.set_unwatched_us(Unwatched(command.unwatched,
+                                        seen.log.seen() ? seen.log : live->accepted, command.at,
+                                        ClocksOf(command.timers).log_poll));
   const Stamp now{1, command.at};
   Observed after = seen;
   ApplyLog(after, poll.facts, now);

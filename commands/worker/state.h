@@ -78,6 +78,10 @@ struct Observed {
   Stamp absent;        // newest InstanceAbsent without a later sight of it
   int absent_lists = 0;
   bool absent_definite = false;
+  // Since it was accepted, and since its container was last started, as far as lists were seen:
+  // what nobody watched is left out.
+  Stamp watched_since;
+  Stamp coming_since;
 
   // From the log text.
   enum class Phase { kBoot, kSetup, kStarted, kProducing };

@@ -38,6 +38,9 @@ class Runtime {
 
   // The wall clock. It may step backwards; compare with care, store as evidence. Any thread.
   virtual absl::Time Now() const = 0;
+  // Never steps: for spans within this process. Goes on while the machine is suspended. Where it
+  // stands says nothing, and nothing of it is stored. Any thread.
+  virtual absl::Time Steady() const = 0;
   // Returns at or after `wake`; at once (but after others had a turn) when that has passed.
   virtual Task<void> SleepUntil(absl::Time wake) = 0;
   // Runs `task` beside the caller. `name` is for traces. What the task's frame refers to must

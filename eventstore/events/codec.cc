@@ -10,6 +10,8 @@ std::string_view TypeName(EventKind kind) {
   switch (kind) {
     case B::kInstallationCreated:
       return "installation.created";
+    case B::kClockStepped:
+      return "installation.clock_stepped";
     case B::kFleetApplied:
       return "fleet.applied";
     case B::kFleetScaled:

@@ -20,10 +20,26 @@ StatusOr<std::unique_ptr<FolderLock>> FolderLock::Take(const std::string& folder
 
 FolderLock::~FolderLock() { env_->UnlockFile(lock_).PermitUncheckedError(); }
 
+namespace {
+
+// For what RocksDB writes while it opens: without it, an assertion of its own ends the process.
+constexpr std::size_t kRoomToOpenBytes = 256u << 10;
+
+Status ProbeRoom(rocksdb::Env* env, const std::string& path, std::size_t room_bytes) {
+  const std::string file = path + "/room.probe";
+  const auto written =
+      rocksdb::WriteStringToFile(env, std::string(room_bytes, '\0'), file, /*should_sync=*/true);
+  env->DeleteFile(file).PermitUncheckedError();
+  return FromRocks(written, Cat("no room in ", path));
+}
+
+}  // namespace
+
 StatusOr<std::unique_ptr<SharedDb>> SharedDb::Open(const std::string& path, rocksdb::Env* env) {
   MUSTER_RETURN_IF_ERROR(
       FromRocks(env->CreateDirIfMissing(path), Cat("cannot make the store's folder ", path)));
   MUSTER_ASSIGN_OR_RETURN(std::unique_ptr<FolderLock> lock, FolderLock::Take(path, env));
+  MUSTER_RETURN_IF_ERROR(ProbeRoom(env, path, kRoomToOpenBytes));
   MUSTER_ASSIGN_OR_RETURN(std::unique_ptr<LogDb> db,
                           LogDb::Open(path, env, LogDb::Mode::kReadWrite));
   return std::unique_ptr<SharedDb>(new SharedDb(path, env, std::move(lock), std::move(db)));
@@ -35,16 +51,8 @@ StatusOr<std::shared_ptr<const LogDb>> SharedDb::Get() const {
   return Unavailable(Cat("the event store ", path_, " could not be opened again; restart"));
 }
 
-Status SharedDb::ProbeRoom(std::size_t room_bytes) const {
-  const std::string file = path_ + "/room.probe";
-  const auto written =
-      rocksdb::WriteStringToFile(env_, std::string(room_bytes, '\0'), file, /*should_sync=*/true);
-  env_->DeleteFile(file).PermitUncheckedError();
-  return FromRocks(written, Cat("no room in ", path_));
-}
-
 Status SharedDb::Reopen(std::size_t room_bytes) {
-  MUSTER_RETURN_IF_ERROR(ProbeRoom(room_bytes));
+  MUSTER_RETURN_IF_ERROR(ProbeRoom(env_, path_, room_bytes));
   absl::MutexLock lock(&mutex_);
   if (db_.use_count() > 1) {
     return ResourceExhausted("the disk was full; the store goes on when readers are done");

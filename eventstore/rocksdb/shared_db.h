@@ -48,7 +48,6 @@ class SharedDb {
   SharedDb(std::string path, rocksdb::Env* env, std::unique_ptr<FolderLock> lock,
            std::unique_ptr<LogDb> db)
       : path_(std::move(path)), env_(env), lock_(std::move(lock)), db_(std::move(db)) {}
-  Status ProbeRoom(std::size_t room_bytes) const;
 
   const std::string path_;
   rocksdb::Env* const env_;

@@ -93,7 +93,19 @@ void CostProjection::End(const std::string& id, Meter& meter, const eventpb::Eve
   if (open->second.empty()) open_.erase(open);
 }
 
+// Time that did not pass costs nothing.
+void CostProjection::StepClock(absl::Duration by) {
+  for (auto& [id, meter] : meters_) {
+    if (meter->ended) continue;
+    meter->asked_at += by;  // infinities stay what they are
+    meter->priced_since += by;
+  }
+}
+
 void CostProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBody& body) {
+  if (body.has_clock_stepped()) {
+    return StepClock(absl::Microseconds(body.clock_stepped().by_us()));
+  }
   const std::string_view id = NameInStream(recorded.stream, "worker/");
   if (id.empty()) return;
   const absl::Time at = recorded.event.occurred_at;

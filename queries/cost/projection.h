@@ -95,6 +95,7 @@ class CostProjection final : public Projection {
   };
   struct Tally;
 
+  void StepClock(absl::Duration by);
   void End(const std::string& id, Meter& meter, const eventpb::EventBody& body, absl::Time at);
 
   absl::flat_hash_map<std::string, std::unique_ptr<Meter>> meters_;

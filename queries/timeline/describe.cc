@@ -55,6 +55,11 @@ struct Describer {
   std::string operator()(const eventpb::InstallationCreated& e) {
     return Cat("installation ", e.id(), " created");
   }
+  std::string operator()(const eventpb::ClockStepped& e) {
+    const absl::Duration by = absl::Microseconds(e.by_us());
+    return Cat("the wall clock was set ", by < absl::ZeroDuration() ? "back" : "forward", " by ",
+               FormatSpan(absl::AbsDuration(by)));
+  }
 
   // fleet
   std::string operator()(const eventpb::FleetApplied& e) {

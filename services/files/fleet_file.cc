@@ -257,6 +257,8 @@ void FleetReader::ReadTimers(Section s) {
   Span(s, "launch_settle", [&](auto v) { m.set_launch_settle_s(v); });
   Span(s, "launch_lookup", [&](auto v) { m.set_launch_lookup_s(v); });
   Span(s, "destroy_again", [&](auto v) { m.set_destroy_again_s(v); });
+  Span(s, "launch_backoff", [&](auto v) { m.set_launch_backoff_s(v); });
+  Span(s, "launch_backoff_max", [&](auto v) { m.set_launch_backoff_s_max(v); });
   s.Finish();
 }
 

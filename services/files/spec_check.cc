@@ -270,6 +270,8 @@ void Checker::TimerRules(const specpb::Timers& m) {
   Span("timers.launch_settle_s", m.launch_settle_s(), 1, kHour);
   Span("timers.launch_lookup_s", m.launch_lookup_s(), 1, 10 * kMinute);
   Span("timers.destroy_again_s", m.destroy_again_s(), 1, 10 * kMinute);
+  Span("timers.launch_backoff_s", m.launch_backoff_s(), 1, kDay);
+  Span("timers.launch_backoff_s_max", m.launch_backoff_s_max(), 1, kDay);
 }
 
 void Checker::FactRuleAt(int i, const specpb::FactRule& rule) {

@@ -65,6 +65,8 @@ void FillTimers(specpb::Timers& m) {
   MUSTER_DEFAULT(m, launch_settle_s, 2 * kMinute);
   MUSTER_DEFAULT(m, launch_lookup_s, 10);
   MUSTER_DEFAULT(m, destroy_again_s, 30);
+  MUSTER_DEFAULT(m, launch_backoff_s, 2 * kMinute);
+  MUSTER_DEFAULT(m, launch_backoff_s_max, 30 * kMinute);
 }
 
 void FillStrikes(specpb::FleetSpec& spec) {

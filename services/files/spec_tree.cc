@@ -91,6 +91,8 @@ void PutTimers(const specpb::Timers& m, Tree& root) {
   t.Put("launch_settle", SpanText(m.launch_settle_s()));
   t.Put("launch_lookup", SpanText(m.launch_lookup_s()));
   t.Put("destroy_again", SpanText(m.destroy_again_s()));
+  t.Put("launch_backoff", SpanText(m.launch_backoff_s()));
+  t.Put("launch_backoff_max", SpanText(m.launch_backoff_s_max()));
 }
 
 void PutFacts(const specpb::FleetSpec& spec, Tree& root) {

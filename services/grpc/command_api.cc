@@ -128,7 +128,9 @@ Task<StatusOr<api::Operation>> CommandApi::ApplyFleet(api::ApplyFleetRequest mes
   FillDefaults(spec);
   CO_RETURN_IF_ERROR(CheckSpec(spec));
   const Status searched = co_await LookAtMarket(spec);
-  CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(fleet::ApplyChange{spec}));
+  const Strays strays = co_await StraysOf(spec);
+  CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(fleet::ApplyChange{spec, strays.found}));
+  for (const std::string& note : strays.notes) plan.add_refusals(note);
   if (!searched.ok()) AddUnknownPrices(searched, plan);
   if (!message.plan_id().empty() && message.plan_id() != plan.id()) {
     co_return Refusal(StatusCode::kAborted, "PLAN_STALE",

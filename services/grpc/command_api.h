@@ -82,6 +82,12 @@ class CommandApi {
   Task<StatusOr<std::uint64_t>> TellWorker(WorkerId id, worker::Command command, Origin origin);
   Task<StatusOr<std::uint64_t>> Destroy(WorkerId id, api::DestroyWorkerRequest message,
                                         Origin origin);
+  // What runs under the label of a fleet that is not there yet, which the log cannot know.
+  struct Strays {
+    std::vector<account::Orphan> found;
+    std::vector<std::string> notes;  // each of them for people, with age and cost
+  };
+  Task<Strays> StraysOf(specpb::FleetSpec spec);
   Task<StatusOr<std::vector<account::Orphan>>> Adoptable(const fleet::State& fleet,
                                                          const api::AdoptInstancesRequest& request);
   struct Adopted;  // what came of several

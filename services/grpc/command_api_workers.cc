@@ -6,6 +6,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
+#include "commands/fleet/plan/label.h"
+#include "eventstore/base/strings.h"
 #include "services/grpc/command_api.h"
 #include "services/grpc/worker_lookup.h"
 
@@ -33,6 +35,13 @@ bool IsBeingReplaced(const worker::State& state) {
 bool IsHalfDone(const worker::State& state, bool keep_size) {
   const auto* leaving = std::get_if<worker::Destroying>(&state.phase);
   return leaving != nullptr && leaving->rule == "operator" && leaving->replace == keep_size;
+}
+
+// ", up 3h12m, $0.19 so far" by the provider's clock; "" when it does not say.
+std::string RunningSince(const Instance& instance, absl::Time now) {
+  if (!instance.started_at.has_value() || *instance.started_at >= now) return "";
+  const absl::Duration up = now - *instance.started_at;
+  return Cat(", up ", FormatSpan(up), ", ", FormatUsd(Cost(instance.price, up)), " so far");
 }
 
 account::Orphan StrayOf(const Instance& instance, const FleetName& fleet, absl::Time now) {
@@ -120,6 +129,33 @@ Task<StatusOr<std::uint64_t>> CommandApi::Destroy(WorkerId id, api::DestroyWorke
     position = std::max<std::uint64_t>(position, scaled.position);
   }
   co_return position;
+}
+
+Task<CommandApi::Strays> CommandApi::StraysOf(specpb::FleetSpec spec) {
+  Strays strays;
+  const FleetName name(spec.name());
+  const fleet::State* known = handler_.world().FindFleet(name);
+  if ((known != nullptr && known->active()) || !hooks_.list_instances) co_return strays;
+  const StatusOr<std::vector<Instance>> all =
+      co_await hooks_.list_instances(ProviderName(spec.provider()));
+  if (!all.ok()) {
+    strays.notes.push_back(Cat("the account's instances could not be listed (",
+                               Message(all.status()),
+                               "): what runs under this fleet's label already is unknown"));
+    co_return strays;
+  }
+  const absl::Time now = rt_.Now();
+  for (const Instance& instance : *all) {
+    if (!fleet::IndexFromLabel(spec, instance.label).has_value()) continue;
+    if (handler_.world().by_instance.contains(instance.id)) continue;
+    strays.found.push_back(StrayOf(instance, name, now));
+    strays.notes.push_back(
+        Cat("instance ", instance.id.str(), " (", instance.label, ", ", instance.gpu.str(), ", ",
+            FormatUsdPerHour(instance.price), RunningSince(instance, now),
+            ") runs under this fleet's label already: adopt it (muster adopt), destroy it, or set "
+            "orphans"));
+  }
+  co_return strays;
 }
 
 Task<StatusOr<std::vector<account::Orphan>>> CommandApi::Adoptable(

@@ -14,6 +14,7 @@ constexpr double kBatchSeconds = 100;
 
 std::string Known() {
   std::vector<std::string> names;
+  names.reserve(Settings().size());
   for (const Setting& setting : Settings()) names.push_back(setting.name);
   return absl::StrJoin(names, ", ");
 }

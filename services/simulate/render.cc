@@ -177,6 +177,7 @@ std::string Spreads(const Study& study) {
   std::string out = absl::StrFormat("  %-24s %12s %12s %12s\n", "", "P10", "MEDIAN", "P90");
   for (const Quantity& quantity : Quantities()) {
     std::vector<double> values;
+    values.reserve(study.runs.size());
     for (const Report& run : study.runs) values.push_back(quantity.of(run));
     const Spread spread = SpreadOf(std::move(values));
     out += absl::StrFormat("  %-24s %12s %12s %12s\n", quantity.name, Shown(quantity, spread.p10),
@@ -188,6 +189,7 @@ std::string Spreads(const Study& study) {
 // The run in the middle by spend.
 const Report& Middle(const Study& study) {
   std::vector<const Report*> runs;
+  runs.reserve(study.runs.size());
   for (const Report& run : study.runs) runs.push_back(&run);
   std::sort(runs.begin(), runs.end(), [](const Report* a, const Report* b) {
     return std::tie(a->spent, a->seed) < std::tie(b->spent, b->seed);

@@ -66,6 +66,7 @@ std::string ToJson(const Request& request, const Study& study) {
   for (const Report& run : study.runs) out["runs"].push_back(RunOf(run));
   for (const Quantity& quantity : Quantities()) {
     std::vector<double> values;
+    values.reserve(study.runs.size());
     for (const Report& run : study.runs) values.push_back(quantity.of(run));
     const Spread spread = SpreadOf(std::move(values));
     out["spread"][quantity.key] = {{"p10", Number(spread.p10)},

@@ -35,6 +35,7 @@ class Runs {
 
   std::vector<Report> Take() {
     std::vector<Report> out;
+    out.reserve(reports_.size());
     for (auto& report : reports_) out.push_back(**std::move(report));
     return out;
   }

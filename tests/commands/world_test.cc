@@ -54,6 +54,101 @@ void Tick(Log& log, absl::Time at) {
   log.Add(AccountStream(ProviderName("vast")), Wrap(eventpb::CreditObserved()), at);
 }
 
+// Everything that holds a time.
+Log Everything() {
+  Log log;
+  const StreamId worker = WorkerStream(kWorker), account = AccountStream(ProviderName("vast"));
+  const StreamId fleet = FleetStream(FleetName("zeb"));
+  const StreamId host = HostStream(ProviderName("vast"), MachineId("5512"));
+  eventpb::FleetApplied applied;
+  applied.mutable_spec()->set_name("zeb");
+  applied.set_fleet_version(1);
+  log.Add(fleet, Wrap(applied), At(0));
+  eventpb::PreflightChecked checked;
+  checked.set_name("weights");
+  log.Add(fleet, Wrap(checked), At(1));
+  log.Add(fleet, Wrap(eventpb::FleetScaled()), At(2));
+  log.Add(fleet, Wrap(eventpb::FleetWaitChanged()), At(3));
+  log.Add(fleet, Wrap(eventpb::StrikesSuspended()), At(4));
+  log.Add(worker, Wrap(Intent()), At(5));
+  eventpb::LaunchRequested other = Intent("other");
+  other.set_upgrade_trial(true);
+  log.Add(WorkerStream(WorkerId("other")), Wrap(other), At(6));
+  log.Add(WorkerStream(WorkerId("other")), Wrap(eventpb::LaunchUnclear()), At(7));
+  eventpb::LaunchRequested third = Intent("third");
+  log.Add(WorkerStream(WorkerId("third")), Wrap(third), At(8));
+  log.Add(WorkerStream(WorkerId("third")), Accepted("i3"), At(9));
+  eventpb::WorkerEnded ended;
+  ended.set_how(eventpb::WorkerEnded::VANISHED);
+  log.Add(WorkerStream(WorkerId("third")), Wrap(ended), At(40));  // also a launch that failed
+  log.Add(worker, Accepted(), At(10));
+  eventpb::WorkerHealthChanged health;
+  health.set_health(eventpb::WorkerHealthChanged::BOOT);
+  log.Add(worker, Wrap(health), At(11));
+  log.Add(worker, Wrap(MakeInstanceObserved(Running())), At(20));
+  eventpb::LogObserved facts = LogFacts("producing", 7);
+  log.Add(worker, Wrap(facts), At(25));
+  facts.set_counter(8);
+  log.Add(worker, Wrap(facts), At(26));
+  facts.set_error("boom");
+  facts.set_broken(true);
+  log.Add(worker, Wrap(facts), At(27));
+  eventpb::ObservationFailed failed;
+  for (const char* what : {"log", "instance"}) {
+    failed.set_what(what);
+    failed.set_count(2);
+    log.Add(worker, Wrap(failed), At(30));
+  }
+  log.Add(worker, Wrap(eventpb::StartRequested()), At(31));
+  eventpb::InstanceAbsent absent;
+  absent.set_complete_lists(1);
+  log.Add(worker, Wrap(absent), At(32));
+  eventpb::HostStruck struck;
+  struck.set_weight(1);
+  struck.set_expires_us(absl::ToUnixMicros(At(1'000'000)));
+  log.Add(host, Wrap(struck), At(33));
+  log.Add(account, Wrap(eventpb::CreditObserved()), At(34));
+  log.Add(account, Wrap(eventpb::CreditWaitBegan()), At(35));
+  log.Add(account, Wrap(eventpb::CreditProbed()), At(36));
+  log.Add(account, Wrap(eventpb::OffersObserved()), At(37));
+  log.Add(account, Wrap(eventpb::InstanceListObserved()), At(38));
+  eventpb::OrphanFound orphan;
+  orphan.set_instance("i9");
+  log.Add(account, Wrap(orphan), At(39));
+  eventpb::AccountTroubleBegan trouble;
+  trouble.set_kind(eventpb::AccountTroubleBegan::OUTAGE);
+  log.Add(account, Wrap(trouble), At(39));
+  return log;
+}
+
+// A step of the clock leaves no time behind: the World is as if the clock had always stood so.
+TEST(World, AStepOfTheClockMovesEveryTime) {
+  for (const bool condemned : {false, true}) {
+    for (const absl::Duration by : {absl::Minutes(20), -absl::Minutes(20)}) {
+      Log log = Everything();
+      if (condemned) {
+        log.Add(WorkerStream(kWorker), Wrap(Verdict()), At(50));
+        log.Add(WorkerStream(kWorker), DestroyAsked(), At(50));
+        log.Add(WorkerStream(kWorker), DestroyAnsweredWith(eventpb::DestroyAnswered::UNCLEAR),
+                At(51));
+      }
+      Log later = log;
+      for (Entry& entry : later.entries) {
+        entry.at += by;
+        if (!entry.body.has_host_struck()) continue;
+        entry.body.mutable_host_struck()->set_expires_us(absl::ToUnixMicros(At(1'000'000) + by));
+      }
+      eventpb::ClockStepped stepped;
+      stepped.set_by_us(absl::ToInt64Microseconds(by));
+      log.Add(InstallationStream(), Wrap(stepped), At(60) + by);
+      World world = log.Fold();
+      World same = later.Fold();
+      same.head = world.head;
+      EXPECT_EQ(SerializeWorld(world), SerializeWorld(same));
+    }
+  }
+}
+
 TEST(World, FindsAnOpenWorkerByItsInstanceAndItsFleet) {
   const World world = OneWorker().Fold();
   ASSERT_NE(world.FindWorker(kWorker), nullptr);

@@ -14,7 +14,7 @@
 #include "services/grpc/command_api.h"
 #include "services/grpc/plan_convert.h"
 #include "tests/fuzz/expect.h"
-#include "tests/sim/virtual_runtime.h"
+#include "workers/virtual/virtual_runtime.h"
 
 namespace muster::grpc_api {
 namespace {

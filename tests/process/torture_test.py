@@ -158,7 +158,8 @@ class Torture:
     def again(self):
         """One death and what may go with it."""
         time.sleep(self.chance.uniform(0.01, 0.8))  # the moment of the crash is the input
-        if self.chance.random() < 0.1:
+        filled = self.chance.random() < 0.1
+        if filled:
             self.disk.fill(self.daemon)
             self.filled += 1
             time.sleep(self.chance.uniform(0.1, 1.0))
@@ -168,17 +169,28 @@ class Torture:
         if self.chance.random() < 0.3:
             self.break_a_machine()
         if self.daemon.process.poll() is not None:
-            self.ended_by_itself += 1  # it may, when it starts on a full disk; never otherwise
+            self.ended_by_itself += 1  # it may on a full disk; never otherwise
             last = self.daemon.said().strip().splitlines()[-1:]
             print(f"musterd ended with {self.daemon.process.returncode}: {last}", flush=True)
-            if not self.filled:
+            if not filled or self.daemon.process.returncode < 0:
                 raise AssertionError(f"musterd ended by itself:\n{self.daemon.said()[-3000:]}")
         self.daemon.close()
         self.stage.programs.remove(self.daemon)
         self.killed += 1
         if self.disk.full:
+            self.start_without_room()
             self.disk.empty(self.daemon)
         self.start(wait=self.chance.random() < 0.8)
+
+    def start_without_room(self):
+        """It serves or says that there is no room; it does not fall."""
+        self.start(wait=False)
+        time.sleep(0.5)
+        code = self.daemon.process.poll()
+        if code not in (None, 1):
+            raise AssertionError(f"musterd ended with {code} on a full disk:\n{self.daemon.said()}")
+        self.daemon.close()
+        self.stage.programs.remove(self.daemon)
 
     def break_a_machine(self):
         living = self.stage.control("instances")["instances"]

@@ -31,9 +31,13 @@ class WrittenByCommands : public testing::Test {
   void Worker(worker::Command command) {
     EXPECT_THAT(rt_.Run(handler_.Worker(kWorker, std::move(command), {.actor = "test"})), IsOk());
   }
-  void See() { Worker(worker::ObserveInstance{Running(), rt_.Now()}); }
+  // Of pollers that look all the time.
+  void See() {
+    Worker(worker::ObserveInstance{Running(), rt_.Now(), TestTimers(), absl::ZeroDuration()});
+  }
   void Read(std::string_view phase, std::int64_t counter = -1) {
-    Worker(worker::ObserveLog{LogFacts(phase, counter), rt_.Now(), TestTimers()});
+    Worker(worker::ObserveLog{LogFacts(phase, counter), rt_.Now(), TestTimers(), 0,
+                              absl::ZeroDuration()});
   }
   // Lets the policy's judgement be written, a verdict too.
   void Judge() {

@@ -16,8 +16,9 @@ namespace {
 constexpr absl::Duration kWatchEvery = absl::Seconds(20);
 // A fleet is of its size again within this after any change.
 constexpr absl::Duration kSettleMax = absl::Minutes(10);
-// From the end of a contract until the log knows of it.
-constexpr absl::Duration kSeenLateMax = absl::Minutes(3);
+// From the end of a contract until the log knows of it: lists may fail for a while, and two are
+// needed. Until then it counts as paid for.
+constexpr absl::Duration kSeenLateMax = absl::Minutes(8);
 
 // "zeb-worker-vast-3.m7k2abcde" -> "m7k2abcde"; "" when there is no token.
 std::string TokenOf(const std::string& label) {

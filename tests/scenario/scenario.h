@@ -54,6 +54,8 @@ class Scenario {
   void Run(absl::Duration span);
   // muster's wall clock steps; the world's does not.
   void StepClock(absl::Duration step);
+  // muster's machine sleeps; the world goes on.
+  void Suspend(absl::Duration span) { rt_.Suspend(span); }
   // An instance that somebody else rented on this account. Returns its id.
   std::int64_t AddForeign(const std::string& label);
 

@@ -86,9 +86,9 @@ Task<void> Settle(EffectContext& context, WorkerId worker, std::string cause) {
   const specpb::Timers timers = context.TimersOf(state->identity.fleet);
   const absl::Duration settle = SecondsOr(timers.launch_settle_s(), context.options.launch_settle);
   const absl::Duration every = SecondsOr(timers.launch_lookup_s(), context.options.lookup_every);
-  const absl::Time begun = context.Now();
+  const absl::Time begun = context.link.rt.Steady();
   while (true) {
-    const absl::Duration waited = context.Now() - begun;
+    const absl::Duration waited = context.link.rt.Steady() - begun;
     const bool last = waited >= settle && search.lookups + 1 >= context.options.lookups_min;
     // A failed look-up says nothing, however long it goes on.
     const bool complete = co_await LookUp(context, search, last);

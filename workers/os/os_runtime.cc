@@ -5,6 +5,7 @@
 #include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 #include <csignal>
+#include <ctime>
 #include <exception>
 #include <random>
 #include <vector>
@@ -20,6 +21,13 @@ constexpr absl::Duration kStepMin = absl::Milliseconds(50);
 std::uint64_t SeedFromOs() {
   std::random_device device;
   return (std::uint64_t{device()} << 32) ^ device();
+}
+
+// Since the machine was started, the time it was suspended included.
+absl::Duration SinceBoot() {
+  timespec passed{};
+  MUSTER_CHECK(clock_gettime(CLOCK_BOOTTIME, &passed) == 0);
+  return absl::DurationFromTimespec(passed);
 }
 
 }  // namespace
@@ -101,7 +109,7 @@ OsRuntime::OsRuntime() : OsRuntime(Options()) {}
 OsRuntime::OsRuntime(Options options)
     : options_(std::move(options)),
       start_wall_(options_.wall_clock ? options_.wall_clock() : absl::Now()),
-      start_steady_(std::chrono::steady_clock::now()),
+      start_steady_(SinceBoot()),
       rng_(options_.seed.has_value() ? *options_.seed : SeedFromOs()) {
   MUSTER_CHECK(options_.speed > 0);
   // A peer that closes its socket is an error code, never the end of the program.
@@ -112,8 +120,7 @@ OsRuntime::OsRuntime(Options options)
 OsRuntime::~OsRuntime() { DestroyTasks(); }
 
 absl::Time OsRuntime::Steady() const {
-  const auto passed = std::chrono::steady_clock::now() - start_steady_;
-  return start_wall_ + absl::FromChrono(passed) * options_.speed;
+  return start_wall_ + (SinceBoot() - start_steady_) * options_.speed;
 }
 
 absl::Time OsRuntime::Now() const { return Steady() + step(); }

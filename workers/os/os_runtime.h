@@ -57,6 +57,8 @@ class OsRuntime final : public Runtime {
   // backwards every sleeper still wakes after the real span it asked for, when Now() may read less
   // than its `wake`. A clock set back an hour must not stop all pollers for an hour.
   absl::Time Now() const override;
+  // Scaled by `speed`, counted from the wall clock at the start.
+  absl::Time Steady() const override;
   Task<void> SleepUntil(absl::Time wake) override;
   void Spawn(std::string name, Task<void> task) override;
   void Post(std::function<void()> work) override;
@@ -102,8 +104,6 @@ class OsRuntime final : public Runtime {
     *out = co_await std::move(task);
   }
 
-  // Time by the steady clock, scaled, counted from the wall clock at the start: never steps.
-  absl::Time Steady() const;
   absl::Duration step() const {
     return absl::Nanoseconds(step_ns_.load(std::memory_order_relaxed));
   }
@@ -121,7 +121,7 @@ class OsRuntime final : public Runtime {
 
   const Options options_;
   const absl::Time start_wall_;
-  const std::chrono::steady_clock::time_point start_steady_;
+  const absl::Duration start_steady_;
   std::atomic<std::int64_t> step_ns_{0};  // how far the wall clock stepped from Steady()
   Rng rng_;
   ReactorLag lag_;

@@ -37,6 +37,7 @@ std::vector<InstancePoller::Expected> InstancePoller::ExpectedNow() const {
     const worker::State* state = context_.world().FindWorker(instance_worker);
     if (state == nullptr || state->identity.provider != context_.provider()) continue;
     const worker::Live* live = state->live();
+    // Decide asks again, by a clock that has been followed.
     const bool new_rental = live != nullptr && !live->seen.instance.seen() &&
                             now < live->accepted.at + context_.options.list_lag;
     expected.push_back({instance_worker, id, new_rental});
@@ -69,9 +70,10 @@ Task<void> InstancePoller::Run() {
 
 Task<void> InstancePoller::PollOnce() {
   std::vector<Expected> expected = ExpectedNow();
-  const absl::Time begun = context_.Now();
+  const absl::Time begun = context_.Steady();
   const int pages = static_cast<int>(expected.size()) / kRowsPerPage;
-  const absl::Time deadline = begun + context_.options.call_timeout + pages * absl::Seconds(3);
+  const absl::Duration allowed = context_.options.call_timeout + pages * absl::Seconds(3);
+  const absl::Time deadline = context_.Now() + allowed;
   StatusOr<std::vector<Instance>> list = co_await context_.link.provider.ListInstances(deadline);
   context_.reporter.Report("list", list.status());
   if (!list.ok()) {
@@ -80,32 +82,40 @@ Task<void> InstancePoller::PollOnce() {
     co_return;
   }
   failures_ = 0;
-  context_.freshness.list = begun;
+  context_.freshness.list = context_.WallAt(begun);
+  // A list of many pages takes longer than its interval.
+  const absl::Duration took = std::min(context_.Steady() - begun, allowed);
+  const absl::Duration calm =
+      context_.Interval(&specpb::Timers::list_poll_s, context_.options.list_poll);
+  unwatched_ = looks_.Unwatched(begun, std::max({calm, took, took_}));
+  took_ = took;
+  looks_.Looked(begun);
   co_await TellList(std::move(expected), *std::move(list), begun);
 }
 
 Task<void> InstancePoller::TellFailure(std::vector<Expected> expected, std::string detail,
-                                       absl::Time at) {
+                                       absl::Time begun) {
   int told = 0;
   for (const Expected& one : expected) {
     if (++told % kToldAtATime == 0) co_await context_.link.rt.SleepFor(absl::ZeroDuration());
     if (context_.group.stopping()) co_return;
-    worker::ObserveFailure failure{"instance", detail, at, failures_};
+    worker::ObserveFailure failure{"instance", detail, context_.WallAt(begun), failures_};
     co_await TellWorker(one.worker, std::move(failure));
   }
 }
 
 Task<void> InstancePoller::TellList(std::vector<Expected> expected, std::vector<Instance> list,
-                                    absl::Time at) {
+                                    absl::Time begun) {
   absl::flat_hash_map<InstanceId, const Instance*> listed;
   for (const Instance& instance : list) listed[instance.id] = &instance;
   int told = 0;
   for (const Expected& one : expected) {
     if (++told % kToldAtATime == 0) co_await context_.link.rt.SleepFor(absl::ZeroDuration());
     if (context_.group.stopping()) co_return;
+    const absl::Time at = context_.WallAt(begun);  // the clock may step between two of them
     const auto found = listed.find(one.instance);
     if (found != listed.end()) {
-      worker::ObserveInstance seen{*found->second, at};
+      worker::ObserveInstance seen{*found->second, at, TimersOf(one.worker), unwatched_};
       co_await TellWorker(one.worker, std::move(seen));
     } else if (!one.new_rental) {
       worker::ObserveAbsence absent{.definite = false, .at = at};
@@ -119,6 +129,13 @@ Task<void> InstancePoller::TellList(std::vector<Expected> expected, std::vector<
   const StatusOr<Outcome> outcome = co_await context_.link.handler.Account(
       context_.provider(), std::move(observed), std::move(origin));
   (void)outcome.ok();  // not stored: the next list says the same
+}
+
+specpb::Timers InstancePoller::TimersOf(const WorkerId& id) const {
+  const worker::State* state = context_.world().FindWorker(id);
+  const fleet::State* fleet =
+      state != nullptr ? context_.world().FindFleet(state->identity.fleet) : nullptr;
+  return fleet != nullptr ? fleet->spec.timers() : specpb::Timers();
 }
 
 Task<void> InstancePoller::TellWorker(WorkerId worker, worker::Command command) {

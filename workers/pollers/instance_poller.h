@@ -6,7 +6,8 @@
 // no open worker is a stray. Reactor thread.
 #pragma once
 
-#include <map>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "workers/pollers/poll_context.h"
@@ -28,13 +29,18 @@ class InstancePoller {
   std::vector<Expected> ExpectedNow() const;
   absl::Duration Interval() const;
   Task<void> PollOnce();
-  Task<void> TellFailure(std::vector<Expected> expected, std::string detail, absl::Time at);
-  Task<void> TellList(std::vector<Expected> expected, std::vector<Instance> list, absl::Time at);
+  // `begun`: by the steady clock.
+  Task<void> TellFailure(std::vector<Expected> expected, std::string detail, absl::Time begun);
+  Task<void> TellList(std::vector<Expected> expected, std::vector<Instance> list, absl::Time begun);
+  specpb::Timers TimersOf(const WorkerId& id) const;
   Task<void> TellWorker(WorkerId worker, worker::Command command);
 
   PollContext& context_;
   Turns turns_;
   int failures_ = 0;
+  Looks looks_;
+  absl::Duration took_;                      // the newest complete list
+  std::optional<absl::Duration> unwatched_;  // before it; see worker::ObserveInstance
 };
 
 }  // namespace muster

@@ -36,8 +36,10 @@ struct LogPollers::Memory {
   int failures = 0;
   int agreeing = 0;
   eventpb::LogObserved facts;
+  Looks looks;
+  // By the steady clock: since when it tells nothing, and the newest poll that did not fail.
   absl::Time silent_since = absl::InfiniteFuture();
-  absl::Time answered_at = absl::InfinitePast();  // the newest poll that did not fail
+  absl::Time answered_at = absl::InfinitePast();
 };
 
 bool LogPollers::IsDoubtful(bool silent, worker::Observed::Phase known, absl::Time at,
@@ -129,8 +131,9 @@ Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& me
   eventpb::LogObserved facts = (*rules)->Read(*tail, known);
   const bool silent = IsSilent(*tail, facts);
   const absl::Duration interval = SecondsOr(timers.log_poll_s(), context_.options.log_poll);
-  const bool doubtful = IsDoubtful(silent, known, at, interval, memory);
-  memory.answered_at = at;
+  const absl::Time steady = context_.Steady();
+  const bool doubtful = IsDoubtful(silent, known, steady, interval, memory);
+  memory.answered_at = steady;
   context_.link.tails.Keep(worker, *std::move(tail));
   if (doubtful) {
     memory.agreeing = 0;
@@ -143,7 +146,9 @@ Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& me
   const bool agrees = memory.agreeing > 0 && worker::SameFacts(facts, memory.facts);
   memory.agreeing = agrees ? memory.agreeing + 1 : 1;
   memory.facts = facts;
-  worker::ObserveLog observed{std::move(facts), at, timers, memory.agreeing};
+  worker::ObserveLog observed{std::move(facts), at, timers, memory.agreeing,
+                              memory.looks.Unwatched(steady, interval)};
+  memory.looks.Looked(steady);
   co_await Tell(worker, std::move(observed));
 }
 

@@ -41,7 +41,7 @@ class LogPollers {
     StatusOr<std::shared_ptr<const LogRules>> rules = Status(StatusCode::kUnknown, "");
   };
   std::map<FleetName, Rules> rules_;
-  absl::Time spoke_at_ = absl::InfinitePast();  // when a worker that runs was last heard
+  absl::Time spoke_at_ = absl::InfinitePast();  // when one that runs was last heard, steady clock
 };
 
 }  // namespace muster

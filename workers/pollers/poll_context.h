@@ -2,7 +2,9 @@
 // to workers/pollers. Reactor thread.
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <optional>
 
 #include "commands/handler/handler.h"
 #include "workers/pollers/observation.h"
@@ -23,6 +25,9 @@ struct PollContext {
 
   const World& world() const { return link.handler.world(); }
   absl::Time Now() const { return link.rt.Now(); }
+  absl::Time Steady() const { return link.rt.Steady(); }
+  // What the wall clock, as it stands now, calls a moment of the steady one.
+  absl::Time WallAt(absl::Time steady) const { return Now() - (Steady() - steady); }
   const ProviderName& provider() const { return link.provider.name(); }
   // The shortest of what the active fleets on this provider ask for by `seconds`, in seconds; 0
   // counts as `otherwise`, as does having no fleet.
@@ -35,6 +40,21 @@ struct PollContext {
   TaskGroup log_group;  // one per worker: many, never nudged
   AccountReporter reporter;
   Freshness freshness;
+};
+
+// Looks: when something was last looked at with success, by the steady clock.
+class Looks {
+ public:
+  // How much of the time between the look before and one at `now` neither vouches for, where
+  // muster looks every `interval`; nullopt for the first.
+  std::optional<absl::Duration> Unwatched(absl::Time now, absl::Duration interval) const {
+    if (last_ == absl::InfinitePast()) return std::nullopt;
+    return std::max(absl::ZeroDuration(), now - last_ - worker::VouchedFor(interval));
+  }
+  void Looked(absl::Time now) { last_ = now; }
+
+ private:
+  absl::Time last_ = absl::InfinitePast();
 };
 
 // Turns: when a poller is to act next. The interval is asked anew after every nudge, so that a

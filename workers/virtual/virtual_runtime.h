@@ -38,6 +38,7 @@ class VirtualRuntime final : public Runtime {
   ~VirtualRuntime() override;
 
   absl::Time Now() const override;
+  absl::Time Steady() const override { return now_; }
   Task<void> SleepUntil(absl::Time wake) override;
   void Spawn(std::string name, Task<void> task) override;
   void Post(std::function<void()> work) override;
@@ -69,6 +70,8 @@ class VirtualRuntime final : public Runtime {
   // Makes the wall clock step (forwards or backwards) without anything waking up at once. As with
   // the real clock, a step backwards does not prolong the sleep of those who sleep already.
   void StepClock(absl::Duration step);
+  // The machine sleeps for `span`: the world goes on, nothing here does, and both clocks know.
+  void Suspend(absl::Duration span) { now_ += span; }
 
   // Runs `task` to its end and returns its value. Fails the program after an hour of virtual time.
   template <class T>

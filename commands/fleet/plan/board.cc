@@ -34,6 +34,8 @@ void FillPart(Card& card, const worker::State& state) {
                         },
                         [&](const worker::Live& live) {
                           card.part = Card::Part::kLive;
+                          card.watched_since =
+                              me.begun.at + (live.seen.watched_since.at - live.accepted.at);
                           card.occupies = true;
                           card.produced = live.seen.first_progress.seen();
                           card.rate_per_s = ObservedRate(live.seen, me);
@@ -61,6 +63,7 @@ Card CardOf(const worker::State& state, absl::Time now) {
   card.probe = me.credit_probe;
   card.replaces = me.replaces;
   card.begun = me.begun;
+  card.watched_since = me.begun.at;
   card.machine = me.offered.machine;
   card.offer = me.offered.offer;
   card.fleet_version = me.fleet_version;

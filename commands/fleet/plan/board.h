@@ -30,6 +30,7 @@ struct Card {
   bool probe = false;
   WorkerId replaces;
   Stamp begun;
+  absl::Time watched_since;  // the same, without the time that nobody looked
   absl::Time ended_at = absl::InfiniteFuture();
   MachineId machine;
   OfferId offer;

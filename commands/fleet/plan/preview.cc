@@ -200,6 +200,17 @@ Status Rehearsal::Begin(const ApplyChange& change) {
     body.mutable_instance_list_observed()->set_instances(static_cast<int>(account->listed.size()));
     Fold(AccountStream(provider), {body});
   }
+  for (const account::Orphan& stray : change.strays) {
+    eventpb::EventBody body;
+    eventpb::OrphanFound& found = *body.mutable_orphan_found();
+    found.set_instance(stray.instance.str());
+    found.set_label(stray.label);
+    found.set_machine(stray.machine.str());
+    found.set_gpu(stray.gpu.str());
+    found.set_price_micro_usd_per_hour(stray.price.micros);
+    found.set_fleet(preview_.fleet.str());
+    Fold(AccountStream(provider), {body});
+  }
   return absl::OkStatus();
 }
 

@@ -21,6 +21,9 @@ namespace muster::fleet {
 
 struct ApplyChange {
   specpb::FleetSpec spec;
+  // Running instances that bear the label of a fleet the log does not know yet: as the first list
+  // after the change will find them.
+  std::vector<account::Orphan> strays;
 };
 struct ScaleChange {
   FleetName fleet;

@@ -156,8 +156,31 @@ Backoff AfterImageFaults(const Pass& pass, const Scope& scope) {
 
 bool IsFailure(const Departure& departure) {
   return departure.kind == Departure::Kind::kCondemned && departure.replace &&
-         departure.rule != "over-cost" && departure.rule != "operator" &&
-         departure.rule != "quota-rollout" && departure.rule != "upgrade";
+         fleet::IsFailure(departure.rule);
+}
+
+// One worker that failed before it ever worked is replaced at once. When that one comes to nothing
+// too, something may be wrong that another machine does not mend: a pause that grows, then one try.
+Backoff AfterLaunchFailures(const Pass& pass, const Scope& scope) {
+  const LaunchFailures& failing = scope.fleet.failing;
+  if (failing.rounds < 2) return {};
+  const absl::Duration first = scope.clocks.launch_backoff;
+  const absl::Duration longest = std::max(first, scope.clocks.launch_backoff_max);
+  const absl::Duration pause =
+      std::min(longest, first * std::pow(2, std::min(failing.rounds - 2, 20)));
+  const bool trying =
+      std::any_of(scope.board.cards.begin(), scope.board.cards.end(), [&](const auto& entry) {
+        const Card& card = entry.second;
+        return card.occupies && !card.produced && card.part != Card::Part::kLeaving &&
+               card.begun.position > failing.last.position;
+      });
+  return {.careful = true,
+          .trying = trying,
+          .until = OverAt(failing.last.at, pause, pass.now),
+          .kind = eventpb::Wait::BUDGET,
+          .detail = Cat(failing.rounds, " launches in a row came to nothing, the last by ",
+                        failing.why, "; one is tried ", trying ? "now" : "after a pause of ",
+                        trying ? "" : FormatSpan(pause))};
 }
 
 // Workers that fail as fast as they are rented cost money and bring nothing.
@@ -274,7 +297,7 @@ int HoldForStrays(const Pass& pass, Scope& scope) {
 int MayLaunch(Pass& pass, Scope& scope, int need) {
   if (LooksAroundFirst(pass, scope)) return 0;
   const Backoff backoffs[] = {AfterRejections(pass, scope), AfterImageFaults(pass, scope),
-                              AfterFailures(pass, scope)};
+                              AfterFailures(pass, scope), AfterLaunchFailures(pass, scope)};
   for (const Backoff& backoff : backoffs) {
     if (backoff.careful) need = std::min(need, 1);
     const bool over = backoff.until <= pass.now;

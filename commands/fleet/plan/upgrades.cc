@@ -24,14 +24,14 @@ void SettleTrials(Pass& pass, Scope& scope) {
   for (const WorkerId& id : scope.board.RunningTrials()) {
     const Card& trial = scope.board.cards.at(id);
     if (trial.part != Card::Part::kLive || scope.going.count(id) > 0) continue;
-    const absl::Duration age = pass.now - trial.begun.at;
+    const absl::Duration age = pass.now - trial.watched_since;
     Condemnation condemnation;
     if (trial.assessment.health == eventpb::WorkerHealthChanged::HEALTHY && trial.produced) {
       condemnation.evidence = EvidenceOf("upgrade", Cat(id.str(), " works and takes its place"),
                                          scope.fleet.PolicyVersion(), {}, {trial.begun.position});
       Condemn(pass, scope, trial.replaces, std::move(condemnation));
     } else if (age < limit) {
-      pass.Due(trial.begun.at + limit);
+      pass.Due(trial.watched_since + limit);
     } else if (trial.assessment.health == eventpb::WorkerHealthChanged::UNKNOWN ||
                trial.assessment.health == eventpb::WorkerHealthChanged::HELD) {
       // Nobody can say whether it works: judged when its health is known again.

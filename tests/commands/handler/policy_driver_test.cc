@@ -67,6 +67,7 @@ class PolicyDriverTest : public testing::Test {
     poll.facts = facts;
     poll.at = rt_.Now();
     poll.timers = TestTimers();
+    poll.unwatched = absl::ZeroDuration();  // pollers look all the time
     EXPECT_THAT(Worker(id, std::move(poll)), IsOk());
   }
   void ObserveOn(const WorkerId& id, ActualStatus actual) {
@@ -74,7 +75,9 @@ class PolicyDriverTest : public testing::Test {
     instance.id = InstanceId(Cat("i-", id.str()));
     instance.actual = actual;
     instance.price = MicroUsdPerHour(50'000);
-    EXPECT_THAT(Worker(id, worker::ObserveInstance{instance, rt_.Now()}), IsOk());
+    EXPECT_THAT(Worker(id, worker::ObserveInstance{instance, rt_.Now(), TestTimers(),
+                                                   absl::ZeroDuration()}),
+                IsOk());
   }
   std::vector<RecordedEvent> Log(std::string_view type) const {
     std::vector<RecordedEvent> all;

@@ -145,8 +145,9 @@ TEST(Assess, AListAloneCondemnsAMachineThatNeverComesUp) {
        {ActualStatus::kNone, ActualStatus::kCreated, ActualStatus::kLoading}) {
     for (const double off : {-1.0, 0.0, 1.0}) {
       Patient patient;
-      patient.See(500, actual);
+      patient.See(10 + 600 + off, actual);
       EXPECT_EQ(patient.Rule(10 + 600 + off), off >= 0 ? "stuck-boot" : "") << off;
+      EXPECT_EQ(patient.Rule(10 + 640), off >= 0 ? "stuck-boot" : "") << "no look since";
     }
   }
 }
@@ -165,7 +166,7 @@ TEST(Assess, CondemnsAHostThatIsDownForLongEnough) {
       patient.See(50, ActualStatus::kRunning);
       patient.Log(60, LogFacts("producing", 3));
       patient.See(100, one.actual);
-      patient.See(500, one.actual);
+      patient.See(700 + off, one.actual);
       const Assessment judged = patient.Ask(700 + off);
       EXPECT_EQ(judged.health, H::OFFLINE);
       EXPECT_EQ(judged.verdict.has_value(), off >= 0) << ActualStatusName(one.actual) << off;
@@ -292,7 +293,9 @@ TEST(Assess, AfterTheTopUpItIsAskedToStartAndGetsItsTime) {
   Given(patient.state, {Wrap(eventpb::StartAnswered())}, At(5'310));
   patient.See(5'310, ActualStatus::kStopped);
   EXPECT_TRUE(patient.Ask(5'320).ask_to_start);
-  EXPECT_EQ(patient.Rule(5'599), "");
+  patient.See(5'599, ActualStatus::kStopped);
+  EXPECT_EQ(patient.Rule(5'600), "");
+  patient.See(5'600, ActualStatus::kStopped);
   EXPECT_EQ(patient.Rule(5'600), "offline");
 }
 

@@ -47,7 +47,7 @@ TEST(Defect04, ALongUploadAfterHoursOfLifeDoesNotGoBackToSetup) {
   upload.set_counter(7);
   upload.set_busy(true);
   for (int at = 400; at <= 90'000; at += 300) {
-    Then(state, ObserveLog{upload, At(at), TestTimers()}, At(at));
+    Then(state, ObserveLog{upload, At(at), TestTimers(), 2, absl::ZeroDuration()}, At(at));
   }
   EXPECT_EQ(Seen(state).phase, Observed::Phase::kProducing);
   EXPECT_EQ(Seen(state).phase_since.at, At(100));
@@ -98,10 +98,13 @@ TEST(Defect16, ARestartRemembersSinceWhen) {
   eventpb::LogObserved bad = LogFacts("producing", 7);
   bad.set_error("CUDA error");
   Then(state, ObserveLog{bad, At(145), TestTimers(), 1}, At(145));
-  EXPECT_EQ(Then(state, ObserveLog{bad, At(500), TestTimers(), 1}, At(500)), "worker.log_observed");
+  EXPECT_EQ(Then(state, ObserveLog{bad, At(250), TestTimers(), 1}, At(250)), "worker.log_observed");
   EXPECT_EQ(Seen(state).agreeing_polls, 2);
   EXPECT_EQ(Seen(state).facts_since, At(145));
   EXPECT_EQ(Seen(state).error_since.at, At(145));
+  // Of a longer absence only what one look vouches for counts.
+  Then(state, ObserveLog{bad, At(250 + 1'105), TestTimers(), 1}, At(250 + 1'105));
+  EXPECT_EQ(Seen(state).error_since.at, At(145 + 1'000));
 }
 
 }  // namespace

@@ -75,18 +75,42 @@ TEST(WorkerEvolve, TheTimeThatItStoodStillDoesNotCountAgainstIt) {
   EXPECT_EQ(Seen(state).error_since.at, At(36'200));
   EXPECT_EQ(Seen(state).progress.at, At(100));
 }
-TEST(WorkerEvolve, AGapInWhichNobodyLookedDoesNotCountAgainstIt) {
-  for (const int gap : {31 * 60, 31 * 60 + 1}) {
+TEST(WorkerEvolve, TimeInWhichNobodyLookedDoesNotCountAgainstIt) {
+  for (const int gap : {1, 60, 16 * 60, 86'400}) {
     State state = LiveWorker();
-    Read(state, LogFacts("producing", 7), At(100));
-    Read(state, LogFacts("producing", 7), At(400));
-    Read(state, LogFacts("producing", 7), At(400 + gap));
-    EXPECT_EQ(Seen(state).progress_clock().at, gap == 31 * 60 ? At(100) : At(100 + gap));
-    // Both texts and lists were missed: it does not count twice.
-    Given(state, {Priced(80'000)}, At(401));
-    Given(state, {Priced(80'000)}, At(401 + gap));
-    EXPECT_LE(Seen(state).progress_clock().at, At(401 + gap));
+    eventpb::LogObserved facts = LogFacts("producing", 7);
+    facts.set_error("boom");
+    Read(state, facts, At(100));
+    Read(state, facts, At(400));
+    facts.set_unwatched_us(gap * 1'000'000LL);
+    Read(state, facts, At(500 + gap));
+    EXPECT_EQ(Seen(state).progress_clock().at, At(100 + gap));
+    EXPECT_EQ(Seen(state).error_since.at, At(100 + gap));
   }
+}
+// Each look has its clocks: a gap of both is not excused twice.
+TEST(WorkerEvolve, AGapOfTheListsMovesTheClocksOfTheListsAlone) {
+  State state = LiveWorker();  // At(10)
+  Instance down = Running();
+  down.actual = ActualStatus::kOffline;
+  Given(state, {Wrap(MakeInstanceObserved(down))}, At(50));
+  Read(state, LogFacts("producing", 7), At(100));
+  eventpb::InstanceObserved seen = MakeInstanceObserved(down);
+  seen.set_unwatched_us(1'000'000'000);
+  Given(state, {Wrap(seen)}, At(1'100));
+  EXPECT_EQ(Seen(state).status_since.at, At(1'050));
+  EXPECT_EQ(Seen(state).coming_since.at, At(1'010));
+  EXPECT_EQ(Seen(state).watched_since.at, At(1'010));
+  EXPECT_EQ(Seen(state).progress_clock().at, At(100));
+  EXPECT_EQ(Seen(state).phase_since.at, At(100));
+}
+TEST(WorkerEvolve, AGapNeverMovesAClockIntoTheFuture) {
+  State state = LiveWorker();
+  eventpb::LogObserved facts = LogFacts("producing", 7);
+  Read(state, facts, At(100));
+  facts.set_unwatched_us(1'000'000'000);
+  Read(state, facts, At(400));
+  EXPECT_EQ(Seen(state).progress_clock().at, At(400));
 }
 TEST(WorkerEvolve, ALaunchThatWasFoundAfterwardsIsBilledFromItsRequest) {
   eventpb::LaunchAccepted accepted;

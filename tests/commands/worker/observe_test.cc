@@ -5,15 +5,18 @@
 namespace muster::worker {
 namespace {
 
-StatusOr<Events> See(const State& state, const Instance& instance, absl::Time at) {
-  return Decide(state, ObserveInstance{instance, at}, {at});
+// Of pollers that looked all the time.
+StatusOr<Events> See(const State& state, const Instance& instance, absl::Time at,
+                     std::optional<absl::Duration> unwatched = absl::ZeroDuration()) {
+  return Decide(state, ObserveInstance{instance, at, TestTimers(), unwatched}, {at});
 }
 StatusOr<Events> Miss(const State& state, absl::Time at, bool definite = false) {
   return Decide(state, ObserveAbsence{definite, at}, {at});
 }
 StatusOr<Events> Poll(const State& state, const eventpb::LogObserved& facts, absl::Time at,
-                      int agreeing = 0) {
-  return Decide(state, ObserveLog{facts, at, TestTimers(), agreeing}, {at});
+                      int agreeing = 0,
+                      std::optional<absl::Duration> unwatched = absl::ZeroDuration()) {
+  return Decide(state, ObserveLog{facts, at, TestTimers(), agreeing, unwatched}, {at});
 }
 StatusOr<Events> Fail(const State& state, std::string what, absl::Time at, int count) {
   return Decide(state, ObserveFailure{std::move(what), "timeout", at, count}, {at});
@@ -91,6 +94,52 @@ TEST(WorkerObserve, AnotherInstanceOrNoWorkerIsRefused) {
   EXPECT_EQ(Kinds(See(NoWorker(), Running(), At(20))), "NOT_FOUND");
   EXPECT_EQ(Kinds(See(LaunchingWorker(), Running(), At(20))), "FAILED_PRECONDITION");
   EXPECT_EQ(Kinds(See(EndedWorker(), Running(), At(20))), "nothing");
+}
+
+TEST(WorkerObserve, AClockOfTheListThatRanOutIsWrittenAtOnce) {
+  State state = LiveWorker();
+  Instance loading = Running();
+  loading.actual = ActualStatus::kLoading;
+  Then(state, See(state, loading, At(20)), At(20));
+  Then(state, See(state, loading, At(560)), At(560));
+  EXPECT_EQ(Kinds(See(state, loading, At(609))), "nothing");
+  EXPECT_EQ(Then(state, See(state, loading, At(610)), At(610)), "worker.instance_observed");
+  EXPECT_EQ(Kinds(See(state, loading, At(640))), "nothing");
+}
+
+// ---- what nobody looked at --------------------------------------------------------------------
+
+TEST(WorkerObserve, ALookAfterAGapIsWrittenWithTheTimeThatNobodyLooked) {
+  State state = ProducingWorker();
+  const auto text = Poll(state, LogFacts("producing", 7), At(1'300), 2, absl::Minutes(18));
+  ASSERT_EQ(Kinds(text), "worker.log_observed");
+  EXPECT_EQ((*text)[0].log_observed().unwatched_us(), absl::ToInt64Microseconds(absl::Minutes(18)));
+  Then(state, text, At(1'300));
+  EXPECT_EQ(state.live()->seen.progress_clock().at, At(100 + 18 * 60));
+  const auto list = See(state, Running(), At(60), absl::Seconds(1));
+  ASSERT_EQ(Kinds(list), "worker.instance_observed");
+  EXPECT_EQ((*list)[0].instance_observed().unwatched_us(), 1'000'000);
+}
+TEST(WorkerObserve, WhereThePollerKnowsOfNoLookTheLogDoes) {
+  const absl::Duration texts = VouchedFor(absl::Seconds(45)), lists = VouchedFor(absl::Seconds(30));
+  for (const absl::Duration off : {-absl::Seconds(1), absl::ZeroDuration(), absl::Seconds(1)}) {
+    const auto over = absl::ToInt64Microseconds(std::max(off, absl::ZeroDuration()));
+    const State state = ProducingWorker();
+    const auto text = Poll(state, LogFacts("producing", 8), At(100) + texts + off, 0, std::nullopt);
+    ASSERT_EQ(Kinds(text), "worker.log_observed");
+    EXPECT_EQ((*text)[0].log_observed().unwatched_us(), over);
+    Instance changed = Running();
+    changed.ssh_port = 40022;
+    const auto list = See(state, changed, At(20) + lists + off, std::nullopt);
+    ASSERT_EQ(Kinds(list), "worker.instance_observed");
+    EXPECT_EQ((*list)[0].instance_observed().unwatched_us(), over);
+  }
+}
+TEST(WorkerObserve, OneThatWasNeverLookedAtHasItsTimeFromItsAcceptance) {
+  const State state = LiveWorker();  // At(10)
+  const auto text = Poll(state, LogFacts("boot"), At(10 + 105 + 60), 0, std::nullopt);
+  ASSERT_EQ(Kinds(text), "worker.log_observed");
+  EXPECT_EQ((*text)[0].log_observed().unwatched_us(), 60'000'000);
 }
 
 // ---- absence ----------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ Assessment Judge(ActualStatus actual, const char* text, bool proven) {
   Instance instance = Running();
   instance.actual = actual;
   instance.status_message = text;
-  for (const double at : {100.0, 500.0}) {
+  for (const double at : {100.0, 500.0, 710.0}) {
     Given(state, {Wrap(MakeInstanceObserved(instance))}, At(at));
   }
   Surroundings around;

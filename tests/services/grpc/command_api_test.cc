@@ -96,6 +96,29 @@ TEST_F(CommandApiTest, ValidateOnlyPlansAndWritesNothing) {
   EXPECT_EQ(store_.Head(), before);
 }
 
+// The log of a new installation knows nothing of what the old scripts left running.
+TEST_F(CommandApiTest, ThePlanOfANewFleetNamesWhatRunsUnderItsLabelAlready) {
+  api::ApplyFleetRequest request = Zeb(2);
+  request.set_validate_only(true);
+  instances_ = {Running("31", "zeb-worker-vast-0"), Running("32", "somebody-else")};
+  instances_[0].started_at = rt_.Now() - absl::Hours(3);
+  const auto planned = Apply(request);
+  ASSERT_THAT(planned, IsOk());
+  std::string notes;
+  for (const std::string& note : planned->plan().refusals()) notes += Cat(note, "\n");
+  EXPECT_THAT(notes, ::testing::HasSubstr("instance 31 (zeb-worker-vast-0, RTX 3070, $0.06/h, up "
+                                          "3h00m, $0.18 so far) runs under this fleet's label"));
+  EXPECT_THAT(notes, ::testing::Not(::testing::HasSubstr("somebody-else")));
+  // Once the fleet is there the poller finds its strays.
+  request.set_validate_only(false);
+  ASSERT_THAT(Apply(request), IsOk());
+  request.set_validate_only(true);
+  const auto again = Apply(request);
+  ASSERT_THAT(again, IsOk());
+  EXPECT_TRUE(again->plan().refusals().empty() ||
+              again->plan().refusals(0).find("instance 31") == std::string::npos);
+}
+
 TEST_F(CommandApiTest, ARequestThatHoldsTheValueOfASecretIsRefusedByFieldAndNeverRepeatsIt) {
   mask_.Learn("canary-value");
   ASSERT_THAT(Apply(Zeb(2)), IsOk());

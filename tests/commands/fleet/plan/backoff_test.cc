@@ -123,6 +123,126 @@ TEST(Backoff, AClockThatWasSetBackDoesNotProlongThePauseAfterFailures) {
   EXPECT_EQ(stage.Rules(), "replace");
 }
 
+// ---- launches that come to nothing ----
+
+TEST(Backoff, TheFirstLaunchThatComesToNothingIsReplacedAtOnceThenThePauseDoubles) {
+  Stage stage;
+  stage.Apply(EachForItself());
+  FailOne(stage, specpb::MACHINE, "BOOT");
+  stage.Market(Stage::Plenty(9));
+  EXPECT_EQ(stage.Rules(), "replace");
+  for (const int minutes : {2, 4, 8, 16}) {
+    FailOne(stage, specpb::MACHINE, "BOOT");
+    const absl::Time failed = stage.now;
+    const eventpb::Wait wait = WaitOf(stage, eventpb::Wait::BUDGET);
+    EXPECT_EQ(wait.owner(), "operator");
+    EXPECT_EQ(wait.until_us(), absl::ToUnixMicros(failed + absl::Minutes(minutes)));
+    EXPECT_THAT(wait.detail(), ::testing::HasSubstr("came to nothing, the last by stuck-boot"));
+    stage.now += absl::Minutes(minutes) - absl::Seconds(1);
+    stage.Market(Stage::Plenty(9));
+    EXPECT_EQ(stage.Rules(), "nothing") << minutes;
+    stage.now += absl::Seconds(1);
+    EXPECT_EQ(stage.Rules(), "replace") << minutes;
+  }
+}
+
+TEST(Backoff, AfterLaunchesThatCameToNothingOneIsTried) {
+  Stage stage;
+  specpb::FleetSpec spec = EachForItself();
+  spec.set_workers(4);
+  stage.Apply(spec);
+  FailOne(stage, specpb::MACHINE, "BOOT");
+  FailOne(stage, specpb::MACHINE, "BOOT");
+  stage.now += absl::Minutes(2);
+  stage.Market(Stage::Plenty(9));
+  EXPECT_EQ(stage.PlanAndCarry(), "replace");
+  const WorkerId tried = stage.Launching().at(0);
+  stage.Accept(tried);
+  EXPECT_EQ(stage.PlanAndCarry(), "nothing");  // its fate is waited for
+  stage.Produce(tried);
+  EXPECT_EQ(stage.PlanAndCarry(), "replenish x3");  // and when it works, all come
+}
+
+TEST(Backoff, LaunchesThatFailTogetherAreOneRound) {
+  Stage stage;
+  specpb::FleetSpec spec = EachForItself();
+  spec.set_workers(3);
+  stage.Apply(spec);
+  stage.Market(Stage::Plenty(9));
+  stage.PlanAndCarry();
+  for (const WorkerId& id : stage.Launching()) stage.Accept(id);
+  for (const auto& [name, ids] : std::map(stage.world.open_by_fleet)) {
+    for (const WorkerId& id : ids) {
+      stage.OnWorker(id, worker::Condemn{Verdict("stuck-boot")});
+      stage.DestroyAccepted(id);
+      stage.Gone(id);
+    }
+  }
+  EXPECT_EQ(stage.world.FindFleet(kZeb)->failing.rounds, 1);
+  EXPECT_EQ(stage.Rules(), "replace x3");
+}
+
+TEST(Backoff, AWorkerThatOnceProducedIsReplacedAtOnceHoweverOften) {
+  Stage stage;
+  stage.Apply(EachForItself());
+  stage.Market(Stage::Plenty(9));
+  for (int i = 0; i < 5; ++i) {
+    const WorkerId id = stage.AddHealthy(0);
+    stage.OnWorker(id, worker::Condemn{Verdict("no-progress")});
+    stage.DestroyAccepted(id);
+    stage.Gone(id);
+    EXPECT_EQ(stage.Rules(), "replace");
+  }
+}
+
+TEST(Backoff, NeitherOperatorNorPriceMakeALaunchFail) {
+  for (const char* rule : {"over-cost", "operator", "quota-rollout", "upgrade"}) {
+    Stage stage;
+    stage.Apply(EachForItself());
+    stage.Market(Stage::Plenty(9));
+    for (int i = 0; i < 3; ++i) FailOne(stage, specpb::NOBODY, "as asked", rule);
+    EXPECT_EQ(stage.Rules(), "replace") << rule;
+  }
+}
+
+// What a fleet costs whose program can never work: every worker dies after five minutes.
+TEST(Backoff, AFleetOfWhichEveryLaunchFailsRentsASingleMachineNowAndThen) {
+  for (const int longest_s : {0, 600}) {
+    Stage stage;
+    specpb::FleetSpec spec = EachForItself();
+    spec.set_workers(4);
+    spec.mutable_timers()->set_launch_backoff_s_max(longest_s);
+    stage.Apply(spec);
+    std::map<WorkerId, absl::Time> born;
+    int first_hour = 0;
+    const absl::Time began = stage.now;
+    while (stage.now < began + absl::Hours(24)) {
+      stage.now += absl::Minutes(1);
+      if (stage.now - began <= absl::Hours(1)) first_hour = static_cast<int>(born.size());
+      stage.Market(Stage::Plenty(30));
+      stage.PlanAndCarry();
+      for (const WorkerId& id : stage.Launching()) {
+        born.emplace(id, stage.now);
+        stage.Accept(id);
+      }
+      for (const auto& [id, at] : born) {
+        const worker::State* state = stage.world.FindWorker(id);
+        if (state == nullptr || state->live() == nullptr) continue;
+        if (stage.now - at < absl::Minutes(5)) continue;
+        eventpb::WorkerCondemned verdict = Verdict("fatal-error");
+        verdict.set_strike_weight(0);
+        stage.OnWorker(id, worker::Condemn{verdict});
+        stage.DestroyAccepted(id);
+        stage.Gone(id);
+      }
+    }
+    EXPECT_LE(first_hour, 4 + 4 + 4);
+    const int per_hour = longest_s == 0 ? 2 : 5;
+    EXPECT_LE(born.size(), 12u + 24u * per_hour);
+    EXPECT_GE(born.size(), 12u + 20u * (per_hour - 1));  // it never gives up either
+  }
+}
+
 constexpr char kImage[] = "loading for 10m >= 10m; manifest unknown: Error response from daemon";
 
 TEST(Backoff, AnImageThatFailsOnTwoMachinesIsTriedNowAndThenOnly) {

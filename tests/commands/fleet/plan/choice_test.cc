@@ -270,7 +270,7 @@ TEST(Backoff, WorkersThatFailAsFastAsTheyAreRentedAreNotRentedForEver) {
   stage.Apply(Stage::Spec(1));
   stage.Market(Stage::Plenty(3));
   for (int i = 0; i < 6; ++i) {
-    const WorkerId id = stage.AddLive(0);
+    const WorkerId id = stage.AddHealthy(0);  // they begin well
     eventpb::WorkerCondemned ours = Verdict("broken-launch");
     ours.set_strike_weight(0);
     stage.OnWorker(id, worker::Condemn{std::move(ours)});

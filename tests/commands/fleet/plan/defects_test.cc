@@ -161,8 +161,11 @@ TEST(Defect06, AnExitedContainerIsNoHealthThoughItsLastBatchIsInTheLog) {
   stage.See(a, ActualStatus::kExited);
   stage.Log(a, LogFacts("producing", 2));
   stage.now += absl::Seconds(299);
+  stage.See(a, ActualStatus::kExited);
   EXPECT_EQ(stage.Rules(), "nothing");
   stage.now += absl::Seconds(1);
+  EXPECT_EQ(stage.Rules(), "nothing");  // not before it was seen so
+  stage.See(a, ActualStatus::kExited);
   EXPECT_EQ(stage.Rules(), "offline");
 }
 
@@ -396,6 +399,7 @@ TEST(Defect22, AWorkerStuckInLoadingDoesNotCountForEver) {
   stage.See(a, ActualStatus::kLoading);
   EXPECT_EQ(stage.Rules(), "nothing");
   stage.now += absl::Seconds(1);
+  stage.See(a, ActualStatus::kLoading);
   EXPECT_EQ(stage.Rules(), "stuck-boot");
 }
 
