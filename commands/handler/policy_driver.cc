@@ -178,17 +178,40 @@ Task<void> Carry(CorePtr core, fleet::Decision decision) {
   return CarryAccount(std::move(core), std::move(decision));
 }
 
-// In order; runs of decisions about single workers beside each other.
+// decisions[first, last), those about one worker together. A launch is about nobody yet.
+std::vector<std::vector<fleet::Decision>> InTurns(std::vector<fleet::Decision>& decisions,
+                                                  std::size_t first, std::size_t last) {
+  std::vector<std::vector<fleet::Decision>> turns;
+  absl::flat_hash_map<WorkerId, std::size_t> turn_of;
+  for (std::size_t i = first; i < last; ++i) {
+    std::size_t turn = turns.size();
+    if (const auto* act = std::get_if<fleet::ForWorker>(&decisions[i].act)) {
+      turn = turn_of.try_emplace(act->worker, turn).first->second;
+    }
+    if (turn == turns.size()) turns.emplace_back();
+    turns[turn].push_back(std::move(decisions[i]));
+  }
+  return turns;
+}
+
+// What a worker was found to be must stand in the log before what is done about it.
+Task<void> CarryInTurn(CorePtr core, std::vector<fleet::Decision> decisions) {
+  for (fleet::Decision& decision : decisions) co_await Carry(core, std::move(decision));
+}
+
+// In order; runs of decisions about single workers beside each other, those about one in turn.
 Task<void> CarryAll(CorePtr core, std::vector<fleet::Decision> decisions) {
   std::size_t next = 0;
   while (next < decisions.size() && !core->stopped && !core->store_failed) {
-    std::vector<Task<void>> beside;
-    const bool alone = !IsForWorker(decisions[next]);
-    do {
-      beside.push_back(Carry(core, decisions[next]));
+    const std::size_t first = next++;
+    while (next < decisions.size() && next - first < kBesideEachOther &&
+           IsForWorker(decisions[first]) && IsForWorker(decisions[next])) {
       ++next;
-    } while (!alone && next < decisions.size() && IsForWorker(decisions[next]) &&
-             beside.size() < kBesideEachOther);
+    }
+    std::vector<Task<void>> beside;
+    for (auto& turn : InTurns(decisions, first, next)) {
+      beside.push_back(CarryInTurn(core, std::move(turn)));
+    }
     co_await WhenAll(core->rt, std::move(beside));
   }
 }

@@ -146,6 +146,7 @@ StatusOr<std::size_t> FindVerb(const std::vector<VerbSpec>& verbs, std::string_v
                         near.empty() ? "; see 'muster help'" : Cat("; did you mean ", near, "?")));
   }
   std::vector<std::string> several;
+  several.reserve(matches.size());
   for (const std::size_t i : matches) several.push_back(verbs[i].name);
   return InvalidArgument(
       Cat("\"", word, "\" is short for several: ", absl::StrJoin(several, ", ")));
@@ -167,6 +168,7 @@ std::string UsageOf(const VerbSpec& verb, const std::vector<Flag>& global) {
 std::string CompletionScript(std::string_view shell, const std::vector<VerbSpec>& verbs,
                              const std::vector<Flag>& global) {
   std::vector<std::string> names;
+  names.reserve(verbs.size());
   for (const VerbSpec& verb : verbs) names.push_back(verb.name);
   const std::string all = absl::StrJoin(names, " ");
   const auto flags_of = [&](const VerbSpec& verb) {

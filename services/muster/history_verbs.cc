@@ -26,7 +26,7 @@ void EmitEvent(Session& s, const api::Event& event) {
   s.env.out << std::flush;
 }
 
-int Follow(Session& s, api::WatchEventsRequest request) {
+int Follow(Session& s, const api::WatchEventsRequest& request) {
   const auto context = s.StreamContext();
   const auto reader = s.queries().WatchEvents(context.get(), request);
   api::Event event;

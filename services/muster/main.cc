@@ -15,6 +15,7 @@ void OnSignal(int) { _exit(muster::cli::kInterrupted); }
 
 int Exec(std::vector<std::string> words) {
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   execvp(argv[0], argv.data());

@@ -35,7 +35,7 @@ int Offers(Session& s) {
                ">MBIT", "WHERE", "WHY NOT"});
   for (const api::Offer& o : answer.offers()) {
     table.Row({o.id(), o.machine(), o.gpu(),
-               absl::StrFormat("%.4f", o.price_micro_usd_per_hour() / 1e6),
+               absl::StrFormat("%.4f", static_cast<double>(o.price_micro_usd_per_hour()) / 1e6),
                Rate(o.expected_rate_per_s()), o.expected_from(),
                PerUnit(o.cost_per_unit_rate_micro_usd()), absl::StrFormat("%.3f", o.reliability()),
                absl::StrFormat("%.1f", o.cuda()), absl::StrFormat("%.0f", o.inet_down_mbps()),

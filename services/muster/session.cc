@@ -299,7 +299,7 @@ absl::Time Session::Clock() {
 }
 
 std::string Session::RequestId() {
-  const std::string given = args.Get("request-id");
+  std::string given = args.Get("request-id");
   if (!given.empty()) return given;
   std::random_device device;
   return absl::StrFormat("cli-%08x%08x", device(), device());

@@ -149,6 +149,7 @@ std::vector<grpc_api::ListenerSpec> Daemon::Listeners() const {
   const bool own_queries = !config_.query_listen.empty();
   std::vector<std::string> common = config_.listen;
   if (common.empty() && !(own_commands && own_queries)) common = DefaultListen(RuntimeDir());
+  out.reserve(common.size() + config_.command_listen.size() + config_.query_listen.size());
   for (const std::string& address : common) out.push_back({address, !own_commands, !own_queries});
   for (const std::string& address : config_.command_listen) out.push_back({address, true, false});
   for (const std::string& address : config_.query_listen) out.push_back({address, false, true});

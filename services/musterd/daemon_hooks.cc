@@ -52,7 +52,9 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
   hooks.list_offers = [this](api::v1::ListOffersRequest request) {
     return ListOffers(std::move(request));
   };
-  hooks.fetch_log = [this](WorkerId worker, int lines) { return FetchLog(worker, lines); };
+  hooks.fetch_log = [this](WorkerId worker, int lines) {
+    return FetchLog(std::move(worker), lines);
+  };
   hooks.freshness = [this] { return engine_->freshness(); };
   hooks.diagnose = [this] { return Diagnose(); };
   return hooks;

@@ -9,13 +9,10 @@
 #include "services/files/fleet_file.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
-#include "workers/providers/vast/limits.h"
-#include "workers/providers/vast/vast_provider.h"
 
 namespace muster {
 namespace {
 
-constexpr char kOrigin[] = "http://market.internal";
 constexpr absl::Duration kWatchEvery = absl::Seconds(20);
 // A fleet is of its size again within this after any change.
 constexpr absl::Duration kSettleMax = absl::Minutes(10);
@@ -43,21 +40,6 @@ launch:
 
 std::string ZebFleet(int workers, std::string_view more) { return FleetFile("zeb", workers, more); }
 
-Scenario::Life::Life(VirtualRuntime& rt, SimServer& sim, std::shared_ptr<MemoryLog> log)
-    : store(rt, std::move(log)),
-      http(rt, sim),
-      secrets({{"env:VAST_API_KEY", "sim-key"}, {"env:HF_TOKEN", "hf_scenario_token"}}),
-      tails(rt, {}) {
-  limiter = MakeRateLimiter(rt, vast::DefaultRateLimits());
-  VastOptions options;
-  options.base_url = kOrigin;
-  options.log_hosts = {kOrigin};
-  provider = MakeVastProvider(options, rt, http, *limiter, secrets);
-  engine =
-      std::make_unique<Engine>(Engine::Ports{rt, store, http, secrets, tails}, EngineOptions{});
-  engine->AddProvider(*provider);
-}
-
 Scenario::Scenario(vastsim::VastSimOptions market, std::uint64_t seed)
     : rt_(seed), sim_(std::move(market), rt_.Now()) {
   sim_.SetOrigin(kOrigin);
@@ -72,7 +54,7 @@ Scenario::~Scenario() {
 }
 
 void Scenario::Begin() {
-  life_ = std::make_unique<Life>(rt_, outside_, log_);
+  life_ = std::make_unique<Life>(rt_, outside_, std::make_unique<MemoryEventStore>(rt_, log_));
   EXPECT_THAT(rt_.Run(engine().Start()), IsOk());
 }
 
@@ -152,10 +134,7 @@ bool Scenario::Until(const std::function<bool()>& done, absl::Duration span) {
   return rt_.RunUntil([&] { return Watch(), done(); }, span);
 }
 
-void Scenario::StepClock(absl::Duration step) {
-  rt_.StepClock(step);
-  outside_.stepped += step;
-}
+void Scenario::StepClock(absl::Duration step) { rt_.StepClock(step); }
 
 void Scenario::Watch() {
   const absl::Time now = rt_.Now();
@@ -200,7 +179,7 @@ int Scenario::Healthy(const std::string& fleet) {
 
 std::vector<eventpb::EventBody> Scenario::Log(EventKind kind) const {
   std::vector<eventpb::EventBody> out;
-  const Status read = life_->store.ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
+  const Status read = life_->store().ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
     if (recorded.event.type != TypeName(kind)) return true;
     StatusOr<eventpb::EventBody> body = DecodeEvent(recorded.event.type, recorded.event.payload);
     EXPECT_THAT(body, IsOk());
@@ -213,7 +192,7 @@ std::vector<eventpb::EventBody> Scenario::Log(EventKind kind) const {
 
 std::string Scenario::Story(const std::set<std::string>& left_out) const {
   std::string story;
-  const Status read = life_->store.ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
+  const Status read = life_->store().ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
     if (left_out.contains(recorded.event.type)) return true;
     const auto body = DecodeEvent(recorded.event.type, recorded.event.payload);
     std::string text = body.ok() ? body->ShortDebugString() : "?";
@@ -253,7 +232,7 @@ std::string Scenario::Broken() const {
 
 std::map<std::string, std::string> Scenario::WorkersByInstance() const {
   std::map<std::string, std::string> workers;
-  const Status read = life_->store.ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
+  const Status read = life_->store().ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
     if (recorded.event.type != TypeName(EventKind::kLaunchAccepted)) return true;
     const auto body = DecodeEvent(recorded.event.type, recorded.event.payload);
     if (body.ok()) workers[body->launch_accepted().instance()] = recorded.stream.str();
@@ -285,7 +264,7 @@ std::string Scenario::MachinesDiffer() {
 
 std::string Scenario::SpendingDiffers() {
   std::map<std::string, std::int64_t> spent, dearest;
-  const Status read = life_->store.ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
+  const Status read = life_->store().ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
     const auto body = DecodeEvent(recorded.event.type, recorded.event.payload);
     if (!body.ok()) return true;
     const std::string& worker = recorded.stream.str();

@@ -17,12 +17,9 @@
 #include <vector>
 
 #include "eventstore/memory/memory_event_store.h"
-#include "tests/support/map_secrets.h"
-#include "workers/pollers/tail_keeper.h"
-#include "workers/ports/rate_limiter.h"
+#include "tests/stage/life.h"
+#include "tests/stage/outside.h"
 #include "workers/providers/vast/sim/vast_sim.h"
-#include "workers/runtime/engine.h"
-#include "workers/runtime/sim_http_client.h"
 #include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
@@ -41,10 +38,10 @@ class Scenario {
 
   VirtualRuntime& rt() { return rt_; }
   vastsim::VastSim& sim() { return sim_; }
-  Engine& engine() { return *life_->engine; }
+  Engine& engine() { return life_->engine(); }
   const World& world() { return engine().handler().world(); }
 
-  SimHttpClient& http() { return life_->http; }
+  SimHttpClient& http() { return life_->http(); }
 
   // A fleet file, as an operator would apply it. Fails the test when it is refused.
   void Apply(std::string_view yaml);
@@ -94,30 +91,6 @@ class Scenario {
   std::string Unsettled();
 
  private:
-  // The simulator as the network shows it: it keeps its own time, whatever muster's clock does.
-  class Outside final : public SimServer {
-   public:
-    explicit Outside(vastsim::VastSim& sim) : sim_(sim) {}
-    SimReply Handle(const HttpRequest& request, absl::Time now) override {
-      return sim_.Handle(request, now - stepped);
-    }
-    void SetOrigin(std::string origin) override { sim_.SetOrigin(std::move(origin)); }
-    absl::Duration stepped;
-
-   private:
-    vastsim::VastSim& sim_;
-  };
-  // One run of the program: everything that a crash takes away.
-  struct Life {
-    Life(VirtualRuntime& rt, SimServer& sim, std::shared_ptr<MemoryLog> log);
-    MemoryEventStore store;
-    SimHttpClient http;
-    MapSecrets secrets;
-    TailKeeper tails;
-    std::unique_ptr<RateLimiter> limiter;
-    std::unique_ptr<Provider> provider;
-    std::unique_ptr<Engine> engine;
-  };
   void Begin();
   // Looks at what must not last, a few times a minute.
   void Watch();
@@ -128,7 +101,7 @@ class Scenario {
 
   VirtualRuntime rt_;
   vastsim::VastSim sim_;
-  Outside outside_{sim_};
+  Outside outside_{rt_, sim_};
   std::shared_ptr<MemoryLog> log_ = std::make_shared<MemoryLog>();
   std::unique_ptr<Life> life_;
   std::set<std::int64_t> foreign_;

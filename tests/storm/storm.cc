@@ -1,15 +1,19 @@
 #include "tests/storm/storm.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <functional>
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_split.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/sha256.h"
 #include "services/files/fleet_file.h"
+#include "tests/stage/crash_disk.h"
+#include "tests/stage/outside.h"
 #include "tests/storm/daemon.h"
 #include "tests/storm/invariants.h"
 #include "tests/storm/log_book.h"
@@ -23,6 +27,7 @@ using vastsim::Failure;
 
 constexpr absl::Duration kLookEvery = absl::Minutes(15);
 constexpr std::size_t kStoryLines = 30;
+constexpr int kStartsMax = 5;  // of which all but the last may crash
 
 template <class T>
 Task<void> Await(Task<StatusOr<T>> call, int* refused) {
@@ -38,8 +43,11 @@ class Storm {
         rng_(options.seed ^ 0xc4a05ULL),
         rt_(options.seed),
         sim_(weather_.market, rt_.Now()),
-        server_(sim_) {
-    if (options.length.has_value()) weather_.length = *options.length;
+        server_(rt_, sim_),
+        disk_(options.seed) {
+    Restrict();
+    rt_.SetOrder(VirtualRuntime::Order::kSeeded);
+    if (rng_.Chance(0.5)) rt_.StepClock(absl::Minutes(30) * rng_.Between(-1, 1));
     server_.SetOrigin(kOrigin);
     server_.on_rent = [this] { LookAtRent(); };
     report_.seed = options.seed;
@@ -47,13 +55,14 @@ class Storm {
   ~Storm() { rt_.DestroyTasks(); }
 
   StormReport Run() {
-    started_ = rt_.Now();
+    started_ = rt_.TrueNow();
     Begin();
+    if (!Fine()) return std::move(report_);
     for (const FleetDraw& fleet : weather_.fleets) Apply(fleet);
     for (const vastsim::Fault& fault : weather_.faults) sim_.SetFault(fault);
     Rage();
     if (Fine()) Calm();
-    if (Fine()) End();
+    if (Fine()) TakeDown();
     Finish();
     return std::move(report_);
   }
@@ -79,25 +88,106 @@ class Storm {
   }
   Position log_at() { return daemon_ == nullptr ? 0 : daemon_->store().Head(); }
 
+  void Restrict() {
+    if (options_.length.has_value()) weather_.length = *options_.length;
+    const Limits& limits = options_.limits;
+    std::erase_if(weather_.faults, [&](const vastsim::Fault& fault) {
+      return limits.without.contains(std::string(vastsim::TrapName(fault.trap)));
+    });
+    double* const rates[] = {&weather_.rates.crash,      &weather_.rates.act,
+                             &weather_.rates.burst,      &weather_.rates.credit_end,
+                             &weather_.rates.price_rise, &weather_.rates.clock_step,
+                             &weather_.rates.failure};
+    static_assert(std::size(rates) == std::size(kHappenings));
+    for (std::size_t i = 0; i < std::size(rates); ++i) {
+      if (limits.without.contains(kHappenings[i])) *rates[i] = 0;
+    }
+    if (limits.fleets.has_value() && *limits.fleets < static_cast<int>(weather_.fleets.size())) {
+      weather_.fleets.resize(static_cast<std::size_t>(*limits.fleets));
+    }
+    for (FleetDraw& fleet : weather_.fleets) {
+      fleet.workers = std::min(fleet.workers, limits.workers.value_or(fleet.workers));
+    }
+  }
+
   // ---- the program ------------------------------------------------------------------------------
 
-  void Begin() {
-    daemon_ = std::make_unique<Daemon>(rt_, server_, log_);
-    const Status begun = rt_.Run(daemon_->Start());
+  // Opens what the disk holds and starts on it; a crash may come while that goes on.
+  void Begin(bool may_crash = false) {
+    for (int start = 1; Fine(); ++start) {
+      auto store = disk_.Open(rt_);
+      if (!store.ok()) {
+        Broke(Cat("TheLogOpens: ", Message(store.status())));
+        return;
+      }
+      CheckNothingLost(**store);
+      daemon_ = std::make_unique<Daemon>(rt_, server_, *std::move(store));
+      if (!may_crash || start == kStartsMax || !rng_.Chance(0.3)) break;
+      Did("crash while starting");
+      ++report_.crash_kinds["start"];
+      begun_.reset();
+      rt_.Spawn("start", Start());
+      rt_.RunSteps(1 + rng_.Below(40), absl::Minutes(1));
+      End(PickLoss());
+    }
+    if (!Fine()) return;
+    begun_.reset();
+    rt_.Spawn("start", Start());
+    rt_.RunUntil([&] { return begun_.has_value(); }, absl::Hours(1));
+    const Status begun = begun_.value_or(DeadlineExceeded("an hour was not enough"));
     if (!begun.ok()) Broke(Cat("Starts: ", Message(begun)));
   }
-  void Crash() {
-    Did("crash");
+  Task<void> Start() {
+    Status begun = co_await daemon_->Start();
+    begun_ = std::move(begun);
+  }
+  CrashDisk::Loss PickLoss() {
+    return rng_.Chance(0.5) ? CrashDisk::Loss::kPower : CrashDisk::Loss::kProcess;
+  }
+  // The program ends here, between two steps.
+  void End(CrashDisk::Loss loss) {
     ++report_.crashes;
+    disk_.Cut();
+    const EventStore& store = daemon_->store();
+    acknowledged_ = store.Head();
+    acknowledged_hash_ = HashAt(store, acknowledged_);
     rt_.DestroyTasks();
     daemon_.reset();
-    Begin();
+    disk_.Crash(loss);
+    report_.bytes_at_risk = disk_.bytes_at_risk();
+    report_.bytes_left = disk_.bytes_left();
   }
-  // Right after so many more events, at whatever point the program is then.
-  void CrashAtEvent() {
-    const Position at = daemon_->store().Head() + 1 + rng_.Below(6);
-    rt_.RunUntil([&] { return daemon_->store().Head() >= at; }, absl::Minutes(10));
-    Crash();
+  void Crash() {
+    const CrashDisk::Loss loss = PickLoss();
+    const char* what = loss == CrashDisk::Loss::kPower ? "the power goes" : "the process is killed";
+    if (rng_.Chance(0.4)) {
+      Did(Cat(what, ", while the log is written"));
+      ++report_.crash_kinds["write"];
+      disk_.CutAfter(1 + static_cast<int>(rng_.Below(12)), [this] { rt_.Halt(); });
+      rt_.RunFor(absl::Minutes(10));
+    } else {
+      Did(Cat(what, ", between two steps"));
+      ++report_.crash_kinds["step"];
+      rt_.RunSteps(1 + rng_.Below(300), absl::Minutes(10));
+    }
+    End(loss);
+    Begin(/*may_crash=*/true);
+  }
+  static std::string HashAt(const EventStore& store, Position position) {
+    std::string hash;
+    if (position == 0) return hash;
+    (void)store.ReadAll(position - 1, 1, [&](const RecordedEvent& each) {
+      hash = ToHex(each.hash);
+      return true;
+    });
+    return hash;
+  }
+  // What a reader could see before is there still, and is the same.
+  void CheckNothingLost(const EventStore& store) {
+    if (store.Head() < acknowledged_ || HashAt(store, acknowledged_) != acknowledged_hash_) {
+      Broke(Cat("NothingAcknowledgedIsLost: the log was at ", acknowledged_,
+                " before the crash, is at ", store.Head(), " now"));
+    }
   }
 
   // ---- looking ----------------------------------------------------------------------------------
@@ -239,6 +329,7 @@ class Storm {
 
   void Burst() {
     const vastsim::Fault fault = DrawBurst(rng_.Next());
+    if (options_.limits.without.contains(std::string(vastsim::TrapName(fault.trap)))) return;
     Did(Cat("burst of ", vastsim::TrapName(fault.trap)));
     sim_.SetFault(fault);
     Pass(absl::Minutes(2) + absl::Minutes(25) * rng_.Unit());
@@ -272,7 +363,6 @@ class Storm {
     deeds_.clock_moved += absl::Seconds(std::abs(seconds));
     deeds_.clock_set_back += seconds < 0 ? 1 : 0;
     rt_.StepClock(absl::Seconds(seconds));
-    server_.StepOurClock(absl::Seconds(seconds));
   }
   void FailOne() {
     constexpr Failure kKinds[] = {
@@ -291,8 +381,15 @@ class Storm {
   void Happen() {
     const Rates& rates = weather_.rates;
     double which = rng_.Unit() * rates.total();
-    if ((which -= rates.crash) < 0) return rng_.Chance(0.5) ? Crash() : CrashAtEvent();
-    if ((which -= rates.act) < 0) return Act();
+    const Limits& limits = options_.limits;
+    if ((which -= rates.crash) < 0) {
+      if (report_.crashes < limits.crashes.value_or(report_.crashes + 1)) Crash();
+      return;
+    }
+    if ((which -= rates.act) < 0) {
+      if (report_.requests < limits.requests.value_or(report_.requests + 1)) Act();
+      return;
+    }
     if ((which -= rates.burst) < 0) return Burst();
     if ((which -= rates.credit_end) < 0) return EndCredit();
     if ((which -= rates.price_rise) < 0) return RaisePrice();
@@ -303,7 +400,7 @@ class Storm {
   // ---- phases -----------------------------------------------------------------------------------
 
   void Rage() {
-    const absl::Time end = rt_.Now() + weather_.length;
+    const absl::Time end = rt_.TrueNow() + weather_.length;
     const double total = weather_.rates.total();
     int passes = 0;
     while (Fine() && server_.TrueTime(rt_.Now()) < end) {
@@ -339,7 +436,7 @@ class Storm {
     Settle(kCalm);
     if (Fine()) LookAtLog();
   }
-  void End() {
+  void TakeDown() {
     for (const FleetDraw& fleet : weather_.fleets) Down(fleet.name);
     Pass(absl::Minutes(1));
     if (Fine()) Settle(kEnd);
@@ -347,6 +444,7 @@ class Storm {
   }
 
   void Finish() {
+    if (daemon_ == nullptr) return;  // the log could not be opened again: that is the story
     ReadOn();
     report_.length = server_.TrueTime(rt_.Now()) - started_;
     report_.fleet_hours =
@@ -393,9 +491,12 @@ class Storm {
   Rng rng_;  // of what happens; the program under test has its own
   VirtualRuntime rt_;
   vastsim::VastSim sim_;
-  MarketServer server_;
-  std::shared_ptr<MemoryLog> log_ = std::make_shared<MemoryLog>();
+  Outside server_;
+  CrashDisk disk_;
   std::unique_ptr<Daemon> daemon_;
+  std::optional<Status> begun_;  // of the start under way
+  Position acknowledged_ = 0;    // when the last life ended
+  std::string acknowledged_hash_;
   LogBook book_{{kApiKey, kHfToken}};
   Deeds deeds_;
   DayBook days_;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,10 +22,19 @@ namespace muster::storm {
 inline constexpr absl::Duration kCalm = absl::Hours(4);
 inline constexpr absl::Duration kEnd = absl::Hours(1);
 
+// What is taken out of a storm that the seed would have in it, to find out what a failure needs.
+struct Limits {
+  std::set<std::string> without;  // traps, by name, and kinds of what happens, of kHappenings
+  std::optional<int> fleets, workers, crashes, requests;  // at most (workers: of each fleet)
+};
+inline constexpr const char* kHappenings[] = {"crash", "act",   "burst",  "credit",
+                                              "price", "clock", "failure"};
+
 struct StormOptions {
   std::uint64_t seed = 1;
   std::optional<absl::Duration> length;  // of phase 1; else as the seed draws it
   bool trace = false;                    // the whole story to stderr at the end
+  Limits limits;
 };
 
 struct StormReport {
@@ -37,6 +47,9 @@ struct StormReport {
   std::uint64_t events = 0;
   int launched = 0;  // contracts by the provider's ledger
   int crashes = 0;
+  std::map<std::string, int> crash_kinds;
+  std::uint64_t bytes_at_risk = 0;       // of the log, written and not synced when the power went
+  std::uint64_t bytes_left = 0;          // of those, still there afterwards
   int requests = 0;                      // of operators
   int refused = 0;                       // of those
   std::map<std::string, int> condemned;  // workers, by rule

@@ -99,8 +99,8 @@ Task<void> Settle(EffectContext& context, WorkerId worker, std::string cause) {
       co_return;
     }
     if (complete && last) {
-      worker::LaunchSettledAbsent absent{search.lookups, waited};
-      (void)co_await context.Tell(worker, std::move(absent), cause);
+      const worker::LaunchSettledAbsent absent{search.lookups, waited};
+      (void)co_await context.Tell(worker, absent, cause);
       co_return;
     }
     const double factor = context.link.rt.rng().Between(1 - kJitter, 1 + kJitter);

@@ -36,9 +36,9 @@ CurlReactor::~CurlReactor() {
   *alive_ = false;
 }
 
-bool CurlReactor::Add(CURL* easy, Done done) {
+bool CurlReactor::Add(CURL* easy, const Done& done) {
   if (curl_multi_add_handle(multi_, easy) != CURLM_OK) return false;
-  transfers_.emplace(easy, std::move(done));
+  transfers_.emplace(easy, done);
   return true;
 }
 

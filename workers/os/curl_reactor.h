@@ -29,7 +29,7 @@ class CurlReactor {
 
   // Starts `easy`. `done` is called once, never from inside Add, after the handle was taken out
   // again. False when curl refused; then `done` is not called.
-  bool Add(CURL* easy, Done done);
+  bool Add(CURL* easy, const Done& done);
   // Takes `easy` out and forgets its `done`. Not from inside a callback of curl's.
   void Remove(CURL* easy);
 

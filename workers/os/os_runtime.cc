@@ -221,7 +221,7 @@ Task<void> OsRuntime::Enter(Task<void> task) {
 
 void OsRuntime::Spawn(std::string, Task<void> task) {
   if (closing_) return;
-  asio::co_spawn(io_, Enter(std::move(task)), [](std::exception_ptr error) {
+  asio::co_spawn(io_, Enter(std::move(task)), [](const std::exception_ptr& error) {
     if (error) std::rethrow_exception(error);
   });
 }

@@ -25,11 +25,11 @@ Task<void> AccountPoller::PollOnce() {
   const std::optional<std::int64_t> credit = MicrosFromDouble(account->credit_usd);
   if (!credit.has_value()) co_return;
   context_.freshness.account = begun;
-  account::ObserveCredit observed{MicroUsd(*credit),
-                                  MicroUsd(MicrosFromDouble(account->balance_usd).value_or(0))};
+  const account::ObserveCredit observed{
+      MicroUsd(*credit), MicroUsd(MicrosFromDouble(account->balance_usd).value_or(0))};
   Origin origin{.actor = "poller:account"};
-  const StatusOr<Outcome> outcome = co_await context_.link.handler.Account(
-      context_.provider(), std::move(observed), std::move(origin));
+  const StatusOr<Outcome> outcome =
+      co_await context_.link.handler.Account(context_.provider(), observed, std::move(origin));
   (void)outcome.ok();  // not stored: the next poll says the same
 }
 

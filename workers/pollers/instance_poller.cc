@@ -120,8 +120,8 @@ Task<void> InstancePoller::TellList(std::vector<Expected> expected, std::vector<
       worker::ObserveInstance seen{*found->second, at, TimersOf(one.worker), unwatched_};
       co_await TellWorker(one.worker, std::move(seen));
     } else if (!one.new_rental) {
-      worker::ObserveAbsence absent{.definite = false, .at = at};
-      co_await TellWorker(one.worker, std::move(absent));
+      const worker::ObserveAbsence absent{.definite = false, .at = at};
+      co_await TellWorker(one.worker, absent);
     }
   }
   account::ObserveList observed;

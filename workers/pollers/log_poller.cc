@@ -9,7 +9,7 @@ namespace muster {
 namespace {
 
 constexpr double kJitter = 0.1;
-// A worker that ran and whose log suddenly tells nothing (no container, no text) is not believed
+// A worker whose log told of its set-up or its work, and suddenly tells nothing, is not believed
 // before it has been so for so long: a host that errs gets over it.
 constexpr absl::Duration kSilenceDoubt = absl::Minutes(10);
 // Nor before this, while no other worker's log could be read either: then it is the provider's
@@ -44,7 +44,7 @@ struct LogPollers::Memory {
 
 bool LogPollers::IsDoubtful(bool silent, worker::Observed::Phase known, absl::Time at,
                             absl::Duration interval, Memory& memory) {
-  const bool ran = known >= worker::Observed::Phase::kStarted;
+  const bool ran = known >= worker::Observed::Phase::kSetup;
   if (!silent) {
     memory.silent_since = absl::InfiniteFuture();
     if (ran) spoke_at_ = at;

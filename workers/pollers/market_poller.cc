@@ -77,6 +77,7 @@ std::vector<OfferQuery> MarketQueries(const World& world, const ProviderName& pr
     if (!added) Widen(at->second, query);
   }
   std::vector<OfferQuery> queries;
+  queries.reserve(by_size.size());
   for (auto& [size, query] : by_size) queries.push_back(std::move(query));
   return queries;
 }

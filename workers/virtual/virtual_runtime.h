@@ -9,7 +9,8 @@
 #pragma once
 
 #include <asio/io_context.hpp>
-#include <asio/steady_timer.hpp>
+#include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,17 +20,24 @@
 #include <version>  // first: asio asks it what the standard library has
 // clang-format on
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "eventstore/base/runtime.h"
 
 namespace muster {
 
 class VirtualRuntime final : public Runtime {
  public:
+  // Who goes on first when several coroutines can: who became ready first, as OsRuntime has it, or
+  // one drawn from the seed, so that nothing comes to rely on the former. What was posted keeps its
+  // own order in both.
+  enum class Order { kArrival, kSeeded };
+
   explicit VirtualRuntime(std::uint64_t seed,
                           absl::Time start = absl::FromUnixSeconds(1'790'000'000));
   ~VirtualRuntime() override;
 
-  absl::Time Now() const override { return now_ + skew_; }
+  absl::Time Now() const override;
   absl::Time Steady() const override { return now_; }
   Task<void> SleepUntil(absl::Time wake) override;
   void Spawn(std::string name, Task<void> task) override;
@@ -37,15 +45,28 @@ class VirtualRuntime final : public Runtime {
   std::unique_ptr<Signal> MakeSignal() override;
   Rng& rng() override { return rng_; }
 
+  void SetOrder(Order order) { order_ = order; }
+
   // Runs everything due up to now + span, moving time from wake-up to wake-up.
   void RunFor(absl::Duration span);
-  // As RunFor, but stops as soon as `done` says so; false when the span ended first.
+  // As RunFor, but stops as soon as `done` says so; false when the span ended first. `done` is
+  // asked whenever nothing can run.
   bool RunUntil(const std::function<bool()>& done, absl::Duration span_max);
+  // As RunFor, but stops after `steps` steps, with whatever can run then left standing: a step
+  // takes one coroutine from where it waited to where it waits next.
+  void RunSteps(std::uint64_t steps, absl::Duration span_max);
   // Runs what can run without time moving.
   void RunUntilIdle();
+  // From within a step: the Run... under way returns before the next one.
+  void Halt() { steps_left_ = 0; }
+  std::uint64_t steps() const { return steps_; }
+
   // Destroys every task where it waits, as a crash would; what they refer to must still live. The
   // runtime is as new afterwards, but for its time and its chance.
   void DestroyTasks();
+
+  // What Now() would be had nobody set the clock: never steps.
+  absl::Time TrueNow() const { return now_; }
   // Makes the wall clock step (forwards or backwards) without anything waking up at once. As with
   // the real clock, a step backwards does not prolong the sleep of those who sleep already.
   void StepClock(absl::Duration step);
@@ -65,15 +86,35 @@ class VirtualRuntime final : public Runtime {
 
  private:
   friend class VirtualSignal;
-  using Timer = asio::steady_timer;
-  Task<void> Park(absl::Time wake, std::shared_ptr<Timer> timer);
+  struct Resumption;
+  struct Waiter;
+  struct Ready {
+    std::unique_ptr<Resumption> resumption;
+    bool posted = false;
+  };
+  using Sleepers = std::multimap<absl::Time, Waiter*>;
+
+  Task<void> Park(Waiter& waiter, absl::Time wake);
+  void Wake(Waiter& waiter);
+  void MakeReady(std::unique_ptr<Resumption> resumption, bool posted = false);
+  std::optional<Ready> TakeReady();
+  // Runs what is ready; false when that was halted.
+  bool Drain();
+  bool Advance(const std::function<bool()>& done, absl::Duration span_max);
 
   std::unique_ptr<asio::io_context> io_ = std::make_unique<asio::io_context>();
   absl::Time now_;
-  absl::Duration skew_;
-  Rng rng_;
-  // Sleepers by wake time, then in order of arrival. Cancelling the timer wakes the sleeper.
-  std::multimap<absl::Time, std::shared_ptr<Timer>> sleepers_;
+  absl::Duration ahead_;  // of the wall clock, by all steps so far
+  Rng rng_, order_rng_;
+  Order order_ = Order::kArrival;
+  std::uint64_t steps_ = 0;
+  std::uint64_t steps_left_ = 0;  // of the Run... under way
+  bool closing_ = false;
+
+  absl::Mutex mutex_;
+  std::deque<Ready> ready_ ABSL_GUARDED_BY(mutex_);
+  Waiter* parked_ = nullptr;  // head of the list of all parked waiters
+  Sleepers sleepers_;         // those with a deadline, by TrueNow(), then in order of arrival
 };
 
 }  // namespace muster

@@ -22,6 +22,13 @@ double ObservedRate(const worker::Observed& seen, const worker::Identity& me) {
              : me.offered.expected_rate_per_s;
 }
 
+// What it costs or may cost at any time: one that stands still is billed for its disk alone until
+// it runs again, which takes nobody's leave.
+MicroUsdPerHour BurnOf(const worker::State& state, const worker::Observed& seen) {
+  const bool stands = seen.actual == ActualStatus::kStopped || seen.actual == ActualStatus::kExited;
+  return stands ? std::max(state.price, state.identity.offered.price) : state.price;
+}
+
 void FillPart(Card& card, const worker::State& state) {
   const worker::Identity& me = state.identity;
   card.rate_per_s = me.offered.expected_rate_per_s;
@@ -39,7 +46,7 @@ void FillPart(Card& card, const worker::State& state) {
                           card.occupies = true;
                           card.produced = live.seen.first_progress.seen();
                           card.rate_per_s = ObservedRate(live.seen, me);
-                          card.burn = state.price;
+                          card.burn = BurnOf(state, live.seen);
                         },
                         [&](const worker::Destroying& destroying) {
                           card.part = Card::Part::kLeaving;
@@ -48,7 +55,7 @@ void FillPart(Card& card, const worker::State& state) {
                           card.occupies = !Accepted(destroying);
                           card.produced = destroying.seen.first_progress.seen();
                           card.rate_per_s = ObservedRate(destroying.seen, me);
-                          card.burn = state.price;
+                          card.burn = BurnOf(state, destroying.seen);
                         },
                         [&](const worker::Ended& ended) { card.ended_at = ended.at.at; }},
              state.phase);

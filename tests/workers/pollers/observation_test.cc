@@ -132,6 +132,21 @@ TEST_F(ObservationTest, AWorkerThatRanHasNotLostItsContainerBeforeTenMinutesOfSa
   EXPECT_TRUE(Seen(id).no_container);
 }
 
+// It was destroyed as stuck in its set-up on two empty answers after a throttled half hour.
+TEST_F(ObservationTest, EmptyAnswersInTheMiddleOfASetUpSayNothingOfIt) {
+  const WorkerId id = rig.LiveWorker();
+  Say(id, "=== Setup started at noon ===\nrepo cloned\n");
+  Start();
+  rig.rt.RunFor(absl::Minutes(1));
+  ASSERT_EQ(Seen(id).phase, worker::Observed::Phase::kSetup);
+  rig.provider.failing["log"] = MakeTrouble(Trouble::kThrottled, "too frequent");
+  rig.rt.RunFor(absl::Minutes(9));
+  rig.provider.failing.erase("log");
+  Say(id, "");
+  rig.rt.RunFor(absl::Minutes(3));
+  EXPECT_GE(Seen(id).log_failures, 2);
+}
+
 TEST_F(ObservationTest, SilenceIsUnknownUnlessOthersAreHeardOrItLastsAnHour) {
   const LogTail silences[] = {
       {LogTail::State::kNoContainer, "Error: No such container: C.7", false},

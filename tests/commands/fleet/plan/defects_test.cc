@@ -27,6 +27,19 @@ TEST(Defect01, AFailedListIsNoEmptyFleet) {
   EXPECT_EQ(stage.PlanAndCarry(), "nothing");
 }
 
+// Found by the storm: a stopped worker is billed for its disk, and runs again when it is asked to.
+TEST(Budget, AWorkerThatStandsStillCountsAtItsFullPrice) {
+  Stage stage;
+  specpb::FleetSpec spec = Stage::Spec(2);
+  spec.mutable_budget()->set_per_hour_micro_usd(100'000);
+  stage.Apply(spec);
+  stage.Market(Stage::Plenty(5));
+  const WorkerId a = stage.AddHealthy(0);
+  stage.See(a, ActualStatus::kStopped, 3'000);
+  EXPECT_EQ(stage.Rules(), "start");
+  EXPECT_EQ(stage.Waits(), "BUDGET");
+}
+
 TEST(Defect01, AbsenceFromOneListLaunchesNothing) {
   Stage stage;
   stage.Apply(Stage::Spec(1));

@@ -24,6 +24,7 @@ struct Candidate {
   const OfferRow* offer = nullptr;
   const Machine* machine = nullptr;
   OfferPrice price;
+  absl::Duration remaining;  // until the machine is no longer on offer
   std::vector<Json> sort_keys;
 };
 
@@ -45,6 +46,8 @@ QuickField FindQuickField(const std::string& key) {
       {"inet_down", [](const Candidate& c) { return Json(c.machine->inet_down_mbps); }},
       {"inet_up", [](const Candidate& c) { return Json(c.machine->inet_up_mbps); }},
       {"disk_space", [](const Candidate& c) { return Json(c.machine->disk_gb); }},
+      {"duration", [](const Candidate& c) { return Json(absl::ToDoubleSeconds(c.remaining)); }},
+      {"geolocation", [](const Candidate& c) { return Json(c.machine->country); }},
       {"verified", [](const Candidate& c) { return Json(c.machine->verified); }},
       {"rentable", [](const Candidate&) { return Json(true); }},
       {"rented", [](const Candidate&) { return Json(false); }},
@@ -84,7 +87,11 @@ class Searching {
 
   Candidate Consider(const OfferRow& offer) const {
     const Machine& machine = world_.market.machine(offer.machine);
-    return {&offer, &machine, PriceOf(offer, machine, storage_gb_, bid_), {}};
+    return {&offer,
+            &machine,
+            PriceOf(offer, machine, storage_gb_, bid_),
+            machine.offered_until - world_.now(),
+            {}};
   }
 
   std::string Text(const Candidate& c) const {
@@ -153,26 +160,31 @@ class Searching {
 };
 
 std::string Distorted(World& world, std::string text) {
-  if (world.faults.empty()) return text;
-  Json row = Json::parse(text);
-  if (world.Fire(Trap::kSearchNullFields)) {
-    for (const char* f : {"dph_total", "reliability2", "machine_id"}) row[f] = nullptr;
-  }
-  if (world.Fire(Trap::kSearchFewerFields)) {
-    Json few;
-    for (const char* f : {"id", "machine_id", "gpu_name", "num_gpus", "dph_total"}) {
-      few[f] = row[f];
+  const bool nulls = world.Fire(Trap::kSearchNullFields) != nullptr;
+  const bool fewer = world.Fire(Trap::kSearchFewerFields) != nullptr;
+  const bool wrong = world.Fire(Trap::kSearchWrongTypes) != nullptr;
+  const bool blank = world.Fire(Trap::kGpuNameBlank) != nullptr;
+  if (nulls || fewer || wrong || blank) {
+    Json row = Json::parse(text);
+    if (nulls) {
+      for (const char* f : {"dph_total", "reliability2", "machine_id"}) row[f] = nullptr;
     }
-    row = std::move(few);
-  }
-  if (world.Fire(Trap::kSearchWrongTypes)) {
-    for (const char* f : {"dph_total", "reliability2", "machine_id", "num_gpus"}) {
-      if (row.contains(f)) row[f] = row[f].dump();
+    if (fewer) {
+      Json few;
+      for (const char* f : {"id", "machine_id", "gpu_name", "num_gpus", "dph_total"}) {
+        few[f] = row[f];
+      }
+      row = std::move(few);
     }
-    if (row.contains("geolocation")) row["geolocation"] = 46;
+    if (wrong) {
+      for (const char* f : {"dph_total", "reliability2", "machine_id", "num_gpus"}) {
+        if (row.contains(f)) row[f] = row[f].dump();
+      }
+      if (row.contains("geolocation")) row["geolocation"] = 46;
+    }
+    if (blank) row["gpu_name"] = TextOr(row, "gpu_name", "") + " ";
+    text = row.dump();
   }
-  if (world.Fire(Trap::kGpuNameBlank)) row["gpu_name"] = TextOr(row, "gpu_name", "") + " ";
-  text = row.dump();
   return world.Fire(Trap::kIdsAsFloats) ? WithIdsAsFloats(text) : text;
 }
 

@@ -1,0 +1,25 @@
+#include "tests/stage/life.h"
+
+#include <utility>
+
+#include "workers/providers/vast/limits.h"
+#include "workers/providers/vast/vast_provider.h"
+
+namespace muster {
+
+Life::Life(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store)
+    : store_(std::move(store)),
+      http_(rt, server),
+      secrets_({{"env:VAST_API_KEY", kApiKey}, {"env:HF_TOKEN", kHfToken}}),
+      tails_(rt, {}),
+      limiter_(MakeRateLimiter(rt, vast::DefaultRateLimits())) {
+  VastOptions options;
+  options.base_url = kOrigin;
+  options.log_hosts = {kOrigin};
+  provider_ = MakeVastProvider(options, rt, http_, *limiter_, secrets_);
+  engine_ = std::make_unique<Engine>(Engine::Ports{rt, *store_, http_, secrets_, tails_},
+                                     EngineOptions{});
+  engine_->AddProvider(*provider_);
+}
+
+}  // namespace muster
