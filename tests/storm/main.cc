@@ -6,9 +6,10 @@
 //
 // Exit codes: 0 all held, 1 an invariant was broken, a seed gave two digests, or (with --cover)
 // something was not exercised; 64 usage.
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
@@ -20,22 +21,22 @@ namespace muster::storm {
 namespace {
 
 struct Arguments {
-  std::uint64_t first = 1, last = 1;
   Session session;
   bool bench = false;
   bool ok = true;
 };
 
-bool ReadRange(const std::string& text, Arguments& out) {
-  const std::size_t dots = text.find("..");
-  if (dots == std::string::npos) return false;
-  return absl::SimpleAtoi(text.substr(0, dots), &out.first) &&
-         absl::SimpleAtoi(text.substr(dots + 2), &out.last) && out.first <= out.last;
-}
-
-bool ReadFresh(const std::string& text, Session& session) {
-  for (const auto each : absl::StrSplit(text, ',')) {
-    if (!absl::SimpleAtoi(each, &session.fresh.emplace_back())) return false;
+// "1..12,20"
+bool ReadSeeds(const std::string& text, std::vector<std::uint64_t>& seeds) {
+  for (const auto part : absl::StrSplit(text, ',')) {
+    const std::string range(part);
+    const std::size_t dots = range.find("..");
+    std::uint64_t first = 0, last = 0;
+    if (!absl::SimpleAtoi(range.substr(0, dots), &first)) return false;
+    last = first;
+    if (dots != std::string::npos && !absl::SimpleAtoi(range.substr(dots + 2), &last)) return false;
+    if (first > last) return false;
+    for (std::uint64_t seed = first; seed <= last; ++seed) seeds.push_back(seed);
   }
   return true;
 }
@@ -43,9 +44,8 @@ bool ReadFresh(const std::string& text, Session& session) {
 // A flag that has a value.
 bool Read(const std::string& flag, const std::string& value, Arguments& out) {
   Session& session = out.session;
-  if (flag == "--seeds") return ReadRange(value, out);
-  if (flag == "--seed") return ReadRange(Cat(value, "..", value), out);
-  if (flag == "--fresh") return ReadFresh(value, session);
+  if (flag == "--seed" || flag == "--seeds") return ReadSeeds(value, session.seeds);
+  if (flag == "--fresh") return ReadSeeds(value, session.fresh);
   if (flag == "--jobs") return absl::SimpleAtoi(value, &session.jobs) && session.jobs > 0;
   if (flag == "--shrink") return absl::SimpleAtoi(value, &session.shrink_runs);
   if (flag == "--hours") {
@@ -67,14 +67,13 @@ Arguments Parse(int argc, char** argv) {
       out.session.cover = true;
     } else if (flag == "--bench") {
       out.bench = true;
-      out.last = 8;
     } else if (i + 1 < argc) {
       out.ok = Read(flag, argv[++i], out);
     } else {
       out.ok = false;
     }
   }
-  for (std::uint64_t seed = out.first; seed <= out.last; ++seed) out.session.seeds.push_back(seed);
+  if (out.session.seeds.empty()) (void)ReadSeeds(out.bench ? "1..8" : "1", out.session.seeds);
   return out;
 }
 
@@ -93,12 +92,11 @@ int Bench(const Session& session) {
 int Main(int argc, char** argv) {
   const Arguments args = Parse(argc, argv);
   if (!args.ok) {
-    std::fprintf(
-        stderr,
-        "usage: muster-storm [--seed N | --seeds A..B] [--fresh N,N...] [--jobs N] [--trace]\n"
-        "                    [--cover] [--shrink RUNS] [--bench]\n"
-        "       what is left out: [--hours H] [--fleets N] [--workers N] [--crashes N]\n"
-        "                    [--requests N] [--without TRAP-OR-HAPPENING,...]\n");
+    std::fprintf(stderr,
+                 "usage: muster-storm [--seeds A..B,N...] [--fresh N...] [--jobs N] [--trace]\n"
+                 "                    [--cover] [--shrink RUNS] [--bench]\n"
+                 "       what is left out: [--hours H] [--fleets N] [--workers N] [--crashes N]\n"
+                 "                    [--requests N] [--without TRAP-OR-HAPPENING,...]\n");
     return 64;
   }
   if (args.bench) return Bench(args.session);
