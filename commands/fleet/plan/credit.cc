@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "commands/fleet/plan/pass.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -74,7 +75,7 @@ bool NoteProbe(Pass& pass, const account::State& account) {
       const bool refused = departed != fleet.departures.end() &&
                            departed->second.kind != Departure::Kind::kCondemned &&
                            departed->second.kind != Departure::Kind::kVanished;
-      if (!refused) {
+      if (!refused || MUSTER_CANARY("credit-probe-misread")) {
         Add(pass, account.provider, "credit-probe",
             account::RecordProbe{true, "the probe was accepted"});
         FinishWait(pass, account, "the probe was accepted", {}, card.begun.position);

@@ -4,6 +4,7 @@
 
 #include "commands/fleet/plan/budget.h"
 #include "commands/fleet/plan/pass.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -69,6 +70,7 @@ void CarryOutVerdicts(Pass& pass, Scope& scope) {
     condemnation.fault = verdict.fault;
     condemnation.replace = verdict.replace && scope.fleet.active();
     condemnation.strike_weight = scope.strikes_suspended ? 0 : verdict.strike_weight;
+    if (MUSTER_CANARY("strike-on-our-fault")) condemnation.strike_weight = 1;
     condemnation.evidence = verdict.evidence;
     Condemn(pass, scope, id, std::move(condemnation));
   }
@@ -226,6 +228,7 @@ void Condemn(Pass& pass, Scope& scope, const WorkerId& id, Condemnation condemna
   verdict.set_strike_weight(condemnation.strike_weight);
   const std::string rule = condemnation.evidence.rule();
   *verdict.mutable_evidence() = std::move(condemnation.evidence);
+  if (MUSTER_CANARY("evidence-missing")) verdict.mutable_evidence()->clear_positions();
   pass.decisions.push_back(
       {rule, scope.actor(), ForWorker{id, worker::Condemn{std::move(verdict)}}});
 }
