@@ -3,8 +3,10 @@
 //   muster-storm --seed 7 --trace
 //   muster-storm --seeds 1..100
 //   muster-storm --bench
+//   muster-storm --canaries, --canary list-failure-is-empty
 //
 // Exit codes: 0 all invariants held, 1 one was broken or a seed gave two digests, 64 usage.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +17,7 @@
 #include "eventstore/base/log.h"
 #include "eventstore/base/strings.h"
 #include "eventstore/base/units.h"
+#include "tests/storm/canary_run.h"
 #include "tests/storm/storm.h"
 
 namespace muster::storm {
@@ -24,6 +27,10 @@ struct Arguments {
   std::uint64_t first = 1, last = 1;
   StormOptions options;
   bool bench = false;
+  bool seeds_given = false;
+  int jobs = 1;  // of canaries
+  bool canaries = false;
+  std::string canary;  // "" = all
   bool ok = true;
 };
 
@@ -37,9 +44,18 @@ Arguments Parse(int argc, char** argv) {
     } else if (flag == "--bench") {
       out.bench = true;
       out.last = 8;
+    } else if (flag == "--canaries") {
+      out.canaries = true;
+    } else if (flag == "--canary" && value) {
+      out.canaries = true;
+      out.canary = argv[++i];
+    } else if (flag == "--jobs" && value) {
+      out.jobs = std::max(1, std::atoi(argv[++i]));
     } else if (flag == "--seed" && value) {
+      out.seeds_given = true;
       out.first = out.last = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--seeds" && value) {
+      out.seeds_given = true;
       const std::string range = argv[++i];
       const std::size_t dots = range.find("..");
       out.ok = out.ok && dots != std::string::npos;
@@ -98,9 +114,16 @@ void PrintFailure(const Arguments& args, const StormReport& report) {
 int Main(int argc, char** argv) {
   Arguments args = Parse(argc, argv);
   if (!args.ok) {
-    std::fprintf(stderr,
-                 "usage: muster-storm [--seed N | --seeds A..B] [--hours H] [--trace] [--bench]\n");
+    std::fprintf(
+        stderr,
+        "usage: muster-storm [--seed N | --seeds A..B] [--hours H] [--trace] [--bench]\n"
+        "       muster-storm --canaries | --canary NAME [--seed N | --seeds A..B] [--jobs J]\n");
     return 64;
+  }
+  if (args.canaries) {
+    CanaryRun run{.name = args.canary, .jobs = args.jobs};
+    if (args.seeds_given) run.first = args.first, run.last = args.last;
+    return RunCanaries(run);
   }
   const auto begun = std::chrono::steady_clock::now();
   std::map<std::string, int> rules, faults;
