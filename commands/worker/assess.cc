@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "commands/rules.h"
 #include "commands/worker/status_text.h"
 #include "eventstore/base/canary.h"
 #include "eventstore/base/check.h"
@@ -169,7 +170,7 @@ class Judge {
     measure.set_value(MicroUsd(seen_.price.micros).usd());
     measure.set_threshold(MicroUsd(limit.micros).usd());
     measure.set_unit("usd_per_hour");
-    Condemn("over-cost", specpb::NOBODY,
+    Condemn(rules::kOverCost, specpb::NOBODY,
             Cat(FormatUsdPerHour(seen_.price), " > ", FormatUsdPerHour(limit)), measure,
             {&seen_.instance});
     return true;
@@ -227,7 +228,7 @@ class Judge {
         {&since, &seen_.instance});
     Running("offline", now_ - since.at, limit);
     if (span < limit) return true;
-    Condemn("offline", Blamed(fault),
+    Condemn(rules::kOffline, Blamed(fault),
             WithWords(Cat(ActualStatusName(seen_.actual), " for ", Compared(span, limit))),
             SpanMeasure("offline", span, limit), {&since, &seen_.instance});
     return true;
@@ -268,7 +269,7 @@ class Judge {
         {&since, &seen_.instance});
     Running("boot", now_ - since.at, clocks_.boot);
     if (span < clocks_.boot) return true;
-    Condemn("stuck-boot", Blamed(specpb::MACHINE),
+    Condemn(rules::kStuckBoot, Blamed(specpb::MACHINE),
             WithWords(Cat(ActualStatusName(seen_.actual), " for ", Compared(span, clocks_.boot))),
             SpanMeasure("boot", span, clocks_.boot), {&since, &seen_.instance});
     return true;
@@ -284,13 +285,13 @@ class Judge {
 
   bool Broken() {
     if (!seen_.broken) return false;
-    return Failing("broken-launch", seen_.broken_since,
+    return Failing(rules::kBrokenLaunch, seen_.broken_since,
                    seen_.error_fault == specpb::MACHINE ? specpb::MACHINE : specpb::OURS,
                    "the launch itself cannot work");
   }
   bool FatalError() {
     if (seen_.error.empty()) return false;
-    return Failing("fatal-error", seen_.error_since, seen_.error_fault,
+    return Failing(rules::kFatalError, seen_.error_since, seen_.error_fault,
                    Ellipsize(seen_.error, 120));
   }
   bool Failing(std::string_view rule, const Stamp& since, specpb::Fault fault,
@@ -309,14 +310,14 @@ class Judge {
   bool PhaseClock() {
     switch (seen_.phase) {
       case Phase::kBoot:
-        return Clock("stuck-boot", H::BOOT, "BOOT", seen_.phase_since, clocks_.boot,
+        return Clock(rules::kStuckBoot, H::BOOT, "BOOT", seen_.phase_since, clocks_.boot,
                      Blamed(specpb::MACHINE));
       case Phase::kSetup:
         // A start script of ours that is broken looks the same until one of them has worked.
-        return Clock("stuck-setup", H::SETUP, "SETUP", seen_.phase_since, clocks_.setup,
+        return Clock(rules::kStuckSetup, H::SETUP, "SETUP", seen_.phase_since, clocks_.setup,
                      specpb::FAULT_UNSPECIFIED);
       case Phase::kStarted:
-        return Clock("stuck-warmup", H::WARMUP, "WARMUP", seen_.phase_since,
+        return Clock(rules::kStuckWarmup, H::WARMUP, "WARMUP", seen_.phase_since,
                      clocks_.warmup * (seen_.busy ? kBusyFactor : 1), specpb::FAULT_UNSPECIFIED);
       case Phase::kProducing:
         return NoProgress();
@@ -344,7 +345,7 @@ class Judge {
         {&since, &seen_.log});
     Running("since_progress", now_ - since.at, limit);
     if (span < limit || !Agreed()) return true;
-    Condemn("no-progress", specpb::MACHINE, Cat("no progress for ", Compared(span, limit)),
+    Condemn(rules::kNoProgress, specpb::MACHINE, Cat("no progress for ", Compared(span, limit)),
             SpanMeasure("since_progress", span, limit), {&since, &seen_.log});
     return true;
   }

@@ -310,6 +310,14 @@ struct Folder {
     live->seen.coming_since = recorded;
   }
 
+  // A stopped one costs its disk alone. Started it costs what was offered, and may end before a
+  // list says so.
+  void AnswerStart(const eventpb::StartAnswered& e) {
+    Start(false);
+    if (!e.accepted() || seen() == nullptr) return;
+    SetPrice(state, std::max(state.price, state.identity.offered.price), recorded.at);
+  }
+
   void BeginDestroying(const eventpb::Evidence& evidence) {
     const auto* live = std::get_if<Live>(&state.phase);
     if (live == nullptr) return;
@@ -522,7 +530,7 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
     case B::kStartRequested:
       return folder.Start(true);
     case B::kStartAnswered:
-      return folder.Start(false);
+      return folder.AnswerStart(body.start_answered());
     // Of other streams.
     case B::kInstallationCreated:
     case B::kClockStepped:  // of all streams at once: see World

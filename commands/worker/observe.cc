@@ -81,14 +81,15 @@ absl::Time DeadlineOfList(const Observed& seen, const specpb::Timers& timers) {
   return absl::InfiniteFuture();
 }
 
-bool WorthWriting(const Observed& seen, const ObserveInstance& command,
+// `counted` is the price that money is counted by now.
+bool WorthWriting(const Observed& seen, MicroUsdPerHour counted, const ObserveInstance& command,
                   const eventpb::InstanceObserved& facts) {
   const absl::Time at = command.at;
   if (facts.unwatched_us() > 0) return true;
   if (!seen.instance.seen() || seen.absent.seen() || seen.instance_failures > 0) return true;
   if (ActualStatusFromName(facts.actual_status()) != seen.actual) return true;
   if (facts.intended_raw() != seen.intended_raw) return true;
-  if (facts.price_known() && (!seen.price_known || PriceOf(facts) != seen.price)) return true;
+  if (facts.price_known() && (!seen.price_known || PriceOf(facts) != counted)) return true;
   if (facts.ssh_host() != seen.ssh_host || facts.ssh_port() != seen.ssh_port) return true;
   if (facts.status_message() != seen.status_message && Due(seen.instance, at, kChatterEvery)) {
     return true;
@@ -195,7 +196,7 @@ StatusOr<Events> Observe(const State& state, const ObserveInstance& command, con
   const Stamp& last = seen->instance.seen() ? seen->instance : seen->watched_since;
   facts.set_unwatched_us(
       Unwatched(command.unwatched, last, command.at, ClocksOf(command.timers).list_poll));
-  if (!WorthWriting(*seen, command, facts)) return Events{};
+  if (!WorthWriting(*seen, state.price, command, facts)) return Events{};
   return Events{Wrap(facts)};
 }
 

@@ -8,7 +8,7 @@
 namespace muster::queries {
 namespace {
 
-constexpr std::int64_t kLayout = 1;
+constexpr std::int64_t kLayout = 2;
 constexpr std::int64_t kDaySeconds = 86'400;
 constexpr int kDaysShown = 31;
 
@@ -115,7 +115,7 @@ void CostProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBo
     slot->fleet = e.fleet();
     slot->provider = e.provider();
     slot->gpu = e.offer().gpu();
-    slot->price = MicroUsdPerHour(e.offer().price_micro_usd_per_hour());
+    slot->price = slot->offered = MicroUsdPerHour(e.offer().price_micro_usd_per_hour());
     open_[e.fleet()].emplace(id);
     return *slot;
   };
@@ -140,6 +140,11 @@ void CostProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBo
                           if (!billed) return;
                           if (e.price_known()) SetPrice(*meter, e.price_micro_usd_per_hour(), at);
                           if (meter->gpu.empty()) meter->gpu = e.gpu();
+                        },
+                        [&](const eventpb::StartAnswered& e) {
+                          // It may end before a list says that it is no longer the disk alone.
+                          if (!billed || !e.accepted()) return;
+                          SetPrice(*meter, std::max(meter->price, meter->offered).micros, at);
                         },
                         [&](const eventpb::LogObserved& e) {
                           if (meter != nullptr && Produces(e)) meter->produced = true;

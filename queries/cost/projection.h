@@ -3,8 +3,9 @@
 //
 // A rental is billed from the answer that named it (or its adoption) until it is confirmed gone, at
 // the price last observed, in pieces that end at each price seen and at each midnight UTC; every
-// piece is rounded up (Cost in eventstore/base/units.h). The write side counts in the same way,
-// and WorkerEnded holds its sum. A clock that stepped back adds nothing and takes nothing away.
+// piece is rounded up (Cost in eventstore/base/units.h). From an accepted start on, the price is at
+// least the offered one. The write side counts in the same way, and WorkerEnded holds its sum. A
+// clock that stepped back adds nothing and takes nothing away.
 #pragma once
 
 #include <map>
@@ -26,6 +27,7 @@ std::int64_t UnixDay(absl::Time time);
 struct Meter {
   std::string fleet, gpu, provider;
   MicroUsdPerHour price;                         // zero = not billed
+  MicroUsdPerHour offered;                       // when it was rented
   absl::Time asked_at = absl::InfiniteFuture();  // when the launch was asked for
   absl::Time priced_since = absl::InfinitePast();
   MicroUsd total;                         // up to priced_since
@@ -38,8 +40,8 @@ struct Meter {
 
   template <class Archive, class Self>
   static void Fields(Archive& a, Self& s) {
-    a(s.fleet, s.gpu, s.provider, s.price, s.asked_at, s.priced_since, s.total, s.days, s.produced,
-      s.ended);
+    a(s.fleet, s.gpu, s.provider, s.price, s.offered, s.asked_at, s.priced_since, s.total, s.days,
+      s.produced, s.ended);
   }
 };
 

@@ -169,14 +169,12 @@ Task<StatusOr<std::vector<account::Orphan>>> CommandApi::Adoptable(
   const FleetName name = fleet.name;
   const ProviderName provider(fleet.spec.provider());
   const std::string& prefix = request.label_prefix();
-  std::vector<std::string> wanted(request.instances().begin(), request.instances().end());
+  std::set<std::string> wanted(request.instances().begin(), request.instances().end());
   CO_ASSIGN_OR_RETURN(const std::vector<Instance> all, co_await hooks_.list_instances(provider));
   std::vector<account::Orphan> strays;
   for (const Instance& instance : all) {
-    const auto named = std::find(wanted.begin(), wanted.end(), instance.id.str());
-    const bool asked =
-        named != wanted.end() || (!prefix.empty() && HasIndexAfter(instance.label, prefix));
-    if (named != wanted.end()) wanted.erase(named);
+    const bool named = wanted.erase(instance.id.str()) > 0;
+    const bool asked = named || (!prefix.empty() && HasIndexAfter(instance.label, prefix));
     if (!asked || handler_.world().by_instance.contains(instance.id)) continue;
     strays.push_back(StrayOf(instance, name, rt_.Now()));
   }

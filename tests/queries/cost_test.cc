@@ -50,6 +50,21 @@ TEST(CostModel, FollowsTheObservedPriceToTheMicroDollar) {
   EXPECT_EQ(report.sum.burn, MicroUsdPerHour(0));
 }
 
+TEST(CostModel, CountsAStoppedOneFromItsAcceptedStartAtTheOffersPrice) {
+  LogBuilder log;
+  log.Launch("k7f2q", "zeb", {.price = 90'000});
+  log.Accept("k7f2q", "123");
+  log.See("k7f2q", 3'000);
+  eventpb::StartAnswered answer;
+  log.After(absl::Hours(1)).Write("worker/k7f2q", answer);  // refused
+  EXPECT_EQ(All(log).sum.burn, MicroUsdPerHour(3'000));
+  answer.set_accepted(true);
+  log.Write("worker/k7f2q", answer);
+  EXPECT_EQ(All(log).sum.burn, MicroUsdPerHour(90'000));
+  log.After(absl::Hours(1)).End("k7f2q");
+  EXPECT_EQ(All(log).sum.total, MicroUsd(93'000));
+}
+
 TEST(CostModel, SplitsAtMidnightUtc) {
   LogBuilder log(At("2026-11-21T23:30:00Z"));
   log.Launch("k7f2q", "zeb", {.price = 100'000});

@@ -34,6 +34,11 @@ TEST(CostModel, AgreesWithTheWriteSideWhateverPriceAndClockDo) {
           absl::Microseconds(static_cast<std::int64_t>(rng.Below(3'000'000'000)) - 600'000'000));
       if (rng.Chance(0.1)) log.Write("worker/k7f2q", eventpb::DestroyRequested());
       log.See("k7f2q", static_cast<std::int64_t>(rng.Below(200'000)));
+      if (rng.Chance(0.2)) {
+        eventpb::StartAnswered started;
+        started.set_accepted(rng.Chance(0.5));
+        log.After(absl::Seconds(9)).Write("worker/k7f2q", started);
+      }
       if (rng.Chance(0.1)) {
         eventpb::ClockStepped stepped;
         stepped.set_by_us(static_cast<std::int64_t>(rng.Below(90'000'000'000)) - 45'000'000'000);

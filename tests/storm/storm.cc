@@ -14,11 +14,13 @@
 #include "services/files/fleet_file.h"
 #include "tests/stage/crash_disk.h"
 #include "tests/stage/outside.h"
+#include "tests/storm/coverage.h"
 #include "tests/storm/daemon.h"
 #include "tests/storm/happenings.h"
 #include "tests/storm/invariants.h"
 #include "tests/storm/log_book.h"
 #include "tests/storm/weather.h"
+#include "tests/storm/why.h"
 
 namespace muster::storm {
 namespace {
@@ -107,7 +109,10 @@ class Storm {
     }
     for (FleetDraw& fleet : weather_.fleets) {
       fleet.workers = std::min(fleet.workers, limits.workers.value_or(fleet.workers));
+      report_.workers = std::max(report_.workers, fleet.workers);
     }
+    report_.fleets = static_cast<int>(weather_.fleets.size());
+    report_.rage = weather_.length;
   }
 
   // ---- the program ------------------------------------------------------------------------------
@@ -158,6 +163,7 @@ class Storm {
     report_.bytes_left = disk_.bytes_left();
   }
   void Crash() {
+    ++report_.happened["crash"];
     const CrashDisk::Loss loss = PickLoss();
     const char* what = loss == CrashDisk::Loss::kPower ? "the power goes" : "the process is killed";
     if (rng_.Chance(0.4)) {
@@ -309,6 +315,7 @@ class Storm {
     }
   }
   void Act() {
+    ++report_.happened["act"];
     FleetDraw fleet = weather_.fleets[rng_.Below(weather_.fleets.size())];
     switch (rng_.Below(6)) {
       case 0:
@@ -336,6 +343,7 @@ class Storm {
   void Burst() {
     const vastsim::Fault fault = DrawBurst(rng_.Next());
     if (options_.limits.without.contains(std::string(vastsim::TrapName(fault.trap)))) return;
+    ++report_.happened["burst"];
     Did(Cat("burst of ", vastsim::TrapName(fault.trap)));
     sim_.SetFault(fault);
     Pass(absl::Minutes(2) + absl::Minutes(25) * rng_.Unit());
@@ -345,6 +353,7 @@ class Storm {
     }
   }
   void EndCredit() {
+    ++report_.happened["credit"];
     Did("credit ends");
     sim_.SetCredit(0);
     deeds_.credit_out.emplace_back(server_.TrueTime(rt_.Now()), absl::InfiniteFuture());
@@ -357,12 +366,14 @@ class Storm {
     const auto living = sim_.Instances();
     if (living.empty()) return;
     const vastsim::InstanceView& one = living[rng_.Below(living.size())];
+    ++report_.happened["price"];
     Did(Cat("price of ", one.id, " rises"));
     const double price = one.usd_per_hour * rng_.Between(1.1, 3);
     deeds_.prices_set[one.id].push_back({server_.TrueTime(rt_.Now()), price});
     (void)sim_.SetPrice(one.id, price);
   }
   void StepClock() {
+    ++report_.happened["clock"];
     const double seconds = rng_.Chance(0.7) ? rng_.Between(-60, 60) : rng_.Between(-900, 240);
     Did(Cat("the clock is set by ", static_cast<int>(seconds), " s"));
     Look();  // what was recorded before is read by the clock of before
@@ -381,6 +392,7 @@ class Storm {
     if (living.empty()) return;
     const vastsim::InstanceView& one = living[rng_.Below(living.size())];
     const Failure how = kKinds[rng_.Below(std::size(kKinds))];
+    ++report_.happened["failure"];
     Did(Cat("instance ", one.id, " gets ", vastsim::FailureName(how)));
     (void)sim_.FailWorker(one.id, {.how = how, .span = absl::Minutes(30) * rng_.Unit()});
   }
@@ -471,7 +483,9 @@ class Storm {
     if (options_.trace) {
       for (const std::string& line : Story(store, 0)) std::fprintf(stderr, "%s\n", line.c_str());
     }
+    report_.outcomes = OutcomesIn(store);
     if (Fine()) return;
+    report_.why = Why(store, report_.broken);
     report_.story = Story(store, store.Head() > 200 ? store.Head() - 200 : 0);
     const std::size_t spare =
         report_.story.size() > kStoryLines ? report_.story.size() - kStoryLines : 0;

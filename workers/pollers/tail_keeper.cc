@@ -5,11 +5,11 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <sstream>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "eventstore/base/crc32c.h"
 
 namespace muster {
 namespace {
@@ -21,7 +21,7 @@ constexpr absl::Duration kExpireEvery = absl::Hours(1);
 constexpr std::size_t kFilesAtATime = 8;
 constexpr absl::Duration kBetweenFiles = absl::Milliseconds(10);
 constexpr char kSuffix[] = ".tail";
-constexpr char kFormat[] = "muster-tail-1";
+constexpr char kFormat[] = "muster-tail-2";
 
 // Ids name files: only what cannot leave the folder does.
 bool IsFileName(const std::string& id) {
@@ -30,9 +30,11 @@ bool IsFileName(const std::string& id) {
   });
 }
 
-std::string Front(const TailKeeper::Tail& tail) {
+// What follows the front up to its byte count is the text; the sum tells half a tail from a whole.
+std::string ToFile(const TailKeeper::Tail& tail) {
   return Cat(kFormat, " ", absl::ToUnixMicros(tail.at), " ", absl::ToUnixMicros(tail.changed_at),
-             " ", static_cast<int>(tail.state), " ", tail.cut ? 1 : 0, "\n");
+             " ", static_cast<int>(tail.state), " ", tail.cut ? 1 : 0, " ", tail.text.size(), " ",
+             Crc32c(tail.text), "\n", tail.text);
 }
 
 std::optional<TailKeeper::Tail> ReadTail(const fs::path& path) {
@@ -42,13 +44,18 @@ std::optional<TailKeeper::Tail> ReadTail(const fs::path& path) {
   std::int64_t changed_us = 0;
   int state = 0;
   int cut = 0;
-  file >> format >> at_us >> changed_us >> state >> cut;
+  std::size_t bytes = 0;
+  std::uint32_t sum = 0;
+  file >> format >> at_us >> changed_us >> state >> cut >> bytes >> sum;
   if (!file || format != kFormat || state < 0 || state > 2) return std::nullopt;
   file.get();  // the newline after the front
-  std::stringstream text;
-  text << file.rdbuf();
+  std::error_code error;
+  if (bytes > fs::file_size(path, error) || error) return std::nullopt;
+  std::string text(bytes, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(bytes));
+  if (!file || Crc32c(text) != sum) return std::nullopt;
   TailKeeper::Tail tail;
-  tail.text = ToValidUtf8(text.str());
+  tail.text = ToValidUtf8(text);
   tail.state = static_cast<LogTail::State>(state);
   tail.cut = cut != 0;
   tail.at = absl::FromUnixMicros(at_us);
@@ -72,6 +79,7 @@ bool CutFront(std::string& text, std::size_t bytes_max) {
 struct TailKeeper::Disk {
   fs::path folder;
   std::set<WorkerId> changed;
+  std::set<WorkerId> unread;  // kept by an earlier run and not yet taken up
   std::vector<WorkerId> due;  // changed before this turn, and not yet written
   bool stopped = false;
 
@@ -82,18 +90,15 @@ struct TailKeeper::Disk {
 
   fs::path FileOf(const WorkerId& worker) const { return folder / (worker.str() + kSuffix); }
 
-  // All or nothing: a reader or a crash never meets half a tail. False = not written.
+  // False = not written. In place: to free the blocks of a file that is replaced takes
+  // milliseconds, in which the reactor stands still. A crash meanwhile costs this tail.
   bool Save(const WorkerId& worker, const Tail& tail) const {
     const fs::path path = FileOf(worker);
-    const fs::path fresh = path.string() + ".new";
-    {
-      std::ofstream file(fresh, std::ios::binary | std::ios::trunc);
-      file << Front(tail) << tail.text;
-      if (!file.flush()) return false;
-    }
-    std::error_code error;
-    fs::rename(fresh, path, error);
-    return !error;
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    if (!file) file.open(path, std::ios::binary | std::ios::out);
+    const std::string bytes = ToFile(tail);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    return static_cast<bool>(file.flush());
   }
 };
 
@@ -116,15 +121,21 @@ Status TailKeeper::Start() {
     const fs::path path = files->path();
     const std::string id = path.stem().string();
     if (path.extension() != kSuffix || !IsFileName(id)) continue;
-    std::optional<Tail> tail = ReadTail(path);
-    if (tail.has_value()) tails_.try_emplace(WorkerId(id), *std::move(tail));
+    disk_->unread.insert(WorkerId(id));
   }
-  Expire();
   rt_.Spawn("tails", Write(rt_, *this, disk_));
   return absl::OkStatus();
 }
 
 Task<void> TailKeeper::Write(Runtime& rt, TailKeeper& keeper, std::shared_ptr<Disk> disk) {
+  while (!disk->unread.empty()) {
+    for (std::size_t i = 0; i < kFilesAtATime && !disk->unread.empty(); ++i) {
+      keeper.TakeUp(WorkerId(*disk->unread.begin()));
+    }
+    co_await rt.SleepFor(kBetweenFiles);
+    if (disk->stopped) co_return;  // the keeper may be gone
+  }
+  keeper.Expire();
   absl::Time expire_at = rt.Now() + kExpireEvery;
   while (true) {
     co_await rt.SleepFor(keeper.options_.write_every);
@@ -140,6 +151,12 @@ Task<void> TailKeeper::Write(Runtime& rt, TailKeeper& keeper, std::shared_ptr<Di
     keeper.Expire();
     expire_at = rt.Now() + kExpireEvery;
   }
+}
+
+void TailKeeper::TakeUp(const WorkerId& worker) const {
+  if (disk_ == nullptr || disk_->unread.erase(worker) == 0) return;
+  std::optional<Tail> tail = ReadTail(disk_->FileOf(worker));
+  if (tail.has_value()) tails_.try_emplace(worker, *std::move(tail));
 }
 
 void TailKeeper::WriteDue(std::size_t most) {
@@ -161,6 +178,7 @@ void TailKeeper::Stop() {
 }
 
 void TailKeeper::Keep(const WorkerId& worker, LogTail fetched) {
+  TakeUp(worker);
   Tail& tail = tails_[worker];
   const absl::Time now = rt_.Now();
   tail.at = now;
@@ -188,6 +206,7 @@ void TailKeeper::Keep(const WorkerId& worker, LogTail fetched) {
 }
 
 std::optional<TailKeeper::Tail> TailKeeper::Find(const WorkerId& worker) const {
+  TakeUp(worker);
   const auto tail = tails_.find(worker);
   if (tail == tails_.end() || rt_.Now() - tail->second.at > options_.age_max) return std::nullopt;
   return tail->second;

@@ -41,9 +41,9 @@ class TailKeeper {
   TailKeeper(Runtime& rt, TailKeeperOptions options);
   ~TailKeeper();
 
-  // Loads what an earlier run kept and writes changes down in the background from now on. Without
-  // it the keeper works in memory.
-  // kUnavailable  the folder cannot be read or made: tails are kept in memory only
+  // Knows from now on what an earlier run kept (read when asked for, or a few at a time), and
+  // writes changes down in the background. Without it the keeper works in memory. kUnavailable  the
+  // folder cannot be read or made: tails are kept in memory only
   Status Start();
   // Writes what is not yet on disk. Call before the end.
   void Stop();
@@ -67,10 +67,12 @@ class TailKeeper {
   struct Disk;
   static Task<void> Write(Runtime& rt, TailKeeper& keeper, std::shared_ptr<Disk> disk);
   void WriteDue(std::size_t most);
+  // Reads what an earlier run kept of `worker`, unless that was done.
+  void TakeUp(const WorkerId& worker) const;
 
   Runtime& rt_;
   TailKeeperOptions options_;
-  absl::flat_hash_map<WorkerId, Tail> tails_;
+  mutable absl::flat_hash_map<WorkerId, Tail> tails_;  // and what is read from disk when asked for
   std::map<int, Listener> listeners_;
   int next_listener_ = 1;
   std::shared_ptr<Signal> changed_;

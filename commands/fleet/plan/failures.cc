@@ -4,6 +4,7 @@
 
 #include "commands/fleet/plan/budget.h"
 #include "commands/fleet/plan/pass.h"
+#include "commands/rules.h"
 #include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
@@ -27,9 +28,9 @@ void AskToStart(Pass& pass, Scope& scope) {
   for (const WorkerId& id : scope.board.to_start) {
     if (scope.going.count(id) > 0) continue;
     eventpb::Evidence evidence = scope.board.cards.at(id).assessment.evidence;
-    evidence.set_rule("start");
+    evidence.set_rule(rules::kStart);
     pass.decisions.push_back(
-        {"start", scope.actor(), ForWorker{id, worker::RequestStart{std::move(evidence)}}});
+        {rules::kStart, scope.actor(), ForWorker{id, worker::RequestStart{std::move(evidence)}}});
   }
 }
 
@@ -124,7 +125,7 @@ void ResolveDuplicates(Pass& pass, Scope& scope) {
       const Card& card = scope.board.cards.at(live[i]);
       Condemnation condemnation;
       condemnation.evidence =
-          EvidenceOf("duplicate",
+          EvidenceOf(rules::kDuplicate,
                      Cat("place ", index, " is held by ", live.front().str(), " (",
                          worker::HealthName(kept.assessment.health), ") too"),
                      scope.fleet.PolicyVersion(),
@@ -142,7 +143,7 @@ void FinishStrays(Pass& pass, Scope& scope) {
   for (const WorkerId& id : strays->second) {
     Condemnation condemnation;
     condemnation.evidence =
-        EvidenceOf("orphan", "taken in to be destroyed", scope.fleet.PolicyVersion(), {},
+        EvidenceOf(rules::kOrphan, "taken in to be destroyed", scope.fleet.PolicyVersion(), {},
                    {scope.board.cards.at(id).begun.position});
     Condemn(pass, scope, id, std::move(condemnation));
   }
@@ -191,7 +192,7 @@ void TrimTo(Purse purse, Pass& pass, Scope& scope) {
     const Card& card = scope.board.cards.at(id);
     Condemnation condemnation;
     condemnation.evidence = EvidenceOf(
-        "over-budget", breach, scope.fleet.PolicyVersion(),
+        rules::kOverBudget, breach, scope.fleet.PolicyVersion(),
         {{"burn", MicroUsd(money.burn.micros).usd(), 0, "usd_per_hour"},
          {"spent_today", money.today.usd(), MicroUsd(budget.per_day_micro_usd()).usd(), "usd"},
          {"spent_total", money.total.usd(), MicroUsd(budget.total_micro_usd()).usd(), "usd"}},

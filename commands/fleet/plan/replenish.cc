@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "commands/fleet/plan/budget.h"
+#include "commands/rules.h"
 #include "commands/worker/status_text.h"
 #include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
@@ -232,7 +233,7 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
   LaunchAsk ask;
   ask.index = scope.FreeIndex();
   ask.probe = probe;
-  ask.rule = probe ? "credit-probe" : "replenish";
+  ask.rule = probe ? rules::kCreditProbe : rules::kReplenish;
   ask.why = Cat(scope.filled(), " of ", scope.fleet.wanted(), " workers");
   ask.compared = {{"have", static_cast<double>(scope.filled()),
                    static_cast<double>(scope.fleet.wanted()), "count"}};
@@ -243,7 +244,7 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
   }
   if (const auto* last = LastReplaced(scope, ask.index)) {
     ask.replaces = last->first;
-    if (!probe) ask.rule = "replace";
+    if (!probe) ask.rule = rules::kReplace;
     ask.why = Cat(ask.why, "; stands in for ", last->first.str(), " (",
                   last->second.rule.empty() ? "vanished" : last->second.rule, ")");
     ask.positions.push_back(last->second.at.position);

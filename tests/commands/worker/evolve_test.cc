@@ -221,6 +221,28 @@ TEST(WorkerEvolve, SpendsFromTheAcceptanceByTheOffersPriceUntilOneIsObserved) {
   Given(state, {Priced(180'000)}, At(10 + 3600));
   EXPECT_EQ(state.SpentAt(At(10 + 7200)), MicroUsd(270'000));
 }
+TEST(WorkerEvolve, AStoppedOneCostsWhatWasOfferedFromItsAcceptedStartNotFromTheNextList) {
+  for (const bool accepted : {true, false}) {
+    State state = LiveWorker();  // At(10), $0.09/h
+    Given(state, {Priced(3'000)}, At(10));
+    eventpb::StartAnswered answer;
+    answer.set_accepted(accepted);
+    Given(state, {Wrap(answer)}, At(10 + 3600));
+    EXPECT_EQ(state.SpentAt(At(10 + 7200)), MicroUsd(accepted ? 93'000 : 6'000));
+    Given(state, {Priced(120'000)}, At(10 + 7200));
+    Given(state, {Wrap(answer)}, At(10 + 7200));  // it ran already, and has become dearer
+    EXPECT_EQ(state.price, MicroUsdPerHour(120'000));
+  }
+}
+TEST(WorkerEvolve, AStartThatIsAnsweredBeforeARentalOrAfterItsEndCostsNothing) {
+  eventpb::StartAnswered answer;
+  answer.set_accepted(true);
+  for (State state : {LaunchingWorker(), EndedWorker()}) {
+    const MicroUsd before = state.SpentAt(At(1100));
+    Given(state, {Wrap(answer)}, At(1100));
+    EXPECT_EQ(state.SpentAt(At(99'999)), before);
+  }
+}
 TEST(WorkerEvolve, SpendingNeverShrinksWhenTheClockStepsBack) {
   State state = LiveWorker();
   Given(state, {Priced(90'000)}, At(10 + 3600));

@@ -56,6 +56,19 @@ TEST(WorkerObserve, AnInstanceIsWrittenFirstOnChangeAndEveryFiveMinutes) {
   changed.ssh_port = 40022;
   EXPECT_EQ(Kinds(See(state, changed, At(21))), "worker.instance_observed");
 }
+TEST(WorkerObserve, AListThatStillShowsAStoppedPriceAfterAnAcceptedStartIsWritten) {
+  State state = LiveWorker();
+  Instance stopped = Running();
+  stopped.actual = ActualStatus::kStopped;
+  stopped.price = MicroUsdPerHour(3'000);
+  Then(state, See(state, stopped, At(20)), At(20));
+  EXPECT_EQ(Kinds(See(state, stopped, At(25))), "nothing");
+  eventpb::StartAnswered answer;
+  answer.set_accepted(true);
+  Given(state, {Wrap(answer)}, At(25));
+  EXPECT_EQ(Then(state, See(state, stopped, At(30)), At(30)), "worker.instance_observed");
+  EXPECT_EQ(state.price, MicroUsdPerHour(3'000));
+}
 TEST(WorkerObserve, AStatusTextThatChattersIsWrittenOnceAMinute) {
   State state = SeenWorker();
   Instance chatter = Running();

@@ -1,5 +1,7 @@
 #include "services/grpc/query_api.h"
 
+#include "queries/market/record.h"
+#include "services/files/market_file.h"
 #include "services/grpc/convert.h"
 #include "tests/services/grpc/query_testing.h"
 
@@ -322,6 +324,88 @@ TEST(Logs, OfAMachineThatIsGoneAreTheKeptTail) {
   ASSERT_EQ(stream.sent.size(), 1u);
   EXPECT_EQ(stream.sent[0].text(), "last words\n");
   EXPECT_EQ(stream.sent[0].state(), "kept tail of a machine that is gone");
+}
+
+// Two looks at a market of two machines, five minutes apart; the second is dearer then.
+void LookAtMarketTwice(QueryBench& bench) {
+  for (const std::int64_t price : {80'000, 120'000}) {
+    eventpb::OffersObserved look;
+    look.set_query_digest("q");
+    for (const char* machine : {"11", "12"}) {
+      eventpb::OfferSeen& offer = *look.add_offers();
+      offer.set_offer(Cat("9", machine));
+      offer.set_machine(machine);
+      offer.set_gpu("RTX 3070");
+      offer.set_gpus(1);
+      offer.set_price_micro_usd_per_hour(machine == std::string_view("12") ? price : 80'000);
+    }
+    bench.log.Write("account/vast", look);
+    bench.After(absl::Minutes(5));
+  }
+}
+
+api::ExportMarketRequest OfMarket(api::ExportMarketRequest::Form form) {
+  api::ExportMarketRequest request;
+  request.set_provider("vast");
+  request.set_form(form);
+  return request;
+}
+
+TEST(ExportMarket, IsAFileThatReadsBackAsTheMarketOfTheLogInEitherForm) {
+  using Request = api::ExportMarketRequest;
+  QueryBench bench;
+  LookAtMarketTwice(bench);
+  const auto recorded = queries::RecordMarket(bench.log.store(), ProviderName("vast"),
+                                              absl::InfinitePast(), bench.rt().Now());
+  ASSERT_THAT(recorded, IsOk());
+  for (const auto form : {Request::FORM_UNSPECIFIED, Request::YAML, Request::JSON}) {
+    const auto answer = bench.Ask(bench.api.ExportMarket(OfMarket(form)));
+    ASSERT_THAT(answer, IsOk());
+    EXPECT_EQ(answer->machines(), 2);
+    EXPECT_EQ(answer->rentals(), 0);
+    EXPECT_EQ(FromTimestamp(answer->from()), bench.rt().Now() - absl::Minutes(10));
+    EXPECT_EQ(FromTimestamp(answer->to()), bench.rt().Now() - absl::Minutes(5));
+    EXPECT_EQ(answer->content()[0] == '{', form == Request::JSON);
+    const auto read = ParseMarketFile(answer->content(), "market");
+    ASSERT_THAT(read, IsOk());
+    EXPECT_EQ(*read, *recorded);
+  }
+}
+
+TEST(ExportMarket, IsOfTheSpanAskedFor) {
+  QueryBench bench;
+  LookAtMarketTwice(bench);
+  const auto price_of_12 = [&](const api::AsOf& since, const api::AsOf& until) {
+    api::ExportMarketRequest request = OfMarket(api::ExportMarketRequest::YAML);
+    *request.mutable_since() = since;
+    *request.mutable_until() = until;
+    const auto answer = bench.Ask(bench.api.ExportMarket(request));
+    EXPECT_THAT(answer, IsOk());
+    std::vector<std::int64_t> prices;
+    for (const auto& listing : ParseMarketFile(answer->content(), "m")->machines[1].listings) {
+      prices.push_back(listing.price.micros);
+    }
+    return prices;
+  };
+  EXPECT_THAT(price_of_12({}, {}), ElementsAre(80'000, 120'000));
+  EXPECT_THAT(price_of_12(Ago(absl::Minutes(6)), {}), ElementsAre(120'000));
+  EXPECT_THAT(price_of_12(AtPosition(2), {}), ElementsAre(120'000));
+  EXPECT_THAT(price_of_12({}, AtTime(bench.rt().Now() - absl::Minutes(6))), ElementsAre(80'000));
+}
+
+TEST(ExportMarket, OfATimeOrAProviderThatNobodyLookedAtIsRefusedWithTheReason) {
+  QueryBench bench;
+  LookAtMarketTwice(bench);
+  api::ExportMarketRequest request = OfMarket(api::ExportMarketRequest::YAML);
+  request.set_provider("vastly");
+  const Status unknown = bench.Ask(bench.api.ExportMarket(request)).status();
+  EXPECT_THAT(unknown, StatusIs(StatusCode::kNotFound, HasSubstr("no offers of vastly")));
+  EXPECT_EQ(ReasonOf(unknown), "NOTHING_RECORDED");
+  request.set_provider("vast");
+  *request.mutable_since() = Ago(absl::Minutes(1));
+  EXPECT_EQ(ReasonOf(bench.Ask(bench.api.ExportMarket(request)).status()), "NOTHING_RECORDED");
+  *request.mutable_since() = AtPosition(3);
+  EXPECT_EQ(ReasonOf(bench.Ask(bench.api.ExportMarket(request)).status()), "POSITION_PAST_HEAD");
 }
 
 TEST(Workers, ShowHowFarTheirClockHasRunNowNotWhenItWasJudged) {

@@ -124,9 +124,69 @@ TEST_F(TailKeeperTest, WritesManyChangesAFewAtATime) {
   EXPECT_EQ(files(), 200);
 }
 
+TEST_F(TailKeeperTest, OverwritesAFileInPlaceAndReadsNoMoreOfItThanWasWrittenLast) {
+  const std::string file = options.folder + "/m7k2q.tail";
+  TailKeeper tails(rt, options);
+  ASSERT_THAT(tails.Start(), IsOk());
+  tails.Keep(worker, Text("a long line of text\n"));
+  rt.RunFor(absl::Seconds(61));
+  // A second name for the same blocks: a file put in its place would not show here.
+  std::filesystem::create_hard_link(file, options.folder + "/same");
+  tails.Keep(worker, Text("one\n"));
+  tails.Stop();
+  EXPECT_TRUE(std::filesystem::equivalent(file, options.folder + "/same"));
+  TailKeeper again(rt, options);
+  ASSERT_THAT(again.Start(), IsOk());
+  ASSERT_TRUE(again.Find(worker).has_value());
+  EXPECT_EQ(again.Find(worker)->text, "one\n");
+}
+
+TEST_F(TailKeeperTest, HalfATailIsNone) {
+  const std::string file = options.folder + "/m7k2q.tail";
+  {
+    TailKeeper tails(rt, options);
+    ASSERT_THAT(tails.Start(), IsOk());
+    tails.Keep(worker, Text("one\ntwo\n"));
+  }
+  for (const bool cut : {false, true}) {
+    if (cut) {
+      std::filesystem::resize_file(file, std::filesystem::file_size(file) - 3);
+    } else {
+      std::fstream(file, std::ios::in | std::ios::out).seekp(-2, std::ios::end) << 'X';
+    }
+    TailKeeper tails(rt, options);
+    ASSERT_THAT(tails.Start(), IsOk());
+    EXPECT_FALSE(tails.Find(worker).has_value());
+  }
+}
+
+TEST_F(TailKeeperTest, ReadsWhatAnEarlierRunKeptWhenItIsAskedForOrAFewAtATime) {
+  const auto left = [&] {
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(options.folder)) {
+      count += entry.path().extension() == ".tail" ? 1 : 0;
+    }
+    return count;
+  };
+  {
+    TailKeeper tails(rt, options);
+    ASSERT_THAT(tails.Start(), IsOk());
+    for (int i = 0; i < 100; ++i) tails.Keep(WorkerId(Cat("w", i)), Text("one\n"));
+  }
+  TailKeeper tails(rt, options);
+  ASSERT_THAT(tails.Start(), IsOk());
+  EXPECT_EQ(tails.Find(WorkerId("w77"))->text, "one\n");
+  tails.Keep(WorkerId("w50"), Text("one\n"));
+  EXPECT_EQ(tails.Find(WorkerId("w50"))->change, 1u);  // no news
+  rt.RunFor(absl::Minutes(1));
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(tails.Find(WorkerId(Cat("w", i))).has_value()) << i;
+  rt.RunFor(absl::Hours(24 * 8));  // those never asked for grow old too
+  EXPECT_EQ(left(), 0);
+}
+
 TEST_F(TailKeeperTest, ADamagedFileIsNoTail) {
   std::filesystem::create_directories(options.folder);
-  std::ofstream(options.folder + "/m7k2q.tail") << "muster-tail-1 nonsense";
+  std::ofstream(options.folder + "/m7k2q.tail") << "muster-tail-2 nonsense";
   TailKeeper tails(rt, options);
   ASSERT_THAT(tails.Start(), IsOk());
   EXPECT_FALSE(tails.Find(worker).has_value());
