@@ -4,6 +4,7 @@
 
 #include "commands/rules.h"
 #include "commands/worker/status_text.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/overloaded.h"
 #include "eventstore/base/strings.h"
@@ -90,7 +91,10 @@ class Judge {
 
   // Nothing is destroyed while the account lacks credit, and nothing on the word of a provider
   // that is down.
-  bool MayCondemn() const { return !around_.credit_wait && !around_.account_trouble; }
+  bool MayCondemn() const {
+    if (MUSTER_CANARY("stopped-for-credit-destroyed")) return true;
+    return !around_.credit_wait && !around_.account_trouble;
+  }
 
   specpb::Fault Judged(specpb::Fault fault) const {
     if (fault != specpb::FAULT_UNSPECIFIED) return fault;
@@ -138,7 +142,9 @@ class Judge {
   bool Held() {
     const bool stopped =
         seen_.actual == ActualStatus::kStopped || seen_.actual == ActualStatus::kExited;
-    if (!around_.credit_wait || !stopped) return false;
+    if (!around_.credit_wait || !stopped || MUSTER_CANARY("stopped-for-credit-destroyed")) {
+      return false;
+    }
     Say(H::HELD, "stopped for lack of credit", {&seen_.status_since});
     Cite(out_.evidence, {&seen_.instance});
     if (around_.account_position > 0) out_.evidence.add_positions(around_.account_position);
@@ -230,7 +236,7 @@ class Judge {
 
   // Without a good log only a list can speak, and only of a machine that has not come up yet.
   bool Unreadable() {
-    if (log_good_) return false;
+    if (log_good_ || MUSTER_CANARY("silence-is-judged")) return false;
     if (seen_.phase == Phase::kBoot && Booting()) return true;
     if (!seen_.log.seen() && seen_.log_failures == 0 && now_ - live_.accepted.at < clocks_.boot) {
       Due(live_.accepted.at + clocks_.boot);
@@ -272,7 +278,9 @@ class Judge {
   // All clocks compare what the newest good list or poll showed, not what time it is now: a clock
   // that ran out since then condemns nobody before the next look has confirmed it.
   absl::Duration Listed(const Stamp& since) const { return seen_.instance.at - since.at; }
-  absl::Duration Shown(const Stamp& since) const { return seen_.log.at - since.at; }
+  absl::Duration Shown(const Stamp& since) const {
+    return (MUSTER_CANARY("silence-is-judged") ? now_ : seen_.log.at) - since.at;
+  }
   bool Agreed() const { return seen_.agreeing_polls >= kAgreeingPollsMin; }
 
   bool Broken() {

@@ -173,7 +173,6 @@ void LogBook::NoteVerdict(const RecordedEvent& recorded, const eventpb::WorkerCo
     verdict.wanted = fleet->wanted();
     verdict.price_max = MicroUsdPerHour(fleet->spec.market().price_max_micro_usd_per_hour());
     verdict.budget = fleet->spec.budget();
-    verdict.upgrades = fleet->spec.upgrades().enabled();
     verdict.quota = !fleet->spec.quota().name().empty();
     const auto open = world_.open_by_fleet.find(FleetName(verdict.fleet));
     if (open != world_.open_by_fleet.end()) {

@@ -3,6 +3,7 @@
 //   muster-storm --seed 7 --trace
 //   muster-storm --seeds 1..100 --jobs 2
 //   muster-storm --bench
+//   muster-storm --canaries, --canary list-failure-is-empty
 //
 // Exit codes: 0 all held, 1 an invariant was broken, a seed gave two digests, or (with --cover)
 // something was not exercised; 64 usage.
@@ -14,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "eventstore/base/strings.h"
+#include "tests/storm/canary_run.h"
 #include "tests/storm/session.h"
 #include "tests/storm/storm.h"
 
@@ -23,6 +25,9 @@ namespace {
 struct Arguments {
   Session session;
   bool bench = false;
+  bool seeds_given = false;
+  bool canaries = false;
+  std::string canary;  // "" = all
   bool ok = true;
 };
 
@@ -44,6 +49,12 @@ bool ReadSeeds(const std::string& text, std::vector<std::uint64_t>& seeds) {
 // A flag that has a value.
 bool Read(const std::string& flag, const std::string& value, Arguments& out) {
   Session& session = out.session;
+  out.seeds_given = out.seeds_given || flag == "--seeds" || flag == "--seed";
+  if (flag == "--canary") {
+    out.canaries = true;
+    out.canary = value;
+    return true;
+  }
   if (flag == "--seed" || flag == "--seeds") return ReadSeeds(value, session.seeds);
   if (flag == "--fresh") return ReadSeeds(value, session.fresh);
   if (flag == "--jobs") return absl::SimpleAtoi(value, &session.jobs) && session.jobs > 0;
@@ -65,6 +76,8 @@ Arguments Parse(int argc, char** argv) {
       out.session.options.trace = true;
     } else if (flag == "--cover") {
       out.session.cover = true;
+    } else if (flag == "--canaries") {
+      out.canaries = true;
     } else if (flag == "--bench") {
       out.bench = true;
     } else if (i + 1 < argc) {
@@ -96,8 +109,17 @@ int Main(int argc, char** argv) {
                  "usage: muster-storm [--seeds A..B,N...] [--fresh N...] [--jobs N] [--trace]\n"
                  "                    [--cover] [--shrink RUNS] [--bench]\n"
                  "       what is left out: [--hours H] [--fleets N] [--workers N] [--crashes N]\n"
-                 "                    [--requests N] [--without TRAP-OR-HAPPENING,...]\n");
+                 "                    [--requests N] [--without TRAP-OR-HAPPENING,...]\n"
+                 "       muster-storm --canaries | --canary NAME [--seeds A..B] [--jobs N]\n");
     return 64;
+  }
+  if (args.canaries) {
+    CanaryRun run{.name = args.canary, .jobs = args.session.jobs};
+    if (args.seeds_given) {
+      run.first = args.session.seeds.front();
+      run.last = args.session.seeds.back();
+    }
+    return RunCanaries(run);
   }
   if (args.bench) return Bench(args.session);
   return RunSession(args.session) ? 0 : 1;

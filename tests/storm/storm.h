@@ -27,14 +27,17 @@ struct Limits {
   std::set<std::string> without;  // traps, by name, and kinds of what happens, of kHappenings
   std::optional<int> fleets, workers, crashes, requests;  // at most (workers: of each fleet)
 };
-inline constexpr const char* kHappenings[] = {"crash", "act",   "burst",  "credit",
-                                              "price", "clock", "failure"};
+inline constexpr const char* kHappenings[] = {"crash", "act",     "burst", "credit", "price",
+                                              "clock", "failure", "more",  "forget"};
+
+struct Weather;
 
 struct StormOptions {
   std::uint64_t seed = 1;
   std::optional<absl::Duration> length;  // of phase 1; else as the seed draws it
   bool trace = false;                    // the whole story to stderr at the end
   Limits limits;
+  void (*suit)(Weather&) = nullptr;  // what is done to the weather that the seed draws, first
 };
 
 struct StormReport {

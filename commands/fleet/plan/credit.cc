@@ -4,6 +4,7 @@
 
 #include "commands/fleet/plan/pass.h"
 #include "commands/rules.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -76,7 +77,7 @@ bool NoteProbe(Pass& pass, const account::State& account) {
       const bool refused = departed != fleet.departures.end() &&
                            departed->second.kind != Departure::Kind::kCondemned &&
                            departed->second.kind != Departure::Kind::kVanished;
-      if (!refused) {
+      if (!refused || MUSTER_CANARY("credit-probe-misread")) {
         Add(pass, account.provider, rules::kCreditProbe,
             account::RecordProbe{true, "the probe was accepted"});
         FinishWait(pass, account, "the probe was accepted", {}, card.begun.position);

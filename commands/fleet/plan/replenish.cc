@@ -10,6 +10,7 @@
 #include "commands/fleet/plan/budget.h"
 #include "commands/rules.h"
 #include "commands/worker/status_text.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -360,6 +361,7 @@ std::string PreflightSays(const State& fleet) {
 
 bool OffersFresh(const account::State* account, const worker::Clocks& clocks, absl::Time now) {
   if (account == nullptr || !account->offers_seen.seen()) return false;
+  if (MUSTER_CANARY("stale-offer-bought")) return true;
   return now - account->offers_seen.at <= std::max(kOffersOldMin, 5 * clocks.market_poll);
 }
 
@@ -400,6 +402,7 @@ std::string BudgetSays(const Pass& pass, const Scope& scope, MicroUsdPerHour pri
                                    Cat("fleet ", scope.fleet.name.str()), pass.now);
   const auto limits = pass.options.account_budgets.find(scope.provider);
   if (!says.empty() || limits == pass.options.account_budgets.end()) return says;
+  if (MUSTER_CANARY("account-budget-forgotten")) return "";
   Money account = pass.board.MoneyOfAccount(pass.world, scope.provider, pass.now);
   if (const auto it = pass.launch_burn.find(scope.provider); it != pass.launch_burn.end()) {
     account.burn += it->second;
@@ -451,6 +454,7 @@ void DecideLaunch(Pass& pass, Scope& scope, const Ranked& choice, LaunchAsk ask)
 void StepReplenish(Pass& pass, Scope& scope) {
   if (!scope.fleet.active()) return;
   int need = scope.fleet.wanted() - scope.filled();
+  if (MUSTER_CANARY("in-flight-not-counted")) need += scope.board.launching;
   if (need <= 0) return;
   need -= HoldForStrays(pass, scope);
   if (need <= 0) return;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "commands/fleet/plan/replenish.h"
 #include "commands/rules.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -63,7 +64,7 @@ bool Calm(Pass& pass, Scope& scope) {
                               [](const Stamp& a, const Stamp& b) { return a.at < b.at; });
   const absl::Duration cooldown = Or(upgrades.cooldown_s(), kCooldownDefault);
   const absl::Time cooled = OverAt(last.at, cooldown, pass.now);
-  if (last.seen() && cooled > pass.now) {
+  if (last.seen() && cooled > pass.now && !MUSTER_CANARY("flapping-upgrades")) {
     pass.Due(cooled);
     return false;
   }
@@ -71,7 +72,7 @@ bool Calm(Pass& pass, Scope& scope) {
   for (const auto& [id, card] : scope.board.cards) {
     if (card.trial && OverAt(card.begun.at, absl::Hours(1), pass.now) > pass.now) ++recent;
   }
-  return recent < std::max(1, upgrades.per_hour_max());
+  return recent < std::max(1, upgrades.per_hour_max()) || MUSTER_CANARY("flapping-upgrades");
 }
 
 struct Worst {
