@@ -16,7 +16,7 @@ using fleet::Stage;
 
 class PolicyDriverTest : public testing::Test {
  protected:
-  PolicyDriverTest() { Begin(); }
+  explicit PolicyDriverTest(std::uint64_t seed = 1) : rt_(seed) { Begin(); }
 
   void Begin() {
     EXPECT_THAT(rt_.Run(handler_->Load()), IsOk());
@@ -90,7 +90,7 @@ class PolicyDriverTest : public testing::Test {
     return all;
   }
 
-  VirtualRuntime rt_{1};
+  VirtualRuntime rt_;
   std::shared_ptr<MemoryLog> log_ = std::make_shared<MemoryLog>();
   std::optional<MemoryEventStore> store_{std::in_place, rt_, log_};
   std::unique_ptr<Handler> handler_ = std::make_unique<Handler>(rt_, *store_);
@@ -218,6 +218,41 @@ TEST_F(PolicyDriverTest, ProbesEveryFiveMinutesWithoutAnyEvent) {
   rt_.RunFor(absl::Seconds(1));
   EXPECT_FALSE(handler_->world().FindAccount(kVast)->credit_wait);
   EXPECT_EQ(In<worker::Launching>().size(), 1u);  // the other place
+}
+
+// Who goes on first of those that can is drawn, with another seed each time.
+class PolicyDriverInAnyOrder : public PolicyDriverTest, public testing::WithParamInterface<int> {
+ protected:
+  PolicyDriverInAnyOrder() : PolicyDriverTest(static_cast<std::uint64_t>(GetParam())) {
+    rt_.SetOrder(VirtualRuntime::Order::kSeeded);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Seeds, PolicyDriverInAnyOrder, testing::Range(1, 13));
+
+TEST_P(PolicyDriverInAnyOrder, WritesWhatAWorkerWasFoundToBeBeforeWhatIsDoneAboutIt) {
+  driver_->Start();
+  Fleet(fleet::Apply{Stage::Spec(1)});
+  Market(9);
+  rt_.RunFor(absl::Seconds(1));
+  AcceptAll();
+  const WorkerId id = In<worker::Live>().at(0);
+  driver_->Stop();  // what was found and what follows from it are then decided in one pass
+  ObserveOn(id, ActualStatus::kRunning);
+  for (int i = 0; i <= 30; ++i) {
+    Poll(id, LogFacts("producing", 1));
+    rt_.RunFor(absl::Seconds(45));
+  }
+  driver_ = std::make_unique<PolicyDriver>(rt_, *handler_, PolicyDriver::Options{});
+  driver_->Start();
+  rt_.RunFor(absl::Seconds(1));
+  ASSERT_EQ(In<worker::Destroying>(), std::vector<WorkerId>{id});
+  // Both were decided in one pass, about one worker.
+  const RecordedEvent condemned = Log("worker.condemned").at(0);
+  ASSERT_FALSE(Log("worker.health_changed").empty());
+  const RecordedEvent health = Log("worker.health_changed").back();
+  EXPECT_LT(health.position, condemned.position);
+  EXPECT_GT(health.recorded_at, condemned.recorded_at - absl::Seconds(1));
+  EXPECT_TRUE(driver_->refusals_by_rule().empty());
 }
 
 TEST_F(PolicyDriverTest, AStoppedDriverDecidesNothing) {
