@@ -1,4 +1,5 @@
 #include "commands/fleet/state.h"
+#include "commands/rules.h"
 #include "eventstore/events/fleet_events.h"
 
 namespace muster::fleet {
@@ -23,7 +24,8 @@ void Check(State& state, const eventpb::PreflightChecked& e, const Stamp& record
 }  // namespace
 
 bool IsFailure(std::string_view rule) {
-  return rule != "over-cost" && rule != "operator" && rule != "quota-rollout" && rule != "upgrade";
+  return rule != rules::kOverCost && rule != rules::kOperator && rule != rules::kQuotaRollout &&
+         rule != rules::kUpgrade;
 }
 
 std::string State::PolicyVersion() const { return Cat(name.str(), "@v", fleet_version); }

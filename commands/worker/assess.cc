@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "commands/rules.h"
 #include "commands/worker/status_text.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/overloaded.h"
 #include "eventstore/base/strings.h"
@@ -89,7 +91,10 @@ class Judge {
 
   // Nothing is destroyed while the account lacks credit, and nothing on the word of a provider
   // that is down.
-  bool MayCondemn() const { return !around_.credit_wait && !around_.account_trouble; }
+  bool MayCondemn() const {
+    if (MUSTER_CANARY("stopped-for-credit-destroyed")) return true;
+    return !around_.credit_wait && !around_.account_trouble;
+  }
 
   specpb::Fault Judged(specpb::Fault fault) const {
     if (fault != specpb::FAULT_UNSPECIFIED) return fault;
@@ -137,7 +142,9 @@ class Judge {
   bool Held() {
     const bool stopped =
         seen_.actual == ActualStatus::kStopped || seen_.actual == ActualStatus::kExited;
-    if (!around_.credit_wait || !stopped) return false;
+    if (!around_.credit_wait || !stopped || MUSTER_CANARY("stopped-for-credit-destroyed")) {
+      return false;
+    }
     Say(H::HELD, "stopped for lack of credit", {&seen_.status_since});
     Cite(out_.evidence, {&seen_.instance});
     if (around_.account_position > 0) out_.evidence.add_positions(around_.account_position);
@@ -163,7 +170,7 @@ class Judge {
     measure.set_value(MicroUsd(seen_.price.micros).usd());
     measure.set_threshold(MicroUsd(limit.micros).usd());
     measure.set_unit("usd_per_hour");
-    Condemn("over-cost", specpb::NOBODY,
+    Condemn(rules::kOverCost, specpb::NOBODY,
             Cat(FormatUsdPerHour(seen_.price), " > ", FormatUsdPerHour(limit)), measure,
             {&seen_.instance});
     return true;
@@ -221,7 +228,7 @@ class Judge {
         {&since, &seen_.instance});
     Running("offline", now_ - since.at, limit);
     if (span < limit) return true;
-    Condemn("offline", Blamed(fault),
+    Condemn(rules::kOffline, Blamed(fault),
             WithWords(Cat(ActualStatusName(seen_.actual), " for ", Compared(span, limit))),
             SpanMeasure("offline", span, limit), {&since, &seen_.instance});
     return true;
@@ -229,7 +236,7 @@ class Judge {
 
   // Without a good log only a list can speak, and only of a machine that has not come up yet.
   bool Unreadable() {
-    if (log_good_) return false;
+    if (log_good_ || MUSTER_CANARY("silence-is-judged")) return false;
     if (seen_.phase == Phase::kBoot && Booting()) return true;
     if (!seen_.log.seen() && seen_.log_failures == 0 && now_ - live_.accepted.at < clocks_.boot) {
       Due(live_.accepted.at + clocks_.boot);
@@ -262,7 +269,7 @@ class Judge {
         {&since, &seen_.instance});
     Running("boot", now_ - since.at, clocks_.boot);
     if (span < clocks_.boot) return true;
-    Condemn("stuck-boot", Blamed(specpb::MACHINE),
+    Condemn(rules::kStuckBoot, Blamed(specpb::MACHINE),
             WithWords(Cat(ActualStatusName(seen_.actual), " for ", Compared(span, clocks_.boot))),
             SpanMeasure("boot", span, clocks_.boot), {&since, &seen_.instance});
     return true;
@@ -271,18 +278,20 @@ class Judge {
   // All clocks compare what the newest good list or poll showed, not what time it is now: a clock
   // that ran out since then condemns nobody before the next look has confirmed it.
   absl::Duration Listed(const Stamp& since) const { return seen_.instance.at - since.at; }
-  absl::Duration Shown(const Stamp& since) const { return seen_.log.at - since.at; }
+  absl::Duration Shown(const Stamp& since) const {
+    return (MUSTER_CANARY("silence-is-judged") ? now_ : seen_.log.at) - since.at;
+  }
   bool Agreed() const { return seen_.agreeing_polls >= kAgreeingPollsMin; }
 
   bool Broken() {
     if (!seen_.broken) return false;
-    return Failing("broken-launch", seen_.broken_since,
+    return Failing(rules::kBrokenLaunch, seen_.broken_since,
                    seen_.error_fault == specpb::MACHINE ? specpb::MACHINE : specpb::OURS,
                    "the launch itself cannot work");
   }
   bool FatalError() {
     if (seen_.error.empty()) return false;
-    return Failing("fatal-error", seen_.error_since, seen_.error_fault,
+    return Failing(rules::kFatalError, seen_.error_since, seen_.error_fault,
                    Ellipsize(seen_.error, 120));
   }
   bool Failing(std::string_view rule, const Stamp& since, specpb::Fault fault,
@@ -301,14 +310,14 @@ class Judge {
   bool PhaseClock() {
     switch (seen_.phase) {
       case Phase::kBoot:
-        return Clock("stuck-boot", H::BOOT, "BOOT", seen_.phase_since, clocks_.boot,
+        return Clock(rules::kStuckBoot, H::BOOT, "BOOT", seen_.phase_since, clocks_.boot,
                      Blamed(specpb::MACHINE));
       case Phase::kSetup:
         // A start script of ours that is broken looks the same until one of them has worked.
-        return Clock("stuck-setup", H::SETUP, "SETUP", seen_.phase_since, clocks_.setup,
+        return Clock(rules::kStuckSetup, H::SETUP, "SETUP", seen_.phase_since, clocks_.setup,
                      specpb::FAULT_UNSPECIFIED);
       case Phase::kStarted:
-        return Clock("stuck-warmup", H::WARMUP, "WARMUP", seen_.phase_since,
+        return Clock(rules::kStuckWarmup, H::WARMUP, "WARMUP", seen_.phase_since,
                      clocks_.warmup * (seen_.busy ? kBusyFactor : 1), specpb::FAULT_UNSPECIFIED);
       case Phase::kProducing:
         return NoProgress();
@@ -336,7 +345,7 @@ class Judge {
         {&since, &seen_.log});
     Running("since_progress", now_ - since.at, limit);
     if (span < limit || !Agreed()) return true;
-    Condemn("no-progress", specpb::MACHINE, Cat("no progress for ", Compared(span, limit)),
+    Condemn(rules::kNoProgress, specpb::MACHINE, Cat("no progress for ", Compared(span, limit)),
             SpanMeasure("since_progress", span, limit), {&since, &seen_.log});
     return true;
   }

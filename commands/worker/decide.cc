@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "commands/worker/commands.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/overloaded.h"
 #include "eventstore/events/worker_events.h"
 
@@ -196,7 +197,8 @@ Result On(const State& state, const LaunchSettledAbsent& command, const DecideCo
                                   Cat(command.lookups, " complete lists"), context.now)};
 }
 
-Result On(const State& state, const DestroyAnswer& command, const DecideContext&) {
+Result On(const State& state, const DestroyAnswer& command,
+          [[maybe_unused]] const DecideContext& context) {
   if (command.answer == eventpb::DestroyAnswered::ANSWER_UNSPECIFIED) {
     return InvalidArgument("the answer says nothing");
   }
@@ -211,6 +213,9 @@ Result On(const State& state, const DestroyAnswer& command, const DecideContext&
   answered.set_answer(command.answer);
   answered.set_detail(StoredText(command.detail));
   answered.set_attempt(destroying->attempts + 1);
+  if (MUSTER_CANARY("destroy-unconfirmed")) {
+    return Events{Wrap(answered), EndOf(state, eventpb::WorkerEnded::DESTROYED, "", context.now)};
+  }
   return Events{Wrap(answered)};
 }
 

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "commands/worker/state.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/overloaded.h"
 #include "eventstore/events/worker_events.h"
 
@@ -132,6 +133,7 @@ bool RestartedByText(const Observed& seen, const eventpb::LogObserved& facts,
 
 void TakeTroubles(Observed& seen, const eventpb::LogObserved& facts, bool progress,
                   const Stamp& recorded) {
+  if (facts.error().empty() && MUSTER_CANARY("error-never-cleared")) return;
   // Progress since the last poll means the error line is a new one: its grace starts again.
   if (!facts.error().empty() && (seen.error.empty() || progress)) seen.error_since = recorded;
   if (facts.error().empty()) seen.error_since = {};
@@ -147,7 +149,11 @@ void TakeTroubles(Observed& seen, const eventpb::LogObserved& facts, bool progre
 
 void ApplyFailure(Observed& seen, const eventpb::ObservationFailed& failure,
                   const Stamp& recorded) {
-  if (failure.what() == "instance") {
+  if (failure.what() == "instance" && MUSTER_CANARY("status-overwritten")) {
+    if (seen.actual != ActualStatus::kOffline) seen.status_since = recorded;
+    seen.actual = ActualStatus::kOffline;
+    seen.instance = recorded;
+  } else if (failure.what() == "instance") {
     if (seen.instance_failures == 0) seen.instance_failing_since = recorded;
     seen.instance_failures = std::max(failure.count(), 1);
     seen.instance_failed = recorded;

@@ -8,6 +8,7 @@
 
 #include "commands/worker/assess.h"
 #include "commands/worker/decide.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/events/worker_events.h"
 
 namespace muster::worker {
@@ -211,7 +212,7 @@ StatusOr<Events> Observe(const State& state, const ObserveAbsence& command, cons
   absent.set_complete_lists(seen->absent_lists + (command.definite ? 0 : 1));
   absent.set_definite(command.definite);
   Events events{Wrap(absent)};
-  if (command.definite || absent.complete_lists() >= 2) {
+  if (command.definite || absent.complete_lists() >= 2 || MUSTER_CANARY("absent-by-one-list")) {
     const auto how =
         live != nullptr ? eventpb::WorkerEnded::VANISHED : eventpb::WorkerEnded::DESTROYED;
     events.push_back(EndOf(state, how,

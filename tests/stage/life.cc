@@ -7,18 +7,20 @@
 
 namespace muster {
 
-Life::Life(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store)
+Life::Life(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store,
+           const LifeOptions& options)
     : store_(std::move(store)),
       http_(rt, server),
       secrets_({{"env:VAST_API_KEY", kApiKey}, {"env:HF_TOKEN", kHfToken}}),
       tails_(rt, {}),
       limiter_(MakeRateLimiter(rt, vast::DefaultRateLimits())) {
-  VastOptions options;
-  options.base_url = kOrigin;
-  options.log_hosts = {kOrigin};
-  provider_ = MakeVastProvider(options, rt, http_, *limiter_, secrets_);
-  engine_ = std::make_unique<Engine>(Engine::Ports{rt, *store_, http_, secrets_, tails_},
-                                     EngineOptions{});
+  VastOptions wire;
+  wire.base_url = kOrigin;
+  wire.log_hosts = {kOrigin};
+  provider_ = MakeVastProvider(wire, rt, http_, *limiter_, secrets_);
+  if (options.around_provider) provider_ = options.around_provider(std::move(provider_));
+  engine_ =
+      std::make_unique<Engine>(Engine::Ports{rt, *store_, http_, secrets_, tails_}, options.engine);
   engine_->AddProvider(*provider_);
 }
 

@@ -7,6 +7,7 @@
 // Destroy the runtime's tasks first. Reactor thread; runtime and server are borrowed.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "eventstore/event_store.h"
@@ -25,9 +26,16 @@ inline constexpr char kOrigin[] = "http://market.internal";
 inline constexpr char kApiKey[] = "sim-key";               // the simulator's own
 inline constexpr char kHfToken[] = "hf_stage_canary_key";  // must never reach the log
 
+struct LifeOptions {
+  EngineOptions engine;
+  // Puts something around the adapter, if set.
+  std::function<std::unique_ptr<Provider>(std::unique_ptr<Provider>)> around_provider;
+};
+
 class Life {
  public:
-  Life(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store);
+  Life(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store,
+       const LifeOptions& options = {});
 
   EventStore& store() { return *store_; }
   Engine& engine() { return *engine_; }

@@ -4,12 +4,25 @@
 #include <iterator>
 #include <utility>
 
+#include "tests/storm/faulty_provider.h"
 #include "workers/pollers/market_poller.h"
 
 namespace muster::storm {
 
-Daemon::Daemon(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store)
-    : rt_(rt), life_(rt, server, std::move(store)) {}
+namespace {
+
+LifeOptions Options(specpb::Budget account_budget) {
+  LifeOptions options;
+  options.engine.policy.plan.account_budgets[ProviderName("vast")] = std::move(account_budget);
+  options.around_provider = MakeFaultyProvider;
+  return options;
+}
+
+}  // namespace
+
+Daemon::Daemon(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store,
+               const specpb::Budget& account_budget)
+    : rt_(rt), options_(Options(account_budget)), life_(rt, server, std::move(store), options_) {}
 
 Task<Status> Daemon::Start() {
   CO_RETURN_IF_ERROR(co_await life_.engine().Start());
@@ -22,7 +35,11 @@ Task<Status> Daemon::Start() {
 
 grpc_api::CommandHooks Daemon::Hooks() {
   grpc_api::CommandHooks hooks;
+  hooks.plan = options_.engine.policy.plan;
   hooks.providers = {ProviderName("vast")};
+  hooks.list_instances = [this](ProviderName) {
+    return life_.provider().ListInstances(rt_.Now() + absl::Seconds(20));
+  };
   hooks.search_market = [this](specpb::FleetSpec spec) { return SearchMarket(std::move(spec)); };
   hooks.written = [this](std::uint64_t position) -> Task<void> {
     co_await projector_->WaitPast(position == 0 ? 0 : position - 1, rt_.Now() + absl::Seconds(10));

@@ -15,7 +15,9 @@ namespace muster::storm {
 
 class Daemon {
  public:
-  Daemon(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store);
+  // `account_budget`: over all fleets. With a canary let in (canary.h) the provider has its bug.
+  Daemon(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store,
+         const specpb::Budget& account_budget);
 
   // Loads the log and begins to work. Errors as Engine::Start.
   Task<Status> Start();
@@ -30,6 +32,7 @@ class Daemon {
   Task<Status> SearchMarket(specpb::FleetSpec spec);
 
   VirtualRuntime& rt_;
+  const LifeOptions options_;
   Life life_;
   std::unique_ptr<queries::Projector> projector_;
   std::unique_ptr<grpc_api::CommandApi> api_;

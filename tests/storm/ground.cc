@@ -18,7 +18,7 @@ using vastsim::InstanceView;
 constexpr absl::Duration kOutageMax = absl::Minutes(46);
 
 // A destroy is carried out at the very moment that it was decided.
-constexpr absl::Duration kAtOnce = absl::Milliseconds(1);
+constexpr absl::Duration kAtOnce = absl::Seconds(1);
 
 bool IsOneOf(Failure how, std::initializer_list<Failure> kinds) {
   return std::find(kinds.begin(), kinds.end(), how) != kinds.end();

@@ -128,8 +128,17 @@ std::string BurnWithinTheBudget(const Facts& facts) {
   return "";
 }
 
+// Asked right after a rent: of whoever rented, since what already runs may come near its limits.
 std::string WorstCaseWithinTheBudget(const Facts& facts) {
+  if (facts.ground.ledger.empty()) return "";
+  const LedgerLine& newest =
+      *std::max_element(facts.ground.ledger.begin(), facts.ground.ledger.end(),
+                        [](const auto& a, const auto& b) { return a.created < b.created; });
+  // The request may have come to nothing.
+  if (newest.created + absl::Seconds(1) < facts.ground.now) return "";
+  const std::string renter = FleetOf(facts.book, newest.instance, newest.label);
   for (const Party& party : Parties(facts)) {
+    if (!party.fleet.empty() && party.fleet != renter) continue;
     const double day = Usd(party.budget.per_day_micro_usd());
     const double total = Usd(party.budget.total_micro_usd());
     if (day <= 0 && total <= 0) continue;

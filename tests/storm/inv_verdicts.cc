@@ -149,19 +149,37 @@ bool WasNamed(const Facts& facts, const Condemned& verdict, bool with_strike) {
 }
 bool WasDowned(const Facts& facts, const Condemned& verdict) {
   const auto downs = facts.deeds.fleets_downed.find(verdict.fleet);
-  return !verdict.fleet_active && downs != facts.deeds.fleets_downed.end() &&
-         downs->second.front() <= verdict.at;
+  if (downs == facts.deeds.fleets_downed.end()) return false;
+  // Taken up again at the same moment: what the down made us decide is carried out all the same.
+  const bool just_now = std::any_of(downs->second.begin(), downs->second.end(), [&](absl::Time at) {
+    return at <= verdict.at && verdict.at - at <= absl::Seconds(1);
+  });
+  return just_now || (!verdict.fleet_active && downs->second.front() <= verdict.at);
+}
+
+// The provider stopped it because nobody paid: no ground to give it up, while that is so.
+bool StoppedForCredit(const Facts& facts, const Condemned& verdict, const InstanceView& gone) {
+  for (const auto& [from, to] : facts.deeds.credit_out) {
+    if (verdict.at < from + absl::Minutes(3) || verdict.at >= to) continue;
+    const auto other = [&](const vastsim::FailureSeen& seen) {
+      return seen.at <= verdict.at && Explains(verdict.rule, seen.how) &&
+             (seen.how != vastsim::Failure::kStopped || seen.at < from);
+    };
+    return std::none_of(gone.failures.begin(), gone.failures.end(), other);
+  }
+  return false;
 }
 
 // Whether the world, as it really was, gives `verdict` on `gone` a ground.
 bool Justified(const Facts& facts, const Condemned& verdict, const InstanceView& gone) {
   const std::string& rule = verdict.rule;
   if (RulesOfSight().contains(rule) || rule == "upgrade-failed") {
-    return HadFailure(gone, rule, verdict.at, /*machines_own=*/false);
+    return HadFailure(gone, rule, verdict.at, /*machines_own=*/false) &&
+           !StoppedForCredit(facts, verdict, gone);
   }
   if (rule == "over-cost") return DearestPrice(facts, gone) > Usd(verdict.price_max);
   if (rule == "over-budget") return OverBudget(facts, verdict);
-  if (rule == "upgrade") return verdict.upgrades && ReplacedByAWorkingOne(facts, verdict);
+  if (rule == "upgrade") return ReplacedByAWorkingOne(facts, verdict);
   if (rule == "downscale") return TooMany(facts, verdict);
   if (rule == "down") return WasDowned(facts, verdict);
   if (rule == "duplicate") return IsDoubled(facts, verdict, gone);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "commands/rules.h"
 #include "eventstore/base/strings.h"
 #include "eventstore/events/codec.h"
 
@@ -36,10 +37,10 @@ std::string AfterSlash(std::string_view text) {
 
 // Verdicts on how a worker is, unlike those on what is wanted: they rest on what was seen of it.
 bool RestsOnSight(const std::string& rule) {
-  static const std::set<std::string> rules = {"fatal-error", "broken-launch", "stuck-boot",
-                                              "stuck-setup", "stuck-warmup",  "no-progress",
-                                              "offline"};
-  return rules.contains(rule);
+  static const std::set<std::string> of_sight = {
+      rules::kFatalError,  rules::kBrokenLaunch, rules::kStuckBoot, rules::kStuckSetup,
+      rules::kStuckWarmup, rules::kNoProgress,   rules::kOffline};
+  return of_sight.contains(rule);
 }
 
 }  // namespace
@@ -172,7 +173,6 @@ void LogBook::NoteVerdict(const RecordedEvent& recorded, const eventpb::WorkerCo
     verdict.wanted = fleet->wanted();
     verdict.price_max = MicroUsdPerHour(fleet->spec.market().price_max_micro_usd_per_hour());
     verdict.budget = fleet->spec.budget();
-    verdict.upgrades = fleet->spec.upgrades().enabled();
     verdict.quota = !fleet->spec.quota().name().empty();
     const auto open = world_.open_by_fleet.find(FleetName(verdict.fleet));
     if (open != world_.open_by_fleet.end()) {

@@ -50,7 +50,7 @@ struct Condemned {
   MicroUsdPerHour launching_burn;
   MicroUsdPerHour price_max;
   specpb::Budget budget;
-  bool upgrades = false, quota = false;
+  bool quota = false;
 };
 struct Struck {
   std::string worker;
@@ -119,9 +119,9 @@ class LogBook {
   void CheckCited(const RecordedEvent& recorded, const eventpb::EventBody& body,
                   const eventpb::Evidence& evidence, const std::string& where);
   void CheckSecrets(const RecordedEvent& recorded);
-  // The log keeps whole microseconds: never before what led to it.
+  // The log keeps whole microseconds, and clocks drift: never before what led to it.
   absl::Time At(const RecordedEvent& recorded) const {
-    return recorded.event.occurred_at - ahead_ + absl::Microseconds(1);
+    return recorded.event.occurred_at - ahead_ + absl::Milliseconds(250);
   }
 
   const std::vector<std::string> secrets_;

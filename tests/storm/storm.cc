@@ -14,10 +14,13 @@
 #include "services/files/fleet_file.h"
 #include "tests/stage/crash_disk.h"
 #include "tests/stage/outside.h"
+#include "tests/storm/coverage.h"
 #include "tests/storm/daemon.h"
+#include "tests/storm/happenings.h"
 #include "tests/storm/invariants.h"
 #include "tests/storm/log_book.h"
 #include "tests/storm/weather.h"
+#include "tests/storm/why.h"
 
 namespace muster::storm {
 namespace {
@@ -45,6 +48,7 @@ class Storm {
         sim_(weather_.market, rt_.Now()),
         server_(rt_, sim_),
         disk_(options.seed) {
+    if (options_.suit != nullptr) options_.suit(weather_);
     Restrict();
     rt_.SetOrder(VirtualRuntime::Order::kSeeded);
     if (rng_.Chance(0.5)) rt_.StepClock(absl::Minutes(30) * rng_.Between(-1, 1));
@@ -77,9 +81,7 @@ class Storm {
   std::string FirstBrokenNow(const std::vector<Invariant>& all) {
     const Ground ground(sim_);
     days_.Look(ground, rt_.Now());
-    const Program program{daemon_->world(), daemon_->projector().models(),
-                          daemon_->projector().status(), daemon_->store()};
-    return FirstBroken(all, {weather_, sim_, ground, book_, deeds_, days_, rt_.Now(), &program});
+    return FirstBroken(all, {weather_, sim_, ground, book_, deeds_, days_, rt_.Now()});
   }
 
   void Did(const std::string& what) {
@@ -94,10 +96,10 @@ class Storm {
     std::erase_if(weather_.faults, [&](const vastsim::Fault& fault) {
       return limits.without.contains(std::string(vastsim::TrapName(fault.trap)));
     });
-    double* const rates[] = {&weather_.rates.crash,      &weather_.rates.act,
-                             &weather_.rates.burst,      &weather_.rates.credit_end,
-                             &weather_.rates.price_rise, &weather_.rates.clock_step,
-                             &weather_.rates.failure};
+    double* const rates[] = {
+        &weather_.rates.crash,      &weather_.rates.act,        &weather_.rates.burst,
+        &weather_.rates.credit_end, &weather_.rates.price_rise, &weather_.rates.clock_step,
+        &weather_.rates.failure,    &weather_.rates.more,       &weather_.rates.forget};
     static_assert(std::size(rates) == std::size(kHappenings));
     for (std::size_t i = 0; i < std::size(rates); ++i) {
       if (limits.without.contains(kHappenings[i])) *rates[i] = 0;
@@ -107,7 +109,10 @@ class Storm {
     }
     for (FleetDraw& fleet : weather_.fleets) {
       fleet.workers = std::min(fleet.workers, limits.workers.value_or(fleet.workers));
+      report_.workers = std::max(report_.workers, fleet.workers);
     }
+    report_.fleets = static_cast<int>(weather_.fleets.size());
+    report_.rage = weather_.length;
   }
 
   // ---- the program ------------------------------------------------------------------------------
@@ -121,7 +126,7 @@ class Storm {
         return;
       }
       CheckNothingLost(**store);
-      daemon_ = std::make_unique<Daemon>(rt_, server_, *std::move(store));
+      daemon_ = std::make_unique<Daemon>(rt_, weights_, *std::move(store), weather_.account_budget);
       if (!may_crash || start == kStartsMax || !rng_.Chance(0.3)) break;
       Did("crash while starting");
       ++report_.crash_kinds["start"];
@@ -158,6 +163,7 @@ class Storm {
     report_.bytes_left = disk_.bytes_left();
   }
   void Crash() {
+    ++report_.happened["crash"];
     const CrashDisk::Loss loss = PickLoss();
     const char* what = loss == CrashDisk::Loss::kPower ? "the power goes" : "the process is killed";
     if (rng_.Chance(0.4)) {
@@ -172,6 +178,7 @@ class Storm {
     }
     End(loss);
     Begin(/*may_crash=*/true);
+    if (Fine()) Pass(absl::Seconds(40));
   }
   static std::string HashAt(const EventStore& store, Position position) {
     std::string hash;
@@ -218,7 +225,12 @@ class Storm {
   void LookAtLog() {
     rt_.RunFor(absl::Milliseconds(1));
     Look();
-    if (Fine()) Broke(FirstBrokenNow(OfTheLog()));
+    if (!Fine()) return;
+    const Ground ground(sim_);
+    const Program program{daemon_->world(), daemon_->projector().models(),
+                          daemon_->projector().status(), daemon_->store()};
+    Broke(FirstBroken(OfTheLog(),
+                      {weather_, sim_, ground, book_, deeds_, days_, rt_.Now(), &program}));
   }
   void Pass(absl::Duration span) {
     // Days are counted from midnight to midnight, so nobody may look past one.
@@ -303,6 +315,7 @@ class Storm {
     }
   }
   void Act() {
+    ++report_.happened["act"];
     FleetDraw fleet = weather_.fleets[rng_.Below(weather_.fleets.size())];
     switch (rng_.Below(6)) {
       case 0:
@@ -330,6 +343,7 @@ class Storm {
   void Burst() {
     const vastsim::Fault fault = DrawBurst(rng_.Next());
     if (options_.limits.without.contains(std::string(vastsim::TrapName(fault.trap)))) return;
+    ++report_.happened["burst"];
     Did(Cat("burst of ", vastsim::TrapName(fault.trap)));
     sim_.SetFault(fault);
     Pass(absl::Minutes(2) + absl::Minutes(25) * rng_.Unit());
@@ -339,24 +353,27 @@ class Storm {
     }
   }
   void EndCredit() {
+    ++report_.happened["credit"];
     Did("credit ends");
     sim_.SetCredit(0);
-    const absl::Time from = server_.TrueTime(rt_.Now());
+    deeds_.credit_out.emplace_back(server_.TrueTime(rt_.Now()), absl::InfiniteFuture());
     Pass(absl::Minutes(5) + absl::Minutes(90) * rng_.Unit());
     Did("credit is back");
-    deeds_.credit_out.emplace_back(from, server_.TrueTime(rt_.Now()));
+    deeds_.credit_out.back().second = server_.TrueTime(rt_.Now());
     sim_.SetCredit(50);
   }
   void RaisePrice() {
     const auto living = sim_.Instances();
     if (living.empty()) return;
     const vastsim::InstanceView& one = living[rng_.Below(living.size())];
+    ++report_.happened["price"];
     Did(Cat("price of ", one.id, " rises"));
     const double price = one.usd_per_hour * rng_.Between(1.1, 3);
     deeds_.prices_set[one.id].push_back({server_.TrueTime(rt_.Now()), price});
     (void)sim_.SetPrice(one.id, price);
   }
   void StepClock() {
+    ++report_.happened["clock"];
     const double seconds = rng_.Chance(0.7) ? rng_.Between(-60, 60) : rng_.Between(-900, 240);
     Did(Cat("the clock is set by ", static_cast<int>(seconds), " s"));
     Look();  // what was recorded before is read by the clock of before
@@ -370,10 +387,12 @@ class Storm {
 #include "workers/providers/vast/sim/failures.def"
 #undef FAILURE
     };
-    const auto living = sim_.Instances();
+    auto living = sim_.Instances();
+    std::erase_if(living, [&](const auto& each) { return deeds_.strangers.contains(each.id); });
     if (living.empty()) return;
     const vastsim::InstanceView& one = living[rng_.Below(living.size())];
     const Failure how = kKinds[rng_.Below(std::size(kKinds))];
+    ++report_.happened["failure"];
     Did(Cat("instance ", one.id, " gets ", vastsim::FailureName(how)));
     (void)sim_.FailWorker(one.id, {.how = how, .span = absl::Minutes(30) * rng_.Unit()});
   }
@@ -394,7 +413,9 @@ class Storm {
     if ((which -= rates.credit_end) < 0) return EndCredit();
     if ((which -= rates.price_rise) < 0) return RaisePrice();
     if ((which -= rates.clock_step) < 0) return StepClock();
-    FailOne();
+    if ((which -= rates.failure) < 0) return FailOne();
+    if ((which -= rates.forget) < 0) return more_.ForgetOne();
+    more_.One();
   }
 
   // ---- phases -----------------------------------------------------------------------------------
@@ -433,6 +454,7 @@ class Storm {
     sim_.ClearFaults();
     sim_.EndFailures();
     sim_.SetCredit(100);
+    more_.Calm();
     Settle(kCalm);
     if (Fine()) LookAtLog();
   }
@@ -461,7 +483,9 @@ class Storm {
     if (options_.trace) {
       for (const std::string& line : Story(store, 0)) std::fprintf(stderr, "%s\n", line.c_str());
     }
+    report_.outcomes = OutcomesIn(store);
     if (Fine()) return;
+    report_.why = Why(store, report_.broken);
     report_.story = Story(store, store.Head() > 200 ? store.Head() - 200 : 0);
     const std::size_t spare =
         report_.story.size() > kStoryLines ? report_.story.size() - kStoryLines : 0;
@@ -487,11 +511,13 @@ class Storm {
   }
 
   const StormOptions options_;
+  StormReport report_;
   Weather weather_;
   Rng rng_;  // of what happens; the program under test has its own
   VirtualRuntime rt_;
   vastsim::VastSim sim_;
   Outside server_;
+  Weights weights_{server_};
   CrashDisk disk_;
   std::unique_ptr<Daemon> daemon_;
   std::optional<Status> begun_;  // of the start under way
@@ -500,9 +526,12 @@ class Storm {
   LogBook book_{{kApiKey, kHfToken}};
   Deeds deeds_;
   DayBook days_;
+  Happenings more_{{rt_, sim_, weights_, weather_, deeds_, rng_, [this] { return daemon_.get(); },
+                    [this](absl::Time ours) { return server_.TrueTime(ours); },
+                    [this](const std::string& what) { Did(what); },
+                    [this](absl::Duration span) { Pass(span); }, report_}};
   absl::Time started_;
   std::vector<std::pair<Position, std::string>> acts_;
-  StormReport report_;
 };
 
 }  // namespace

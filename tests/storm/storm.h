@@ -27,14 +27,17 @@ struct Limits {
   std::set<std::string> without;  // traps, by name, and kinds of what happens, of kHappenings
   std::optional<int> fleets, workers, crashes, requests;  // at most (workers: of each fleet)
 };
-inline constexpr const char* kHappenings[] = {"crash", "act",   "burst",  "credit",
-                                              "price", "clock", "failure"};
+inline constexpr const char* kHappenings[] = {"crash", "act",     "burst", "credit", "price",
+                                              "clock", "failure", "more",  "forget"};
+
+struct Weather;
 
 struct StormOptions {
   std::uint64_t seed = 1;
   std::optional<absl::Duration> length;  // of phase 1; else as the seed draws it
   bool trace = false;                    // the whole story to stderr at the end
   Limits limits;
+  void (*suit)(Weather&) = nullptr;  // what is done to the weather that the seed draws, first
 };
 
 struct StormReport {
@@ -42,7 +45,10 @@ struct StormReport {
   std::string digest;              // of the log: the last link of its hash chain, in hex
   std::string broken;              // the first broken invariant and how; "" = all held
   std::vector<std::string> story;  // what led there: the last events, and what the storm did
+  std::vector<std::string> why;    // and as `muster explain` tells it of those that `broken` names
   absl::Duration length;           // all phases
+  absl::Duration rage;             // phase 1, as planned
+  int fleets = 0, workers = 0;     // as begun with; workers of the largest
   double fleet_hours = 0;
   std::uint64_t events = 0;
   int launched = 0;  // contracts by the provider's ledger
@@ -55,6 +61,8 @@ struct StormReport {
   std::map<std::string, int> condemned;  // workers, by rule
   std::map<std::string, int> rules;      // decisions of any kind, by rule
   std::map<std::string, int> faults;     // traps that fired
+  std::map<std::string, int> happened;   // of kHappenings
+  std::map<std::string, int> outcomes;   // of effects, see coverage.h
 };
 
 StormReport RunStorm(const StormOptions& options);

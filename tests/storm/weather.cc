@@ -59,6 +59,37 @@ std::vector<vastsim::Fault> DrawFaults(Rng& rng) {
   return faults;
 }
 
+specpb::Budget DrawAccountBudget(Rng& rng) {
+  specpb::Budget budget;
+  if (!rng.Chance(0.35)) return budget;
+  const auto micros = [&](double low, double high) {
+    return static_cast<std::int64_t>(rng.Between(low, high) * 100) * 10'000;
+  };
+  if (rng.Chance(0.5)) budget.set_per_hour_micro_usd(micros(0.15, 0.8));
+  if (rng.Chance(0.5)) budget.set_per_day_micro_usd(micros(1, 6));
+  if (rng.Chance(0.5)) budget.set_total_micro_usd(micros(0.5, 4));
+  return budget;
+}
+
+// What came later is drawn by itself, so that what was drawn before stays as it was.
+void DrawMore(Rng& rng, Weather& weather) {
+  weather.account_budget = DrawAccountBudget(rng);
+  const bool quota = rng.Chance(0.25);
+  for (FleetDraw& fleet : weather.fleets) {
+    const auto cents = [&](double low, double high) {
+      return std::round(rng.Between(low, high) * 100) / 100;
+    };
+    if (rng.Chance(0.2)) fleet.budget_per_day = cents(0.4, 4);
+    if (rng.Chance(0.2)) fleet.budget_total = cents(0.2, 2);
+    fleet.quota = quota && rng.Chance(0.8);
+    fleet.preflight = rng.Chance(0.25);
+    constexpr const char* kOrphans[] = {"destroy", "adopt", "report"};
+    fleet.orphans = kOrphans[rng.Below(3)];
+  }
+  weather.rates.more = RateOrNone(rng, 0.25, 0.3, 3);
+  weather.rates.forget = RateOrNone(rng, 0.6, 0.1, 3);
+}
+
 }  // namespace
 
 Weather DrawWeather(std::uint64_t seed) {
@@ -84,6 +115,8 @@ Weather DrawWeather(std::uint64_t seed) {
   weather.rates.clock_step = RateOrNone(rng, 0.6, 0.05, 0.5);
   weather.rates.failure = RateOrNone(rng, 0.3, 0.1, 2);
   weather.length = absl::Hours(2) + rng.Unit() * absl::Hours(8);
+  Rng more(seed ^ 0x307eULL);
+  DrawMore(more, weather);
   return weather;
 }
 
@@ -91,8 +124,20 @@ std::string FleetFile(const FleetDraw& fleet) {
   std::string file =
       Cat("name: ", fleet.name, "\nworkers: ", fleet.workers, "\nmarket:\n  price_max: $",
           fleet.price_max, "/h\nlaunch:\n  onstart: echo hello\n  env: {HF_TOKEN: env:HF_TOKEN}\n",
-          "orphans: destroy\n");
-  if (fleet.budget_per_hour > 0) file += Cat("budget:\n  per_hour: $", fleet.budget_per_hour, "\n");
+          "orphans: ", fleet.orphans, "\n");
+  const double limits[] = {fleet.budget_per_hour, fleet.budget_per_day, fleet.budget_total};
+  constexpr const char* kLimits[] = {"per_hour", "per_day", "total"};
+  bool any = false;
+  for (int i = 0; i < 3; ++i) {
+    if (limits[i] <= 0) continue;
+    file +=
+        Cat(any ? "" : "budget:\n", "  ", kLimits[i], ": $", limits[i], i == 0 ? "/h" : "", "\n");
+    any = true;
+  }
+  if (fleet.quota) file += "quota: {name: commits, limit_per_hour: 60, aim_per_hour: 40}\n";
+  if (fleet.preflight) {
+    file += Cat("preflight:\n  - name: weights\n    url: ", kWeightsOrigin, "/", fleet.name, "\n");
+  }
   if (fleet.upgrades) file += "upgrades:\n  enabled: true\n";
   return file;
 }

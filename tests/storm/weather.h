@@ -19,7 +19,12 @@ struct FleetDraw {
   int workers = 0;
   double price_max = 0.12;     // $/h
   double budget_per_hour = 0;  // $/h; 0 = none
+  double budget_per_day = 0;   // $; 0 = none
+  double budget_total = 0;
   bool upgrades = false;
+  bool quota = false;      // shared by all fleets that have it
+  bool preflight = false;  // the weights must be there
+  std::string orphans = "destroy";
 };
 
 // How often something happens, per virtual hour. 0 = never in this storm.
@@ -31,8 +36,10 @@ struct Rates {
   double price_rise = 0;  // of a running contract
   double clock_step = 0;
   double failure = 0;  // of an instance picked at random, of any kind
+  double more = 0;     // of what happenings.h has
+  double forget = 0;   // one list leaves out one instance
   double total() const {
-    return crash + act + burst + credit_end + price_rise + clock_step + failure;
+    return crash + act + burst + credit_end + price_rise + clock_step + failure + more + forget;
   }
 };
 
@@ -47,6 +54,9 @@ struct Weather {
 };
 
 Weather DrawWeather(std::uint64_t seed);
+
+// Where the weights of fleets with a preflight check are looked for.
+inline constexpr char kWeightsOrigin[] = "http://weights.internal";
 
 // The fleet file that an operator would apply.
 std::string FleetFile(const FleetDraw& fleet);

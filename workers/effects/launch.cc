@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "eventstore/base/canary.h"
 #include "workers/effects/environment.h"
 
 namespace muster {
@@ -165,6 +166,11 @@ Task<void> Launch(EffectContext& context, WorkerId worker, std::string cause) {
 }
 
 Task<void> ResumeLaunch(EffectContext& context, WorkerId worker) {
+  if (MUSTER_CANARY("restart-launches-again")) {
+    std::string cause;
+    co_await Launch(context, std::move(worker), std::move(cause));
+    co_return;
+  }
   co_await Lost(context, std::move(worker), "muster was restarted before the answer was recorded",
                 "");
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "commands/fleet/plan/label.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/events/values.h"
 
 namespace muster {
@@ -48,6 +49,7 @@ std::vector<eventpb::OrphanFound> FindStrays(const World& world, const ProviderN
                                              const std::vector<Instance>& list) {
   std::set<std::string> launching;
   for (const auto& [id, worker] : world.workers) {
+    if (MUSTER_CANARY("orphan-killed-while-busy")) break;
     if (std::holds_alternative<worker::Launching>(worker->phase)) {
       launching.insert(worker->identity.label);
     }

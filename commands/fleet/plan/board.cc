@@ -23,10 +23,10 @@ double ObservedRate(const worker::Observed& seen, const worker::Identity& me) {
 }
 
 // What it costs or may cost at any time: one that stands still is billed for its disk alone until
-// it runs again, which takes nobody's leave.
+// it runs again, which takes nobody's leave. Of one in doubt that price may be what was seen last.
 MicroUsdPerHour BurnOf(const worker::State& state, const worker::Observed& seen) {
-  const bool stands = seen.actual == ActualStatus::kStopped || seen.actual == ActualStatus::kExited;
-  return stands ? std::max(state.price, state.identity.offered.price) : state.price;
+  const bool runs = seen.actual == ActualStatus::kRunning;
+  return runs ? state.price : std::max(state.price, state.identity.offered.price);
 }
 
 void FillPart(Card& card, const worker::State& state) {

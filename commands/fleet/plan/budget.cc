@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -22,12 +23,14 @@ std::string BudgetRefusal(const specpb::Budget& budget, const Money& money, Micr
                 Cat(FormatUsdPerHour(money.burn), " + ", FormatUsdPerHour(price)),
                 MicroUsd(budget.per_hour_micro_usd()), "/h");
   }
-  const MicroUsd rest = Cost(burn, NextMidnight(now) - now);
+  const MicroUsd rest =
+      MUSTER_CANARY("day-without-worst-case") ? MicroUsd() : Cost(burn, NextMidnight(now) - now);
   if (budget.per_day_micro_usd() > 0 && (money.today + rest).micros > budget.per_day_micro_usd()) {
     return Over(whose, "per day",
                 Cat(FormatUsd(money.today), " + ", FormatUsd(rest), " until midnight UTC"),
                 MicroUsd(budget.per_day_micro_usd()), "");
   }
+  if (MUSTER_CANARY("total-budget-forgotten")) return "";
   const MicroUsd hour = Cost(burn, absl::Hours(1));
   if (budget.total_micro_usd() > 0 && (money.total + hour).micros > budget.total_micro_usd()) {
     return Over(whose, "total", Cat(FormatUsd(money.total), " + ", FormatUsd(hour), " for an hour"),

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "commands/fleet/plan/pass.h"
+#include "commands/rules.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -39,25 +41,26 @@ void MayBegin(Pass& pass, const account::State& account) {
       std::max({account.credit_wait_since.position, account.last_probe.position,
                 positive ? account.credit_seen.position : std::uint64_t{0}});
   if (refusal.position > settled) {
-    Add(pass, account.provider, "credit-wait",
+    Add(pass, account.provider, rules::kCreditWait,
         account::BeginCreditWait{
             "a launch was refused for lack of credit",
-            EvidenceOf("credit-wait", "a launch was refused for lack of credit",
+            EvidenceOf(rules::kCreditWait, "a launch was refused for lack of credit",
                        account.provider.str(), {}, {refusal.position})});
   } else if (account.credit && !positive) {
     const std::string detail = Cat("credit ", FormatUsd(*account.credit));
-    Add(pass, account.provider, "credit-wait",
-        account::BeginCreditWait{detail, EvidenceOf("credit-wait", detail, account.provider.str(),
-                                                    {{"credit", account.credit->usd(), 0, "usd"}},
-                                                    {account.credit_seen.position})});
+    Add(pass, account.provider, rules::kCreditWait,
+        account::BeginCreditWait{detail,
+                                 EvidenceOf(rules::kCreditWait, detail, account.provider.str(),
+                                            {{"credit", account.credit->usd(), 0, "usd"}},
+                                            {account.credit_seen.position})});
   }
 }
 
 void FinishWait(Pass& pass, const account::State& account, std::string why,
                 const std::vector<Compared>& compared, std::uint64_t position) {
-  Add(pass, account.provider, "credit-back",
-      account::EndCreditWait{
-          EvidenceOf("credit-back", std::move(why), account.provider.str(), compared, {position})});
+  Add(pass, account.provider, rules::kCreditBack,
+      account::EndCreditWait{EvidenceOf(rules::kCreditBack, std::move(why), account.provider.str(),
+                                        compared, {position})});
 }
 
 // What came of the newest probe, if it is settled and not yet written down. True when it brought
@@ -74,14 +77,14 @@ bool NoteProbe(Pass& pass, const account::State& account) {
       const bool refused = departed != fleet.departures.end() &&
                            departed->second.kind != Departure::Kind::kCondemned &&
                            departed->second.kind != Departure::Kind::kVanished;
-      if (!refused) {
-        Add(pass, account.provider, "credit-probe",
+      if (!refused || MUSTER_CANARY("credit-probe-misread")) {
+        Add(pass, account.provider, rules::kCreditProbe,
             account::RecordProbe{true, "the probe was accepted"});
         FinishWait(pass, account, "the probe was accepted", {}, card.begun.position);
         return true;
       }
       const bool lacking = departed->second.reason == eventpb::LaunchRejected::NO_CREDIT;
-      Add(pass, account.provider, "credit-probe",
+      Add(pass, account.provider, rules::kCreditProbe,
           account::RecordProbe{false,
                                lacking ? "still no credit" : "ended without a word about credit"});
     }

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "commands/fleet/plan/pass.h"
+#include "commands/rules.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -65,7 +66,7 @@ void StepDownscale(Pass& pass, Scope& scope) {
                    FormatUsdPerHour(card.burn), " for ", RateText(card.rate_per_s), " ",
                    scope.fleet.spec.work_unit(), "/s");
     condemnation.evidence =
-        EvidenceOf(down ? "down" : "downscale", summary, scope.fleet.PolicyVersion(),
+        EvidenceOf(down ? rules::kDown : rules::kDownscale, summary, scope.fleet.PolicyVersion(),
                    {{"have", static_cast<double>(scope.have()),
                      static_cast<double>(scope.fleet.wanted()), "count"},
                     {"usd_per_hour_per_rate", UsdPerWork(card), 0, "usd"}},

@@ -4,6 +4,8 @@
 
 #include "commands/fleet/plan/budget.h"
 #include "commands/fleet/plan/pass.h"
+#include "commands/rules.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -26,9 +28,9 @@ void AskToStart(Pass& pass, Scope& scope) {
   for (const WorkerId& id : scope.board.to_start) {
     if (scope.going.count(id) > 0) continue;
     eventpb::Evidence evidence = scope.board.cards.at(id).assessment.evidence;
-    evidence.set_rule("start");
+    evidence.set_rule(rules::kStart);
     pass.decisions.push_back(
-        {"start", scope.actor(), ForWorker{id, worker::RequestStart{std::move(evidence)}}});
+        {rules::kStart, scope.actor(), ForWorker{id, worker::RequestStart{std::move(evidence)}}});
   }
 }
 
@@ -69,6 +71,7 @@ void CarryOutVerdicts(Pass& pass, Scope& scope) {
     condemnation.fault = verdict.fault;
     condemnation.replace = verdict.replace && scope.fleet.active();
     condemnation.strike_weight = scope.strikes_suspended ? 0 : verdict.strike_weight;
+    if (MUSTER_CANARY("strike-on-our-fault")) condemnation.strike_weight = 1;
     condemnation.evidence = verdict.evidence;
     Condemn(pass, scope, id, std::move(condemnation));
   }
@@ -122,7 +125,7 @@ void ResolveDuplicates(Pass& pass, Scope& scope) {
       const Card& card = scope.board.cards.at(live[i]);
       Condemnation condemnation;
       condemnation.evidence =
-          EvidenceOf("duplicate",
+          EvidenceOf(rules::kDuplicate,
                      Cat("place ", index, " is held by ", live.front().str(), " (",
                          worker::HealthName(kept.assessment.health), ") too"),
                      scope.fleet.PolicyVersion(),
@@ -140,7 +143,7 @@ void FinishStrays(Pass& pass, Scope& scope) {
   for (const WorkerId& id : strays->second) {
     Condemnation condemnation;
     condemnation.evidence =
-        EvidenceOf("orphan", "taken in to be destroyed", scope.fleet.PolicyVersion(), {},
+        EvidenceOf(rules::kOrphan, "taken in to be destroyed", scope.fleet.PolicyVersion(), {},
                    {scope.board.cards.at(id).begun.position});
     Condemn(pass, scope, id, std::move(condemnation));
   }
@@ -152,20 +155,44 @@ MicroUsdPerHour BurnOf(const Scope& scope, const std::set<WorkerId>& workers) {
   return burn;
 }
 
-// Gives up workers until the rest fits. What is on its way out already counts as gone.
-void TrimToBudget(Pass& pass, Scope& scope) {
+// A limit and what counts against it. What is on its way out already counts as gone.
+struct Purse {
+  specpb::Budget budget;
+  Money money;
+  std::string whose;
+};
+
+Purse PurseOfFleet(const Pass& pass, const Scope& scope) {
   Money money = pass.board.MoneyOf(pass.world, scope.fleet.name, pass.now);
   money.burn -= BurnOf(scope, scope.going) + scope.board.leaving_burn;
-  const specpb::Budget& budget = scope.fleet.spec.budget();
-  const std::string whose = Cat("fleet ", scope.fleet.name.str());
-  if (BudgetBreach(budget, money, whose, pass.now).empty()) return;
+  return {scope.fleet.spec.budget(), money, Cat("fleet ", scope.fleet.name.str())};
+}
+
+Purse PurseOfAccount(const Pass& pass, const Scope& scope) {
+  const auto limits = pass.options.account_budgets.find(scope.provider);
+  if (limits == pass.options.account_budgets.end()) return {};
+  Money money = pass.board.MoneyOfAccount(pass.world, scope.provider, pass.now);
+  for (const auto& [name, fleet] : pass.board.fleets()) {
+    if (fleet.provider == scope.provider) money.burn -= fleet.leaving_burn;
+  }
+  const auto given_up = pass.given_up_burn.find(scope.provider);
+  if (given_up != pass.given_up_burn.end()) money.burn -= given_up->second;
+  return {limits->second, money, Cat("account ", scope.provider.str())};
+}
+
+// Gives up workers until the rest fits. Of an account's fleets the one that is looked at first
+// gives way first.
+void TrimTo(Purse purse, Pass& pass, Scope& scope) {
+  Money& money = purse.money;
+  const specpb::Budget& budget = purse.budget;
+  if (BudgetBreach(budget, money, purse.whose, pass.now).empty()) return;
   for (const WorkerId& id : LeastUsefulFirst(scope, pass.now)) {
-    const std::string breach = BudgetBreach(budget, money, whose, pass.now);
+    const std::string breach = BudgetBreach(budget, money, purse.whose, pass.now);
     if (breach.empty()) return;
     const Card& card = scope.board.cards.at(id);
     Condemnation condemnation;
     condemnation.evidence = EvidenceOf(
-        "over-budget", breach, scope.fleet.PolicyVersion(),
+        rules::kOverBudget, breach, scope.fleet.PolicyVersion(),
         {{"burn", MicroUsd(money.burn.micros).usd(), 0, "usd_per_hour"},
          {"spent_today", money.today.usd(), MicroUsd(budget.per_day_micro_usd()).usd(), "usd"},
          {"spent_total", money.total.usd(), MicroUsd(budget.total_micro_usd()).usd(), "usd"}},
@@ -176,9 +203,9 @@ void TrimToBudget(Pass& pass, Scope& scope) {
 }
 
 // When the budget will be reached at today's burn: time enough to look again.
-void BudgetDue(Pass& pass, Scope& scope) {
-  const specpb::Budget& budget = scope.fleet.spec.budget();
-  const Money money = pass.board.MoneyOf(pass.world, scope.fleet.name, pass.now);
+void BudgetDue(Pass& pass, const Purse& purse) {
+  const specpb::Budget& budget = purse.budget;
+  const Money& money = purse.money;
   if (money.burn.micros <= 0) return;
   const auto look = [&](std::int64_t limit, MicroUsd spent) {
     if (limit <= 0 || limit <= spent.micros) return;
@@ -195,12 +222,14 @@ void BudgetDue(Pass& pass, Scope& scope) {
 void Condemn(Pass& pass, Scope& scope, const WorkerId& id, Condemnation condemnation) {
   const Card& card = scope.board.cards.at(id);
   if (card.part != Card::Part::kLive || !scope.going.insert(id).second) return;
+  pass.given_up_burn[scope.provider] += card.burn;
   eventpb::WorkerCondemned verdict;
   verdict.set_fault(condemnation.fault);
   verdict.set_replace(condemnation.replace);
   verdict.set_strike_weight(condemnation.strike_weight);
   const std::string rule = condemnation.evidence.rule();
   *verdict.mutable_evidence() = std::move(condemnation.evidence);
+  if (MUSTER_CANARY("evidence-missing")) verdict.mutable_evidence()->clear_positions();
   pass.decisions.push_back(
       {rule, scope.actor(), ForWorker{id, worker::Condemn{std::move(verdict)}}});
 }
@@ -211,8 +240,10 @@ void StepFailures(Pass& pass, Scope& scope) {
     CarryOutVerdicts(pass, scope);
     FinishStrays(pass, scope);
     if (!scope.gate.credit_wait) ResolveDuplicates(pass, scope);
-    TrimToBudget(pass, scope);
-    BudgetDue(pass, scope);
+    TrimTo(PurseOfFleet(pass, scope), pass, scope);
+    TrimTo(PurseOfAccount(pass, scope), pass, scope);
+    BudgetDue(pass, PurseOfFleet(pass, scope));
+    BudgetDue(pass, PurseOfAccount(pass, scope));
   }
   AskToStart(pass, scope);
   TellOfUnheard(pass, scope);

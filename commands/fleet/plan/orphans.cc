@@ -2,6 +2,8 @@
 #include "commands/fleet/plan/label.h"
 #include "commands/fleet/plan/pass.h"
 #include "commands/fleet/plan/preview.h"
+#include "commands/rules.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -18,6 +20,7 @@ bool TokenTwice(const World& world, const account::Orphan& stray) {
 }
 // The look-up of an unclear launch will claim it.
 bool BeingLookedUp(const World& world, const account::Orphan& stray) {
+  if (MUSTER_CANARY("orphan-killed-while-busy")) return false;
   const std::string_view token = TokenIn(stray.label);
   const worker::State* owner = token.empty() ? nullptr : world.FindWorker(WorkerId(token));
   return owner != nullptr && std::holds_alternative<worker::Launching>(owner->phase);
@@ -44,23 +47,24 @@ struct Judged {
 Judged FateOf(const World& world, const State& fleet, const account::Orphan& stray) {
   if (BeingLookedUp(world, stray)) return {};
   if (TokenTwice(world, stray)) {
-    return {Fate::kDestroy, "duplicate", Cat("a second instance bears the token of ", stray.label)};
+    return {Fate::kDestroy, rules::kDuplicate,
+            Cat("a second instance bears the token of ", stray.label)};
   }
   const worker::Ended* ended = EndedOwner(world, stray);
   if (ended != nullptr && ended->how != eventpb::WorkerEnded::VANISHED) {
-    return {Fate::kDestroy, "orphan", Cat("the worker of ", stray.label, " has ended")};
+    return {Fate::kDestroy, rules::kOrphan, Cat("the worker of ", stray.label, " has ended")};
   }
   if (!fleet.active()) {
     // Rented by us for a fleet that is to be no more.
     if (!TokenOfOurs(world, stray)) return {};
-    return {Fate::kDestroy, "orphan", Cat("fleet ", fleet.name.str(), " is down")};
+    return {Fate::kDestroy, rules::kOrphan, Cat("fleet ", fleet.name.str(), " is down")};
   }
-  if (ended != nullptr) return {Fate::kAdopt, "orphan", "it was lost and is back"};
+  if (ended != nullptr) return {Fate::kAdopt, rules::kOrphan, "it was lost and is back"};
   switch (fleet.spec.orphans()) {
     case specpb::ADOPT:
-      return {Fate::kAdopt, "orphan", "the fleet adopts strays"};
+      return {Fate::kAdopt, rules::kOrphan, "the fleet adopts strays"};
     case specpb::DESTROY:
-      return {Fate::kDestroy, "orphan", "the fleet destroys strays"};
+      return {Fate::kDestroy, rules::kOrphan, "the fleet destroys strays"};
     case specpb::REPORT:
     case specpb::ORPHAN_POLICY_UNSPECIFIED:
     default:
@@ -111,7 +115,7 @@ void StepOrphans(Pass& pass, const ProviderName& provider, std::map<FleetName, S
     const auto known = pass.world.by_instance.find(instance);
     if (known != pass.world.by_instance.end()) {
       pass.decisions.push_back(
-          {"orphan", Cat("policy:", provider.str()),
+          {rules::kOrphan, Cat("policy:", provider.str()),
            ForAccount{provider, account::ResolveOrphan{instance, eventpb::OrphanResolved::ADOPTED,
                                                        known->second}}});
       continue;

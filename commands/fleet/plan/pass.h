@@ -32,6 +32,7 @@ struct Pass {
   std::set<std::pair<ProviderName, MachineId>> reserved_machines;
   std::map<ProviderName, int> launches;
   std::map<ProviderName, MicroUsdPerHour> launch_burn;
+  std::map<ProviderName, MicroUsdPerHour> given_up_burn;  // of those condemned in this pass
   std::set<ProviderName> credit_moved;  // the gates are of before: launch nothing in this pass
 
   void Due(absl::Time at) {

@@ -10,6 +10,7 @@
 #include "commands/fleet/plan/evidence.h"
 #include "commands/fleet/plan/label.h"
 #include "commands/fleet/plan/plan.h"
+#include "commands/rules.h"
 #include "commands/snapshot.h"
 #include "commands/worker/commands.h"
 #include "eventstore/base/check.h"
@@ -474,7 +475,7 @@ eventpb::WorkerCondemned OperatorVerdict(const worker::State& worker, const Oper
   verdict.set_replace(ask.replace);
   verdict.set_strike_weight(ask.strike ? 1 : 0);
   eventpb::Evidence* evidence = verdict.mutable_evidence();
-  evidence->set_rule("operator");
+  evidence->set_rule(rules::kOperator);
   evidence->set_summary(ask.reason.empty() ? std::string("asked for by an operator") : ask.reason);
   if (worker.last_position > 0) evidence->add_positions(worker.last_position);
   return verdict;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "commands/fleet/plan/pass.h"
+#include "commands/rules.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -65,7 +66,7 @@ void RollOut(Pass& pass, Scope& scope, std::int64_t interval, const InUse& use) 
     Condemnation condemnation;
     condemnation.replace = true;
     condemnation.evidence = EvidenceOf(
-        "quota-rollout",
+        rules::kQuotaRollout,
         Cat("uploads every ", card.upload_interval_s, "s, allowed every ", interval, "s"),
         scope.fleet.PolicyVersion(),
         {{"commits_per_hour", use.per_hour, static_cast<double>(limit), "count"},

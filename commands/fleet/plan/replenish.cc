@@ -8,7 +8,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "commands/fleet/plan/budget.h"
+#include "commands/rules.h"
 #include "commands/worker/status_text.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -231,7 +233,7 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
   LaunchAsk ask;
   ask.index = scope.FreeIndex();
   ask.probe = probe;
-  ask.rule = probe ? "credit-probe" : "replenish";
+  ask.rule = probe ? rules::kCreditProbe : rules::kReplenish;
   ask.why = Cat(scope.filled(), " of ", scope.fleet.wanted(), " workers");
   ask.compared = {{"have", static_cast<double>(scope.filled()),
                    static_cast<double>(scope.fleet.wanted()), "count"}};
@@ -242,7 +244,7 @@ LaunchAsk AskFor(const Scope& scope, bool probe) {
   }
   if (const auto* last = LastReplaced(scope, ask.index)) {
     ask.replaces = last->first;
-    if (!probe) ask.rule = "replace";
+    if (!probe) ask.rule = rules::kReplace;
     ask.why = Cat(ask.why, "; stands in for ", last->first.str(), " (",
                   last->second.rule.empty() ? "vanished" : last->second.rule, ")");
     ask.positions.push_back(last->second.at.position);
@@ -359,6 +361,7 @@ std::string PreflightSays(const State& fleet) {
 
 bool OffersFresh(const account::State* account, const worker::Clocks& clocks, absl::Time now) {
   if (account == nullptr || !account->offers_seen.seen()) return false;
+  if (MUSTER_CANARY("stale-offer-bought")) return true;
   return now - account->offers_seen.at <= std::max(kOffersOldMin, 5 * clocks.market_poll);
 }
 
@@ -399,6 +402,7 @@ std::string BudgetSays(const Pass& pass, const Scope& scope, MicroUsdPerHour pri
                                    Cat("fleet ", scope.fleet.name.str()), pass.now);
   const auto limits = pass.options.account_budgets.find(scope.provider);
   if (!says.empty() || limits == pass.options.account_budgets.end()) return says;
+  if (MUSTER_CANARY("account-budget-forgotten")) return "";
   Money account = pass.board.MoneyOfAccount(pass.world, scope.provider, pass.now);
   if (const auto it = pass.launch_burn.find(scope.provider); it != pass.launch_burn.end()) {
     account.burn += it->second;
@@ -450,6 +454,7 @@ void DecideLaunch(Pass& pass, Scope& scope, const Ranked& choice, LaunchAsk ask)
 void StepReplenish(Pass& pass, Scope& scope) {
   if (!scope.fleet.active()) return;
   int need = scope.fleet.wanted() - scope.filled();
+  if (MUSTER_CANARY("in-flight-not-counted")) need += scope.board.launching;
   if (need <= 0) return;
   need -= HoldForStrays(pass, scope);
   if (need <= 0) return;

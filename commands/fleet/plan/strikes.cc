@@ -3,6 +3,7 @@
 #include <set>
 
 #include "commands/fleet/plan/pass.h"
+#include "commands/rules.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -73,12 +74,12 @@ void StepStrikes(Pass& pass, Scope& scope) {
     suspension.set_cause(rule);
     suspension.set_machines(machines);
     *suspension.mutable_evidence() = EvidenceOf(
-        "common-cause",
+        rules::kCommonCause,
         Cat(machines, " machines show ", rule, " within ", FormatSpan(window), ", limit ", least),
         scope.fleet.PolicyVersion(),
         {{"machines", static_cast<double>(machines), static_cast<double>(least), "count"}},
         one.positions);
-    pass.decisions.push_back({"common-cause", scope.actor(),
+    pass.decisions.push_back({rules::kCommonCause, scope.actor(),
                               ForFleet{scope.fleet.name, SuspendStrikes{std::move(suspension)}}});
     return;
   }

@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_format.h"
 #include "commands/fleet/plan/replenish.h"
+#include "commands/rules.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::fleet {
@@ -27,8 +29,9 @@ void SettleTrials(Pass& pass, Scope& scope) {
     const absl::Duration age = pass.now - trial.watched_since;
     Condemnation condemnation;
     if (trial.assessment.health == eventpb::WorkerHealthChanged::HEALTHY && trial.produced) {
-      condemnation.evidence = EvidenceOf("upgrade", Cat(id.str(), " works and takes its place"),
-                                         scope.fleet.PolicyVersion(), {}, {trial.begun.position});
+      condemnation.evidence =
+          EvidenceOf(rules::kUpgrade, Cat(id.str(), " works and takes its place"),
+                     scope.fleet.PolicyVersion(), {}, {trial.begun.position});
       Condemn(pass, scope, trial.replaces, std::move(condemnation));
     } else if (age < limit) {
       pass.Due(trial.watched_since + limit);
@@ -36,11 +39,12 @@ void SettleTrials(Pass& pass, Scope& scope) {
                trial.assessment.health == eventpb::WorkerHealthChanged::HELD) {
       // Nobody can say whether it works: judged when its health is known again.
     } else {
-      condemnation.evidence = EvidenceOf(
-          "upgrade-failed", Cat("does not work after ", FormatSpan(age), " >= ", FormatSpan(limit)),
-          scope.fleet.PolicyVersion(),
-          {{"trial", absl::ToDoubleSeconds(age), absl::ToDoubleSeconds(limit), "s"}},
-          {trial.begun.position});
+      condemnation.evidence =
+          EvidenceOf(rules::kUpgradeFailed,
+                     Cat("does not work after ", FormatSpan(age), " >= ", FormatSpan(limit)),
+                     scope.fleet.PolicyVersion(),
+                     {{"trial", absl::ToDoubleSeconds(age), absl::ToDoubleSeconds(limit), "s"}},
+                     {trial.begun.position});
       Condemn(pass, scope, id, std::move(condemnation));
     }
   }
@@ -60,7 +64,7 @@ bool Calm(Pass& pass, Scope& scope) {
                               [](const Stamp& a, const Stamp& b) { return a.at < b.at; });
   const absl::Duration cooldown = Or(upgrades.cooldown_s(), kCooldownDefault);
   const absl::Time cooled = OverAt(last.at, cooldown, pass.now);
-  if (last.seen() && cooled > pass.now) {
+  if (last.seen() && cooled > pass.now && !MUSTER_CANARY("flapping-upgrades")) {
     pass.Due(cooled);
     return false;
   }
@@ -68,7 +72,7 @@ bool Calm(Pass& pass, Scope& scope) {
   for (const auto& [id, card] : scope.board.cards) {
     if (card.trial && OverAt(card.begun.at, absl::Hours(1), pass.now) > pass.now) ++recent;
   }
-  return recent < std::max(1, upgrades.per_hour_max());
+  return recent < std::max(1, upgrades.per_hour_max()) || MUSTER_CANARY("flapping-upgrades");
 }
 
 struct Worst {
@@ -111,7 +115,7 @@ void StepUpgrades(Pass& pass, Scope& scope) {
   const absl::Duration payback_max = Or(upgrades.payback_s_max(), kPaybackDefault);
   if (payback > payback_max || !BudgetSays(pass, scope, best.offer.price).empty()) return;
   LaunchAsk ask;
-  ask.rule = "upgrade";
+  ask.rule = rules::kUpgrade;
   ask.why = Cat(absl::StrFormat("%.0f", gain * 100), " % cheaper work than ", worst.id.str(),
                 ", paid back in ", FormatSpan(payback));
   ask.index = scope.FreeIndex();

@@ -209,6 +209,36 @@ TEST(Budget, TheAccountsLimitHoldsOverItsFleets) {
   EXPECT_EQ(stage.PlanAndCarry(), "replenish x3");
 }
 
+// Found by the storm: nobody was given up for an account, so what ran spent past its limit.
+TEST(Budget, WhatRunsIsGivenUpBeforeTheAccountsLimitIsReached) {
+  Stage stage;
+  stage.options.account_budgets[kVast].set_total_micro_usd(1'000'000);
+  stage.Apply(Stage::Spec(2));
+  stage.Market({});
+  stage.AddHealthy(0, 2.0, 60'000, absl::Minutes(1));
+  stage.AddHealthy(1, 2.0, 60'000, absl::Minutes(1));
+  stage.now = At(0) + absl::Hours(8) + absl::Minutes(8);
+  EXPECT_EQ(stage.Condemned(stage.Decisions()).size(), 0u);
+  stage.now += absl::Minutes(2);
+  // Once one is given up the other fits for ten minutes more.
+  const auto condemned = stage.Condemned(stage.Decisions());
+  ASSERT_EQ(condemned.size(), 1u);
+  EXPECT_EQ(condemned.begin()->second.evidence().rule(), "over-budget");
+  EXPECT_THAT(condemned.begin()->second.evidence().summary(), testing::HasSubstr("account vast"));
+}
+
+TEST(Budget, AnAccountGivesUpNoMoreThanItMust) {
+  Stage stage;
+  stage.options.account_budgets[kVast].set_per_hour_micro_usd(130'000);
+  stage.Apply(Stage::Spec(2, "zeb"));
+  stage.Market({});
+  stage.AddHealthy(0, 2.0, 60'000, absl::Minutes(1));
+  stage.AddHealthy(1, 2.0, 60'000, absl::Minutes(1));
+  EXPECT_EQ(stage.Condemned(stage.Decisions()).size(), 0u);
+  stage.options.account_budgets[kVast].set_per_hour_micro_usd(110'000);
+  EXPECT_EQ(stage.Condemned(stage.Decisions()).size(), 1u);
+}
+
 TEST(Budget, WhatRunsIsGivenUpBeforeTheLimitIsReached) {
   Stage stage;
   specpb::FleetSpec spec = Stage::Spec(2);

@@ -38,6 +38,9 @@ TEST(Budget, AWorkerThatStandsStillCountsAtItsFullPrice) {
   stage.See(a, ActualStatus::kStopped, 3'000);
   EXPECT_EQ(stage.Rules(), "start");
   EXPECT_EQ(stage.Waits(), "BUDGET");
+  stage.See(a, ActualStatus::kNone, 3'000);  // a row without a word
+  EXPECT_EQ(stage.Rules(), "nothing");
+  EXPECT_EQ(stage.Waits(), "BUDGET");
 }
 
 TEST(Defect01, AbsenceFromOneListLaunchesNothing) {
