@@ -123,11 +123,13 @@ TEST(VastSimSearch, FiltersByEveryOperatorWhateverTypeTheValueHas) {
   EXPECT_EQ(all, 64u);  // whatever limit says
   EXPECT_EQ(count({{"limit", 1000}}), 64u);
   EXPECT_EQ(count({{"limit", "3"}}), 3u);
-  for (const json& offer : d.Search({{"num_gpus", {{"eq", "1"}}},
-                                     {"dph_total", {{"lte", "0.09"}, {"gt", 0.05}}},
-                                     {"gpu_name", {{"in", {"RTX 3070", "RTX 4070 Ti"}}}},
-                                     {"verified", {{"eq", true}}}})
-                               .json["offers"]) {
+  const json found = d.Search({{"num_gpus", {{"eq", "1"}}},
+                               {"dph_total", {{"lte", "0.09"}, {"gt", 0.05}}},
+                               {"gpu_name", {{"in", {"RTX 3070", "RTX 4070 Ti"}}}},
+                               {"verified", {{"eq", true}}}})
+                         .json["offers"];
+  EXPECT_FALSE(found.empty());
+  for (const json& offer : found) {
     EXPECT_EQ(offer["num_gpus"], 1);
     EXPECT_LE(offer["dph_total"].get<double>(), 0.09);
     EXPECT_GT(offer["dph_total"].get<double>(), 0.05);
