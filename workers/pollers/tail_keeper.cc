@@ -128,6 +128,7 @@ Status TailKeeper::Start() {
 }
 
 Task<void> TailKeeper::Write(Runtime& rt, TailKeeper& keeper, std::shared_ptr<Disk> disk) {
+  if (disk->stopped) co_return;  // the keeper went before this began
   while (!disk->unread.empty()) {
     for (std::size_t i = 0; i < kFilesAtATime && !disk->unread.empty(); ++i) {
       keeper.TakeUp(WorkerId(*disk->unread.begin()));
