@@ -213,10 +213,13 @@ class Judge {
     return false;
   }
 
-  bool Down(const Stamp& since, absl::Duration limit, specpb::Fault fault) {
+  bool Down(const Stamp& shown, absl::Duration limit, specpb::Fault fault) {
     limit = std::max(limit, 2 * clocks_.list_poll);  // two sights at least
     // The program goes on: two observations that disagree are no ground for anything.
-    if (log_good_ && seen_.progress.at > since.at) return false;
+    const bool went_on = seen_.progress.seen() && seen_.progress.at > shown.at;
+    if (log_good_ && went_on) return false;
+    // And when its log falls silent, what it did until then still counts for it.
+    const Stamp& since = went_on ? seen_.progress : shown;
     if (!list_good_) {
       Say(H::UNKNOWN, "no instance list lately", {&seen_.instance});
       return true;

@@ -45,6 +45,13 @@ double HighestKnown(const Facts& facts, const std::string& worker, const Instanc
   return highest;
 }
 
+bool StoodStill(const InstanceView& each, absl::Time at) {
+  return each.last_batch <= at &&
+         std::any_of(each.failures.begin(), each.failures.end(), [&](const auto& failure) {
+           return failure.how == vastsim::Failure::kStopped && failure.at <= at;
+         });
+}
+
 std::string Compare(const Facts& facts, const LedgerLine& line, const std::string& worker) {
   const InstanceView& each = *facts.ground.Find(line.instance);
   const auto ended = facts.book.ended().find(worker);
@@ -68,6 +75,9 @@ std::string Compare(const Facts& facts, const LedgerLine& line, const std::strin
       highest * absl::ToDoubleHours(kAnswerLag + facts.deeds.clock_set_back * kLostPerStep);
   missed += std::max(0.0, each.usd_per_hour - agreed) * absl::ToDoubleHours(unknown);
   if (adopted) missed += highest * absl::ToDoubleHours(begun - each.created);
+  // A stray that stood still when it was taken in is listed at its disk's price: what it had cost
+  // while it ran nobody can know.
+  if (adopted && StoodStill(each, begun)) missed += Usd(line.gpu);
   if (by_ledger > by_log + missed + 1e-4) {
     return Cat("the ledger has $", by_ledger, " for ", Tell(each), ", the log $", by_log,
                " for worker ", worker, ", and at most $", missed, " may be missing");

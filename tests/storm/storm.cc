@@ -414,7 +414,11 @@ class Storm {
     if ((which -= rates.price_rise) < 0) return RaisePrice();
     if ((which -= rates.clock_step) < 0) return StepClock();
     if ((which -= rates.failure) < 0) return FailOne();
-    if ((which -= rates.forget) < 0) return more_.ForgetOne();
+    if ((which -= rates.forget) < 0) {
+      ++report_.happened["forget"];
+      return more_.ForgetOne();
+    }
+    ++report_.happened["more"];
     more_.One();
   }
 

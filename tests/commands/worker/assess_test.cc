@@ -330,6 +330,23 @@ TEST(Assess, AProgramThatRunsOnOverrulesTheHostsStatus) {
   EXPECT_EQ(patient.Ask(720).health, H::HEALTHY);
 }
 
+// It worked on through an hour of "offline"; when its log cannot be read for a moment, that hour is
+// no ground for anything.
+TEST(Assess, AProgramThatRanOnIsOfflineOnlySinceItsLastProgress) {
+  Patient patient;
+  patient.Log(90, LogFacts("producing", 8));
+  patient.See(100, ActualStatus::kOffline);
+  patient.Log(3'600, LogFacts("producing", 9));
+  patient.See(3'650, ActualStatus::kOffline);
+  patient.Fail(3'660, "log", 2);
+  EXPECT_EQ(patient.Rule(3'670), "");
+  for (const double off : {-1.0, 0.0, 1.0}) {
+    Patient later = patient;
+    later.See(4'200 + off, ActualStatus::kOffline);
+    EXPECT_EQ(later.Rule(4'200 + off), off >= 0 ? "offline" : "");
+  }
+}
+
 TEST(Assess, AnUnexplainedErrorIsTheMachinesOnceTheProgramIsProven) {
   Patient patient;
   patient.Log(100, ErrorFacts("started", "Traceback"));
