@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 # They hold what was found so far.
-FIXED = "1..40"
+FIXED = "1..40,53,57,63,78,99"
 FRESH = 3
 
 

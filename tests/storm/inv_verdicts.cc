@@ -105,7 +105,10 @@ bool ReplacedByAWorkingOne(const Facts& facts, const Condemned& verdict) {
     if (had == facts.book.instances_of().end()) continue;
     for (const std::string& id : had->second) {
       const InstanceView* newcomer = facts.ground.Find(id);
-      if (newcomer != nullptr && newcomer->batches > 0) return true;
+      // A container that was started anew counts its batches from nothing.
+      const bool worked = newcomer != nullptr &&
+                          (newcomer->batches > 0 || newcomer->last_batch > absl::InfinitePast());
+      if (worked) return true;
     }
   }
   return false;
