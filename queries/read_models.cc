@@ -193,9 +193,12 @@ void ReadModels::Complete(FleetStatus& fleet, absl::Time now) const {
   WorkerTally tally;
   for (const std::string& id : health_->OpenOf(name)) {
     const WorkerFacts& facts = *health_->Find(id);
-    // Of the healthy ones only what Show says is counted, and they are the many.
-    const bool healthy = HealthProjection::Word(facts) == "HEALTHY";
-    tally.Add(healthy ? HealthProjection::Show(facts) : FullWorker(facts, now));
+    if (HealthProjection::IsHealthy(facts)) {
+      tally.AddHealthy(HealthProjection::IsProducing(facts) ? facts.rate_per_s : 0,
+                       HealthProjection::LastObserved(facts));
+    } else {
+      tally.Add(FullWorker(facts, now));
+    }
   }
   tally.AddTo(fleet, now);
 }
@@ -218,6 +221,8 @@ std::vector<FleetStatus> ReadModels::Fleets(absl::Time now, bool include_ended) 
   }
   return shown;
 }
+
+bool ReadModels::HasFleet(const FleetName& name) const { return fleets_->Has(name.str()); }
 
 StatusOr<FleetStatus> ReadModels::Fleet(const FleetName& name, absl::Time now) const {
   if (!fleets_->Has(name.str())) return NotFound(Cat("there is no fleet ", name.str()));

@@ -49,6 +49,8 @@ class ReadModels {
 
   // By name.
   std::vector<FleetStatus> Fleets(absl::Time now, bool include_ended = false) const;
+  // Whether a fleet of this name was ever applied; costs nothing, unlike its status.
+  bool HasFleet(const FleetName& name) const;
   // kNotFound  no fleet of this name was ever applied
   StatusOr<FleetStatus> Fleet(const FleetName& name, absl::Time now) const;
 

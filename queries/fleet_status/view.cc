@@ -82,17 +82,26 @@ absl::Time NextMidnight(absl::Time now) {
   return absl::FromUnixSeconds((UnixDay(now) + 1) * 86'400);
 }
 
+void WorkerTally::AddHealthy(double rate_per_s, absl::Time observed_at) {
+  ++open_;
+  ++have_;
+  ++healthy_;
+  rate_per_s_ += rate_per_s;
+  observed_at_ = std::min(observed_at_, observed_at);
+}
+
 void WorkerTally::Add(const WorkerStatus& worker) {
+  if (worker.health == "HEALTHY") {
+    return AddHealthy(worker.producing ? worker.rate_per_s : 0, worker.observed_at);
+  }
   ++open_;
   if (worker.phase == "destroying") {
     ++destroying_;
   } else {
     ++have_;
   }
-  if (worker.phase == "live" && worker.health == "HEALTHY") ++healthy_;
   if (worker.producing) rate_per_s_ += worker.rate_per_s;
   observed_at_ = std::min(observed_at_, worker.observed_at);
-  if (worker.health == "HEALTHY") return;  // the many
   Alike& alike = not_healthy_[worker.health];
   if (++alike.count == 1 || worker.clock_since < alike.oldest.clock_since) alike.oldest = worker;
 }

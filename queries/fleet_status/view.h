@@ -19,6 +19,9 @@ absl::Duration ClockLimit(const specpb::Timers& timers, std::string_view health)
 class WorkerTally {
  public:
   void Add(const WorkerStatus& worker);
+  // One that is healthy: the many, of whom nothing else is told. `rate_per_s` is 0 unless it
+  // produces.
+  void AddHealthy(double rate_per_s, absl::Time observed_at);
   // Fills what workers say: counts, rate, oldest fact, the state line. `fleet` has wants, waits and
   // money already.
   void AddTo(FleetStatus& fleet, absl::Time now) const;

@@ -299,6 +299,26 @@ std::vector<DecisionCount> HealthProjection::Decisions() const {
 
 std::string HealthProjection::Word(const WorkerFacts& facts) { return HealthWord(HealthOf(facts)); }
 
+bool HealthProjection::IsHealthy(const WorkerFacts& facts) {
+  return HealthOf(facts) == Health::HEALTHY;
+}
+
+// On "unknown" nobody is written off: its last rate stands until something is known again.
+bool HealthProjection::IsProducing(const WorkerFacts& facts) {
+  const int health = HealthOf(facts);
+  return facts.life == Life::kLive && facts.rate_per_s > 0 &&
+         (health == Health::HEALTHY || health == Health::UNKNOWN);
+}
+
+absl::Time HealthProjection::LastObserved(const WorkerFacts& facts) {
+  if (facts.life == Life::kLaunching) return facts.begun;
+  const bool listed = facts.instance_at != absl::InfinitePast();
+  const bool read = facts.log_at != absl::InfinitePast();
+  if (listed && read) return std::min(facts.instance_at, facts.log_at);
+  if (listed != read) return listed ? facts.instance_at : facts.log_at;
+  return facts.life_since;
+}
+
 WorkerStatus HealthProjection::Show(const WorkerFacts& facts) {
   const int health = HealthOf(facts);
   WorkerStatus shown;
@@ -323,9 +343,7 @@ WorkerStatus HealthProjection::Show(const WorkerFacts& facts) {
   shown.counter = facts.counter;
   shown.total = facts.total;
   shown.step = facts.step;
-  // On "unknown" nobody is written off: its last rate stands until something is known again.
-  shown.producing = facts.life == Life::kLive && facts.rate_per_s > 0 &&
-                    (health == Health::HEALTHY || health == Health::UNKNOWN);
+  shown.producing = IsProducing(facts);
   shown.ever_produced = facts.ever_produced;
   shown.actual_status = facts.actual_status;
   shown.status_message = facts.status_message;
@@ -336,14 +354,7 @@ WorkerStatus HealthProjection::Show(const WorkerFacts& facts) {
   shown.phase_since = facts.life_since;
   shown.health_since = facts.life == Life::kLive ? facts.health_since : facts.life_since;
   shown.last_progress_at = facts.progress_at;
-  shown.observed_at = facts.begun;
-  if (facts.life != Life::kLaunching) {
-    const bool listed = facts.instance_at != absl::InfinitePast();
-    const bool read = facts.log_at != absl::InfinitePast();
-    shown.observed_at = facts.life_since;
-    if (listed && read) shown.observed_at = std::min(facts.instance_at, facts.log_at);
-    if (listed != read) shown.observed_at = listed ? facts.instance_at : facts.log_at;
-  }
+  shown.observed_at = LastObserved(facts);
   shown.ended_at = facts.open() ? absl::InfinitePast() : facts.life_since;
   shown.ended_how = facts.ended_how;
   shown.ended_rule = facts.rule;

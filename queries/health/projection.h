@@ -97,8 +97,11 @@ class HealthProjection final : public Projection {
   // What is shown of `facts` without money, strikes and the fleet's limits, which are other
   // models' to say.
   static WorkerStatus Show(const WorkerFacts& facts);
-  // Show(facts).health.
-  static std::string Word(const WorkerFacts& facts);
+  // Single members of Show(facts), for those who count ten thousand workers.
+  static std::string Word(const WorkerFacts& facts);         // health
+  static bool IsHealthy(const WorkerFacts& facts);           // health == "HEALTHY"
+  static bool IsProducing(const WorkerFacts& facts);         // producing
+  static absl::Time LastObserved(const WorkerFacts& facts);  // observed_at
 
   template <class Archive, class Self>
   static void Fields(Archive& a, Self& s) {

@@ -30,7 +30,7 @@ Status NoSuchFleet(const queries::ReadModels& models, const std::string& fleet, 
 
 // A filter by a fleet that never was would answer with nothing, as if all were well.
 Status CheckFleet(const queries::ReadModels& models, const std::string& fleet, absl::Time now) {
-  if (fleet.empty() || models.Fleet(FleetName(fleet), now).ok()) return absl::OkStatus();
+  if (fleet.empty() || models.HasFleet(FleetName(fleet))) return absl::OkStatus();
   return NoSuchFleet(models, fleet, now);
 }
 
@@ -76,7 +76,7 @@ StatusOr<StreamId> StreamOf(const queries::ReadModels& models, const std::string
   exact.page_size = 1;
   MUSTER_ASSIGN_OR_RETURN(const queries::EventPage page, models.Events(exact));
   if (!page.events.empty()) return exact.stream;
-  if (models.Fleet(FleetName(asked), now).ok()) return StreamId(Cat("fleet/", asked));
+  if (models.HasFleet(FleetName(asked))) return StreamId(Cat("fleet/", asked));
   const auto worker = models.Worker(asked, now);
   if (worker.ok()) return StreamId(Cat("worker/", worker->id.str()));
   if (worker.status().code() != StatusCode::kNotFound) return WorkerProblem(asked, worker.status());

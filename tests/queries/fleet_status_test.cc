@@ -31,6 +31,34 @@ TEST(FleetStatus, OfAFleetThatWasNeverAppliedIsNotFound) {
   EXPECT_THAT(log.Models()->Fleet(FleetName("zeb"), log.now()), StatusIs(StatusCode::kNotFound));
 }
 
+TEST(FleetStatus, WhetherAFleetIsKnownIsToldWithoutItsStatus) {
+  LogBuilder log;
+  log.Fleet("zeb", {.workers = 3});
+  EXPECT_TRUE(log.Models()->HasFleet(FleetName("zeb")));
+  EXPECT_FALSE(log.Models()->HasFleet(FleetName("zebra")));
+}
+
+TEST(FleetStatus, CountsAHealthyWorkerAsItIsShown) {
+  LogBuilder log;
+  log.Fleet("zeb", {.workers = 3});
+  Healthy(log, "aaaa");
+  Healthy(log, "bbbb");
+  log.Read("bbbb", {.counter = 8, .total = 1800, .rate = 0});  // healthy, and produces nothing
+  const auto models = log.Models();
+  const auto page = models->Workers({}, log.now());
+  ASSERT_THAT(page, IsOk());
+  WorkerTally shown;
+  for (const WorkerStatus& worker : page->workers) shown.Add(worker);
+  FleetStatus one_by_one, fleet = Zeb(log);
+  shown.AddTo(one_by_one, log.now());
+  EXPECT_EQ(fleet.healthy, 2);
+  EXPECT_EQ(one_by_one.healthy, fleet.healthy);
+  EXPECT_EQ(one_by_one.have, fleet.have);
+  EXPECT_EQ(one_by_one.observed_at, fleet.observed_at);
+  EXPECT_DOUBLE_EQ(fleet.rate_per_s, 4.2);
+  EXPECT_DOUBLE_EQ(one_by_one.rate_per_s, fleet.rate_per_s);
+}
+
 TEST(FleetStatus, CountsWantedHaveAndHealthy) {
   LogBuilder log;
   log.Fleet("zeb", {.workers = 3});

@@ -17,7 +17,9 @@ Task<void> AccountPoller::Run() {
 Task<void> AccountPoller::PollOnce() {
   const absl::Time begun = context_.Now();
   const absl::Time deadline = begun + context_.options.call_timeout;
-  const StatusOr<Account> account = co_await context_.link.provider.GetAccount(deadline);
+  Task<StatusOr<Account>> call = context_.link.provider.GetAccount(deadline);
+  const StatusOr<Account> account = co_await context_.group.Away(std::move(call));
+  if (context_.group.stopping()) co_return;
   context_.reporter.Report("account", account.status());
   if (!account.ok()) co_return;
   const std::optional<std::int64_t> credit = MicrosFromDouble(account->credit_usd);

@@ -74,7 +74,9 @@ Task<void> InstancePoller::PollOnce() {
   const int pages = static_cast<int>(expected.size()) / kRowsPerPage;
   const absl::Duration allowed = context_.options.call_timeout + pages * absl::Seconds(3);
   const absl::Time deadline = context_.Now() + allowed;
-  StatusOr<std::vector<Instance>> list = co_await context_.link.provider.ListInstances(deadline);
+  Task<StatusOr<std::vector<Instance>>> call = context_.link.provider.ListInstances(deadline);
+  StatusOr<std::vector<Instance>> list = co_await context_.group.Away(std::move(call));
+  if (context_.group.stopping()) co_return;
   context_.reporter.Report("list", list.status());
   if (!list.ok()) {
     ++failures_;

@@ -79,10 +79,11 @@ StatusOr<std::shared_ptr<const LogRules>> LogPollers::RulesOf(const FleetName& n
 void LogPollers::Begin(const WorkerId& worker, absl::Duration spread) {
   if (context_.log_group.stopping() || !polled_.insert(worker).second) return;
   const absl::Duration first_wait = spread * context_.link.rt.rng().Unit();
-  context_.log_group.Spawn("log", Poll(worker, first_wait));
+  context_.log_group.Spawn("log", Poll(worker, first_wait, context_.owner.lock()));
 }
 
-Task<void> LogPollers::Poll(WorkerId worker, absl::Duration first_wait) {
+Task<void> LogPollers::Poll(WorkerId worker, absl::Duration first_wait,
+                            std::shared_ptr<const void> /*alive*/) {
   Memory memory;
   bool going = co_await context_.log_group.Sleep(first_wait);
   while (going) {
@@ -90,6 +91,7 @@ Task<void> LogPollers::Poll(WorkerId worker, absl::Duration first_wait) {
     if (state == nullptr) break;
     const InstanceId instance = state->instance;
     co_await PollOnce(worker, instance, memory);
+    if (context_.log_group.stopping()) break;
     state = LiveWorker(worker);
     if (state == nullptr) break;
     const fleet::State* fleet = context_.world().FindFleet(state->identity.fleet);
@@ -110,7 +112,9 @@ Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& me
   const int lines = timers.log_tail_lines() > 0 ? static_cast<int>(timers.log_tail_lines())
                                                 : context_.options.log_tail_lines;
   const absl::Time deadline = context_.Now() + timeout;
-  StatusOr<LogTail> tail = co_await context_.link.provider.FetchLog(instance, lines, deadline);
+  Task<StatusOr<LogTail>> call = context_.link.provider.FetchLog(instance, lines, deadline);
+  StatusOr<LogTail> tail = co_await context_.log_group.Away(std::move(call));
+  if (context_.log_group.stopping()) co_return;
   const absl::Time at = context_.Now();
   const StatusOr<std::shared_ptr<const LogRules>> rules = RulesOf(fleet_name);
   const Status failed = !tail.ok() ? tail.status() : rules.status();

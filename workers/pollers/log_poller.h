@@ -24,7 +24,7 @@ class LogPollers {
 
  private:
   struct Memory;
-  Task<void> Poll(WorkerId worker, absl::Duration first_wait);
+  Task<void> Poll(WorkerId worker, absl::Duration first_wait, std::shared_ptr<const void> alive);
   Task<void> PollOnce(WorkerId worker, InstanceId instance, Memory& memory);
   // Whether the `silent` log of a worker that got as far as `known` is not to be believed yet.
   bool IsDoubtful(bool silent, worker::Observed::Phase known, absl::Time at,

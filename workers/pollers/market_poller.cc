@@ -100,8 +100,9 @@ Task<void> MarketPoller::PollOnce() {
   observed.query_digest = DigestOf(queries);
   for (const OfferQuery& query : queries) {
     const absl::Time deadline = context_.Now() + context_.options.call_timeout;
-    StatusOr<std::vector<Offer>> offers =
-        co_await context_.link.provider.SearchOffers(query, deadline);
+    Task<StatusOr<std::vector<Offer>>> call = context_.link.provider.SearchOffers(query, deadline);
+    StatusOr<std::vector<Offer>> offers = co_await context_.group.Away(std::move(call));
+    if (context_.group.stopping()) co_return;
     context_.reporter.Report("search", offers.status());
     // Half a market would look like a market in which the other half was sold.
     if (!offers.ok()) co_return;

@@ -13,7 +13,7 @@
 namespace muster {
 namespace {
 
-// The first look at a new worker's log: something may be there soon.
+// The first look at the log of a worker that was just rented: something may be there soon.
 constexpr absl::Duration kFirstLogSpread = absl::Seconds(10);
 
 // What a fleet's secrets are must be known before its workers' texts come back: after a restart
@@ -30,18 +30,24 @@ void LearnSecrets(const specpb::FleetSpec& spec, Secrets& secrets) {
   for (const specpb::Preflight& check : spec.preflight()) learn(check.bearer_ref());
 }
 
+Task<void> Keeping(std::shared_ptr<const void> /*alive*/, Task<void> task) {
+  co_await std::move(task);
+}
+
 }  // namespace
 
 class Observation::Impl {
  public:
   Impl(ProviderLink link, ObservationOptions options)
       : context(link, options), logs(context), list(context), market(context), account(context) {}
-  ~Impl() { Unlisten(); }
 
   void Start();
   void Unlisten() {
     if (listening != 0) context.link.handler.Unlisten(listening);
     listening = 0;
+  }
+  absl::Duration LogInterval() const {
+    return context.Interval(&specpb::Timers::log_poll_s, context.options.log_poll);
   }
   void On(const Written& written);
   void OnWorker(const Written& written);
@@ -62,8 +68,7 @@ void Observation::Impl::Start() {
       LearnSecrets(fleet.spec, context.link.secrets);
     }
   }
-  const absl::Duration spread =
-      context.Interval(&specpb::Timers::log_poll_s, context.options.log_poll);
+  const absl::Duration spread = LogInterval();
   // In order, so that one seed gives one run.
   std::set<WorkerId> rented;
   for (const auto& [instance, id] : world.by_instance) rented.insert(id);
@@ -72,9 +77,9 @@ void Observation::Impl::Start() {
     if (state == nullptr || state->identity.provider != context.provider()) continue;
     if (state->live() != nullptr) logs.Begin(id, spread);
   }
-  context.group.Spawn("list", list.Run());
-  context.group.Spawn("market", market.Run());
-  context.group.Spawn("account", account.Run());
+  context.group.Spawn("list", Keeping(context.owner.lock(), list.Run()));
+  context.group.Spawn("market", Keeping(context.owner.lock(), market.Run()));
+  context.group.Spawn("account", Keeping(context.owner.lock(), account.Run()));
 }
 
 void Observation::Impl::On(const Written& written) {
@@ -99,8 +104,11 @@ void Observation::Impl::OnWorker(const Written& written) {
   const worker::State* state = context.world().FindWorker(id);
   if (state == nullptr || state->identity.provider != context.provider()) return;
   const eventpb::EventBody& body = written.body;
-  if (body.has_launch_accepted() || body.has_worker_adopted()) {
+  if (body.has_launch_accepted()) {
     logs.Begin(id, kFirstLogSpread);
+  } else if (body.has_worker_adopted()) {
+    // It ran before, as may the ten thousand adopted with it, which are not to be polled in waves.
+    logs.Begin(id, LogInterval());
   } else if (body.has_destroy_answered() || body.has_destroy_requested()) {
     list.Hurry();
   } else if (body.has_launch_rejected()) {
@@ -110,8 +118,10 @@ void Observation::Impl::OnWorker(const Written& written) {
 }
 
 Observation::Observation(ProviderLink link, ObservationOptions options)
-    : impl_(std::make_unique<Impl>(link, options)) {}
-Observation::~Observation() = default;
+    : impl_(std::make_shared<Impl>(link, options)) {
+  impl_->context.owner = impl_;
+}
+Observation::~Observation() { impl_->Unlisten(); }
 
 void Observation::Start() { impl_->Start(); }
 

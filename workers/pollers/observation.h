@@ -47,14 +47,16 @@ struct Freshness {
 class Observation {
  public:
   explicit Observation(ProviderLink link, ObservationOptions options = {});
-  // REQUIRES: stopped and drained, or the Runtime ended
+  // REQUIRES: stopped, or the Runtime ended
   ~Observation();
   Observation(const Observation&) = delete;
   Observation& operator=(const Observation&) = delete;
 
   // Takes up every live worker of the World and begins. REQUIRES: Handler::Load was OK
   void Start();
-  // Begins nothing new; returns when the last call has ended (at its deadline when it hangs).
+  // Begins nothing new and returns when what was observed is told. Calls under way are looking only
+  // and are not waited for: nothing comes of them any more, and they end with the Runtime's tasks,
+  // until when the Provider must live.
   Task<void> Stop();
 
   // Look at the list, the market and the account now instead of at the next turn.
@@ -63,7 +65,7 @@ class Observation {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // shared with the pollers
 };
 
 }  // namespace muster

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "commands/handler/handler.h"
@@ -40,6 +41,9 @@ struct PollContext {
   TaskGroup log_group;  // one per worker: many, never nudged
   AccountReporter reporter;
   Freshness freshness;
+  // Keeps all of this alive; held by each poller, since one may wait in a call that hangs when
+  // everything else is gone.
+  std::weak_ptr<const void> owner;
 };
 
 // Looks: when something was last looked at with success, by the steady clock.

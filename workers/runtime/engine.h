@@ -54,8 +54,9 @@ class Engine {
   // Folds the log, takes up every intent in flight, and begins to observe and to decide.
   // Errors as Handler::Load: nothing was begun.
   Task<Status> Start();
-  // Decides and begins nothing more, and returns when the last call under way has ended. The
-  // fleets go on as they are; the next Start takes up what is still open.
+  // Decides and begins nothing more, and returns when the last call with an effect has ended; calls
+  // that only look are left to the Runtime. The fleets go on as they are; the next Start takes up
+  // what is still open.
   Task<void> Stop();
 
   Handler& handler() { return handler_; }

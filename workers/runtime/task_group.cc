@@ -10,7 +10,18 @@ struct TaskGroup::Core {
   bool stopping = false;
   std::uint64_t nudges = 0;
   int running = 0;
+  int away = 0;  // of those that run
+
+  void TellIfDrained() {
+    if (running <= away) drained->NotifyAll();
+  }
 };
+
+TaskGroup::Absence::Absence(std::shared_ptr<Core> core) : core_(std::move(core)) {
+  ++core_->away;
+  core_->TellIfDrained();
+}
+TaskGroup::Absence::~Absence() { --core_->away; }
 
 TaskGroup::TaskGroup(Runtime& rt) : rt_(rt), core_(std::make_shared<Core>()) {
   core_->wake = rt.MakeSignal();
@@ -25,7 +36,8 @@ void TaskGroup::Spawn(std::string name, Task<void> task) {
 
 Task<void> TaskGroup::Run(std::shared_ptr<Core> core, Task<void> task) {
   co_await std::move(task);
-  if (--core->running == 0) core->drained->NotifyAll();
+  --core->running;
+  core->TellIfDrained();
 }
 
 Task<bool> TaskGroup::Sleep(absl::Duration span) {
@@ -54,7 +66,7 @@ int TaskGroup::running() const { return core_->running; }
 
 Task<void> TaskGroup::Drained() {
   const std::shared_ptr<Core> core = core_;
-  while (core->running > 0) co_await core->drained->WaitUntil(absl::InfiniteFuture());
+  while (core->running > core->away) co_await core->drained->WaitUntil(absl::InfiniteFuture());
 }
 
 }  // namespace muster

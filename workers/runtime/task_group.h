@@ -4,11 +4,13 @@
 //   group.Stop();                           // every Sleep ends at once with false
 //   co_await group.Drained();               // none is left
 //
-// The group must outlive its coroutines: drain it, or end the Runtime first. Reactor thread.
+// The group must outlive its coroutines, save those that are away: drain it, or end the Runtime
+// first. Reactor thread.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "eventstore/base/runtime.h"
@@ -28,12 +30,30 @@ class TaskGroup {
   void Stop();
   bool stopping() const;
   int running() const;
-  // Returns when no coroutine of the group runs any more. REQUIRES: not awaited inside the group
+  // Awaits `call`, which changes nothing and may hang, so Drained does not wait for it. Who comes
+  // back to a group that is stopping ends at once and touches nothing that it does not keep alive.
+  template <class T>
+  Task<T> Away(Task<T> call) {
+    const Absence absence(core_);
+    T result = co_await std::move(call);
+    co_return result;
+  }
+  // Returns when no coroutine of the group runs any more, save those that are away; these end when
+  // their calls do, or with the Runtime's tasks. REQUIRES: not awaited inside the group
   Task<void> Drained();
 
  private:
   // Shared with the frames, which a Runtime may destroy after the group.
   struct Core;
+  class Absence {
+   public:
+    explicit Absence(std::shared_ptr<Core> core);
+    Absence(const Absence&) = delete;
+    ~Absence();
+
+   private:
+    const std::shared_ptr<Core> core_;
+  };
   static Task<void> Run(std::shared_ptr<Core> core, Task<void> task);
 
   Runtime& rt_;

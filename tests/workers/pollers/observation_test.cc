@@ -2,6 +2,7 @@
 
 #include "tests/support/pch.h"
 #include "tests/workers/support/rig.h"
+#include "workers/runtime/task_group.h"
 
 namespace muster {
 namespace {
@@ -387,20 +388,90 @@ TEST_F(ObservationTest, ARefusedKeyIsOneTroubleUntilThatCallGoesThroughAgain) {
   EXPECT_EQ(Account().Find(eventpb::AccountTroubleBegan::AUTH), nullptr);
 }
 
-TEST_F(ObservationTest, StopEndsEveryPollerAndLosesNothing) {
+TEST_F(ObservationTest, StopWaitsForNoCallAndNothingComesOfThoseUnderWay) {
   for (int i = 0; i < 20; ++i) {
     const WorkerId id = rig.LiveWorker(i);
     if (i % 2 == 0) rig.provider.hung_logs.insert(rig.State(id).instance);
+    Say(id, Batch(7));
   }
+  rig.provider.slow = {{"list", absl::Seconds(50)}, {"log", absl::Seconds(8)}};
   Start();
-  rig.rt.RunFor(absl::Minutes(2));
+  rig.rt.RunFor(absl::Seconds(47));  // the list and at least ten logs are under way
+  EXPECT_EQ(rig.provider.lists, 1);
   const absl::Time asked = rig.rt.Now();
   Stop();
-  EXPECT_LE(rig.rt.Now() - asked, absl::Seconds(61));
-  EXPECT_EQ(observation->freshness().log_pollers, 0);
+  EXPECT_EQ(rig.rt.Now(), asked);
+  EXPECT_GE(observation->freshness().log_pollers, 1);
+  const Position head = rig.store.Head();
+  observation.reset();
+  rig.rt.RunFor(absl::Hours(1));
+  EXPECT_EQ(rig.store.Head(), head);
+  EXPECT_EQ(rig.provider.lists, 1);
+}
+
+TEST_F(ObservationTest, StopEndsEveryPoller) {
+  for (int i = 0; i < 20; ++i) rig.LiveWorker(i);
+  Start();
+  rig.rt.RunFor(absl::Minutes(2));
+  Stop();
   const int lists = rig.provider.lists;
   rig.rt.RunFor(absl::Hours(1));
   EXPECT_EQ(rig.provider.lists, lists);
+  EXPECT_EQ(observation->freshness().log_pollers, 0);
+}
+
+TEST_F(ObservationTest, StopWaitsForWhatIsBeingTold) {
+  TaskGroup group(rig.rt);
+  group.Spawn("looks", [](TaskGroup& g, Runtime& rt) -> Task<void> {
+    const int seen = co_await g.Away([](Runtime& r) -> Task<int> {
+      co_await r.SleepFor(absl::Seconds(5));
+      co_return 7;
+    }(rt));
+    EXPECT_EQ(seen, 7);
+    co_await rt.SleepFor(absl::Seconds(5));  // tells it
+    co_await g.Away([](Runtime& r) -> Task<int> {
+      co_await r.SleepFor(absl::Hours(1));
+      co_return 0;
+    }(rt));
+  }(group, rig.rt));
+  rig.rt.RunFor(absl::Seconds(7));
+  const absl::Time asked = rig.rt.Now();
+  group.Stop();
+  rig.rt.Run([](TaskGroup& g) -> Task<int> {
+    co_await g.Drained();
+    co_return 0;
+  }(group));
+  EXPECT_EQ(rig.rt.Now() - asked, absl::Seconds(3));
+  EXPECT_EQ(group.running(), 1);
+}
+
+TEST_F(ObservationTest, WorkersAdoptedTogetherAreFirstPolledAllOverTheInterval) {
+  Start();
+  for (int i = 0; i < 450; ++i) {
+    eventpb::WorkerAdopted adoption;
+    adoption.set_fleet("zeb");
+    adoption.set_fleet_version(1);
+    adoption.set_provider("vast");
+    adoption.set_index(i);
+    adoption.set_label(Cat("zeb-worker-vast-", i));
+    adoption.set_instance(rig.provider.Rent(adoption.label()).str());
+    const WorkerId id(Cat(rig.handler.world().installation, rig.rt.rng().Token(5)));
+    ASSERT_THAT(rig.Tell(id, worker::Adopt{adoption}), IsOk());
+  }
+  // Of the 45 s that a fleet of this kind asks for: a wave would be over within ten.
+  for (int third = 1; third <= 3; ++third) {
+    const std::size_t before = rig.provider.log_calls.size();
+    rig.rt.RunFor(absl::Seconds(15));
+    EXPECT_GE(rig.provider.log_calls.size() - before, 100) << third;
+  }
+  EXPECT_THAT(rig.provider.log_calls, SizeIs(450));
+}
+
+TEST_F(ObservationTest, ANewWorkersLogIsLookedAtWithinTenSeconds) {
+  Start();
+  for (int i = 0; i < 20; ++i) rig.LiveWorker(i);
+  rig.rt.RunFor(absl::Seconds(10));
+  EXPECT_THAT(rig.provider.log_calls, SizeIs(20));
 }
 
 TEST_F(ObservationTest, KnowsTheFleetsSecretsBeforeTheFirstTextComesBack) {

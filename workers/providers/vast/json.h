@@ -13,9 +13,11 @@ namespace muster::vast {
 // garbage, HTML). Two habits of the provider's language are forgiven: bare NaN and Infinity read
 // as null, and malformed UTF-8 as U+FFFD.
 std::optional<nlohmann::json> ParseJson(std::string_view text);
-// The same, but of the outermost object's members one is left out, or only one is kept: what is
-// large and not wanted is checked, but costs no memory.
-std::optional<nlohmann::json> ParseJsonBut(std::string_view text, std::string_view unwanted);
+// `text` with null for member `name` of the outermost object, if that is an object. What is left
+// out is not checked: its brackets and quotes are followed, at a tenth of what reading it costs.
+std::string WithoutObject(std::string_view text, std::string_view name);
+// The same as ParseJson, but of the outermost object's members only one is kept: the others are
+// checked, but cost no memory.
 std::optional<nlohmann::json> ParseJsonOnly(std::string_view text, std::string_view wanted_name);
 
 // The member `key`, or a null value when `object` is no object or has none.

@@ -244,6 +244,7 @@ Task<StatusOr<std::vector<Instance>>> VastProvider::ListOnce(std::string label,
     if (!body.ok()) co_return body.status();
     StatusOr<vast::ListPage> page = vast::ParseList(*body);
     if (!page.ok()) co_return page.status();
+    MaskIn(page->instances);  // page by page, so that others have their turn between
     for (Instance& instance : page->instances) {
       if (seen.insert(instance.id).second) instances.push_back(std::move(instance));
     }
@@ -258,7 +259,6 @@ Task<StatusOr<std::vector<Instance>>> VastProvider::ListOnce(std::string label,
       co_return MakeTrouble(Trouble::kMalformed, Cat("list: ", rows, " rows of ", *total,
                                                      ": it changed while it was read"));
     }
-    MaskIn(instances);
     co_return instances;
   }
   co_return MakeTrouble(Trouble::kMalformed, "list: its pages never end");

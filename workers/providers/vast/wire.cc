@@ -12,6 +12,9 @@
 namespace muster::vast {
 namespace {
 
+// Every page of a list counts the labels of all instances, thousands of them in a large account.
+constexpr std::string_view kLabelCounts = "label_counts";
+
 using nlohmann::json;
 
 constexpr std::size_t kStatusMessageBytesMax = 512;
@@ -225,8 +228,7 @@ StatusOr<SearchPage> ParseSearch(std::string_view body, const OfferQuery& query)
 }
 
 StatusOr<ListPage> ParseList(std::string_view body) {
-  // Every page counts the labels of all instances, thousands of them in a large account.
-  const std::optional<json> answer = ParseJsonBut(body, "label_counts");
+  const std::optional<json> answer = ParseJson(WithoutObject(body, kLabelCounts));
   if (!answer.has_value()) return Nonsense("list: the answer is not JSON", body);
   const json& rows = Member(*answer, "instances");
   if (!rows.is_array()) return Nonsense("list: the answer has no instances", body);
@@ -284,7 +286,7 @@ StatusOr<std::string> ParseLogRequest(std::string_view body) {
 }
 
 Verdict VerdictOf(std::string_view body) {
-  const std::optional<json> answer = ParseJsonOnly(body, "success");
+  const std::optional<json> answer = ParseJsonOnly(WithoutObject(body, kLabelCounts), "success");
   if (!answer.has_value() || !answer->is_object()) return Verdict::kNoJson;
   return Flag(*answer, "success") == false ? Verdict::kFailure : Verdict::kSuccess;
 }

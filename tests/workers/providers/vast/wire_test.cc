@@ -7,6 +7,7 @@
 #include "tests/support/matchers.h"
 #include "tests/support/paths.h"
 #include "tests/support/pch.h"
+#include "workers/providers/vast/json.h"
 
 namespace muster::vast {
 namespace {
@@ -366,6 +367,21 @@ TEST(VastWire, CountedLabelsAreNoPartOfAList) {
   EXPECT_EQ(page->next_token, "");
   EXPECT_EQ(TroubleOf(ParseList(R"({"instances":[],"label_counts":{"a":1)").status()),
             Trouble::kMalformed);
+}
+
+TEST(VastJson, LeavesOutAnObjectOfTheOutermostWithoutReadingIt) {
+  const auto without = [](std::string_view text) { return WithoutObject(text, "x"); };
+  EXPECT_EQ(without(R"({"x":{"a":[1,{"b":2}]},"c":3})"), R"({"x":null,"c":3})");
+  EXPECT_EQ(without(R"( { "c" : "x" , "x" : {} } )"), R"( { "c" : "x" , "x" : null } )");
+  // Brackets and quotes in strings are text.
+  EXPECT_EQ(without(R"({"x":{"}\":"\"{","q\\":"]"},"c":"{"})"), R"({"x":null,"c":"{"})");
+  EXPECT_EQ(without(R"({"}":"\"x\":{","x":{"a":1}})"), R"({"}":"\"x\":{","x":null})");
+  // Anything else by that name stays.
+  for (const char* text :
+       {R"({"y":{"x":{"a":1}},"x":[{}]})", R"([{"x":{}}])", R"({"x":7})", R"({"x":{"a":1)",
+        R"({"x":{"a":"})", R"({"x)", R"({"x")", R"({"x":)", "{", "", "x", R"({"c":[{"x":{}})"}) {
+    EXPECT_EQ(without(text), text);
+  }
 }
 
 TEST(VastWire, OnlyTheAnswersOwnSuccessIsItsVerdict) {
