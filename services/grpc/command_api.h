@@ -88,11 +88,11 @@ class CommandApi {
     std::vector<std::string> notes;  // each of them for people, with age and cost
   };
   Task<Strays> StraysOf(specpb::FleetSpec spec);
-  Task<StatusOr<std::vector<account::Orphan>>> Adoptable(const fleet::State& fleet,
-                                                         const api::AdoptInstancesRequest& request);
+  Task<StatusOr<std::vector<Instance>>> Adoptable(const fleet::State& fleet,
+                                                  const api::AdoptInstancesRequest& request);
   struct Adopted;  // what came of several
   Task<void> AdoptOne(worker::Adopt adopt, Origin origin, std::shared_ptr<Adopted> done);
-  Task<StatusOr<std::uint64_t>> AdoptAll(FleetName fleet, std::vector<account::Orphan> strays,
+  Task<StatusOr<std::uint64_t>> AdoptAll(FleetName fleet, std::vector<Instance> instances,
                                          Origin origin);
 
   Runtime& rt_;

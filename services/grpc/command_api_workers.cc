@@ -37,26 +37,6 @@ bool IsHalfDone(const worker::State& state, bool keep_size) {
   return leaving != nullptr && leaving->rule == "operator" && leaving->replace == keep_size;
 }
 
-// ", up 3h12m, $0.19 so far" by the provider's clock; "" when it does not say.
-std::string RunningSince(const Instance& instance, absl::Time now) {
-  if (!instance.started_at.has_value() || *instance.started_at >= now) return "";
-  const absl::Duration up = now - *instance.started_at;
-  return Cat(", up ", FormatSpan(up), ", ", FormatUsd(Cost(instance.price, up)), " so far");
-}
-
-account::Orphan StrayOf(const Instance& instance, const FleetName& fleet, absl::Time now) {
-  account::Orphan stray;
-  stray.instance = instance.id;
-  stray.label = instance.label;
-  stray.machine = instance.machine;
-  stray.gpu = instance.gpu;
-  stray.price = instance.price;
-  stray.fleet = fleet;
-  stray.why = "asked for by an operator";
-  stray.found.at = now;
-  return stray;
-}
-
 }  // namespace
 
 Task<StatusOr<std::uint64_t>> CommandApi::TellWorker(WorkerId id, worker::Command command,
@@ -148,17 +128,16 @@ Task<CommandApi::Strays> CommandApi::StraysOf(specpb::FleetSpec spec) {
   for (const Instance& instance : *all) {
     if (!fleet::IndexFromLabel(spec, instance.label).has_value()) continue;
     if (handler_.world().by_instance.contains(instance.id)) continue;
-    strays.found.push_back(StrayOf(instance, name, now));
+    strays.found.push_back(fleet::StrayOf(instance, name, now));
     strays.notes.push_back(
-        Cat("instance ", instance.id.str(), " (", instance.label, ", ", instance.gpu.str(), ", ",
-            FormatUsdPerHour(instance.price), RunningSince(instance, now),
-            ") runs under this fleet's label already: adopt it (muster adopt), destroy it, or set "
+        Cat("instance ", fleet::DescribeInstance(instance, now),
+            " runs under this fleet's label already: adopt it (muster adopt), destroy it, or set "
             "orphans"));
   }
   co_return strays;
 }
 
-Task<StatusOr<std::vector<account::Orphan>>> CommandApi::Adoptable(
+Task<StatusOr<std::vector<Instance>>> CommandApi::Adoptable(
     const fleet::State& fleet, const api::AdoptInstancesRequest& request) {
   if (request.label_prefix().empty() && request.instances().empty()) {
     co_return BadRequest({{"label_prefix", "give a label prefix or instance ids"}});
@@ -166,24 +145,23 @@ Task<StatusOr<std::vector<account::Orphan>>> CommandApi::Adoptable(
   if (!hooks_.list_instances) {
     co_return Refusal(StatusCode::kUnavailable, "NO_PROVIDER", "no provider is configured");
   }
-  const FleetName name = fleet.name;
   const ProviderName provider(fleet.spec.provider());
   const std::string& prefix = request.label_prefix();
   std::set<std::string> wanted(request.instances().begin(), request.instances().end());
   CO_ASSIGN_OR_RETURN(const std::vector<Instance> all, co_await hooks_.list_instances(provider));
-  std::vector<account::Orphan> strays;
+  std::vector<Instance> adoptable;
   for (const Instance& instance : all) {
     const bool named = wanted.erase(instance.id.str()) > 0;
     const bool asked = named || (!prefix.empty() && HasIndexAfter(instance.label, prefix));
     if (!asked || handler_.world().by_instance.contains(instance.id)) continue;
-    strays.push_back(StrayOf(instance, name, rt_.Now()));
+    adoptable.push_back(instance);
   }
   if (!wanted.empty()) {
     co_return Refusal(
         StatusCode::kNotFound, "INSTANCE_NOT_FOUND",
         Cat("the account has no instance ", std::string(absl::StrJoin(wanted, ", "))));
   }
-  co_return strays;
+  co_return adoptable;
 }
 
 struct CommandApi::Adopted {
@@ -215,8 +193,7 @@ Task<void> CommandApi::AdoptOne(worker::Adopt adopt, Origin origin, std::shared_
   }
 }
 
-Task<StatusOr<std::uint64_t>> CommandApi::AdoptAll(FleetName fleet,
-                                                   std::vector<account::Orphan> strays,
+Task<StatusOr<std::uint64_t>> CommandApi::AdoptAll(FleetName fleet, std::vector<Instance> instances,
                                                    Origin origin) {
   auto done = std::make_shared<Adopted>();
   done->position = handler_.world().head;
@@ -226,9 +203,10 @@ Task<StatusOr<std::uint64_t>> CommandApi::AdoptAll(FleetName fleet,
   if (owner == nullptr) co_return NoFleet(fleet.str());
   fleet::Adoptions make(handler_.world(), *owner);
   std::vector<Task<void>> beside;
-  std::size_t left = strays.size();
-  for (const account::Orphan& stray : strays) {
-    beside.push_back(AdoptOne({make.Of(stray)}, origin, done));
+  std::size_t left = instances.size();
+  for (const Instance& instance : instances) {
+    worker::Adopt adopt{make.Of(fleet::StrayOf(instance, fleet, rt_.Now()))};
+    beside.push_back(AdoptOne(std::move(adopt), origin, done));
     if (--left > 0 && beside.size() < kBesideEachOther) continue;
     co_await WhenAll(rt_, std::exchange(beside, {}));
     CO_RETURN_IF_ERROR(done->failed);
@@ -244,11 +222,10 @@ Task<StatusOr<api::Operation>> CommandApi::AdoptInstances(api::AdoptInstancesReq
   const FleetName name(message.fleet());
   const fleet::State* fleet = handler_.world().FindFleet(name);
   if (fleet == nullptr) co_return NoFleet(message.fleet());
-  CO_ASSIGN_OR_RETURN(const std::vector<account::Orphan> strays,
-                      co_await Adoptable(*fleet, message));
-  CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(fleet::AdoptChange{name, strays}));
-  const std::string progress = Cat(strays.size(), " instances adopted, none touched");
-  const auto act = [=, this] { return AdoptAll(name, strays, request.origin); };
+  CO_ASSIGN_OR_RETURN(const std::vector<Instance> found, co_await Adoptable(*fleet, message));
+  CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(fleet::AdoptChange{name, found}));
+  const std::string progress = Cat(found.size(), " instances adopted, none touched");
+  const auto act = [=, this] { return AdoptAll(name, found, request.origin); };
   co_return co_await Execute(request, {name.str(), name.str()}, std::move(plan), act, progress);
 }
 

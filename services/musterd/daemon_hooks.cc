@@ -6,6 +6,7 @@
 #include "eventstore/base/log.h"
 #include "services/grpc/plan_convert.h"
 #include "services/musterd/daemon.h"
+#include "services/musterd/machines_check.h"
 #include "workers/pollers/market_poller.h"
 
 namespace muster {
@@ -221,7 +222,15 @@ Task<std::vector<api::v1::Check>> Daemon::Diagnose() {
   std::vector<api::v1::Check> checks = {CheckStore(), CheckSecrets()};
   for (const auto& [name, account] : accounts_) {
     api::v1::Check check = co_await CheckAccount(name);
+    const bool answers = check.result() != api::v1::Check::FAILED;
     checks.push_back(std::move(check));
+    if (!answers) continue;
+    const StatusOr<std::vector<Instance>> list =
+        co_await account.made.provider->ListInstances(rt_.Now() + absl::Seconds(20));
+    checks.push_back(list.ok() ? CheckMachines(engine_->handler().world(), name, *list, rt_.Now())
+                               : MakeCheck(Cat("machines ", name.str()), api::v1::Check::WARNING,
+                                           Cat("cannot be listed: ", Message(list.status())),
+                                           NextFor(TroubleOf(list.status()))));
   }
   if (accounts_.empty()) {
     checks.push_back(MakeCheck("providers", api::v1::Check::WARNING, "none is configured",

@@ -46,6 +46,32 @@ std::vector<account::Orphan> AdoptableByPrefix(const World& world, const Provide
   return strays;
 }
 
+account::Orphan StrayOf(const Instance& instance, const FleetName& fleet, absl::Time now) {
+  account::Orphan stray;
+  stray.instance = instance.id;
+  stray.label = instance.label;
+  stray.machine = instance.machine;
+  stray.gpu = instance.gpu;
+  stray.price = instance.price;
+  stray.fleet = fleet;
+  stray.why = "asked for by an operator";
+  stray.found.at = now;
+  return stray;
+}
+
+std::string DescribeInstance(const Instance& instance, absl::Time now) {
+  std::string text = Cat(instance.id.str(), " (");
+  if (!instance.label.empty()) text += Cat(instance.label, ", ");
+  text += instance.gpu.str();
+  if (instance.price_known) text += Cat(", ", FormatUsdPerHour(instance.price));
+  if (instance.started_at.has_value() && *instance.started_at < now) {
+    const absl::Duration up = now - *instance.started_at;
+    text += Cat(", up ", FormatSpan(up));
+    if (instance.price_known) text += Cat(", ", FormatUsd(Cost(instance.price, up)), " so far");
+  }
+  return text + ")";
+}
+
 Adoptions::Adoptions(const World& world, const State& fleet)
     : fleet_(fleet), measured_(world, fleet.spec) {
   const auto open = world.open_by_fleet.find(fleet.name);

@@ -286,17 +286,19 @@ Status Rehearsal::Begin(const AdoptChange& change) {
   if (fleet == nullptr) return NotFound(Cat("there is no fleet ", change.fleet.str()));
   std::vector<eventpb::WorkerAdopted> adoptions;
   Adoptions make(world_, *fleet);
-  for (const account::Orphan& stray : change.strays) adoptions.push_back(make.Of(stray));
+  for (const Instance& instance : change.instances) {
+    adoptions.push_back(make.Of(StrayOf(instance, change.fleet, now_)));
+  }
   for (std::size_t i = 0; i < adoptions.size(); ++i) {
-    const account::Orphan& stray = change.strays[i];
+    const Instance& instance = change.instances[i];
     const eventpb::WorkerAdopted& adoption = adoptions[i];
     MUSTER_RETURN_IF_ERROR(DoWorker(NextId(), worker::Adopt{adoption}));
     PreviewStep& step =
-        Add(Action::kChange, Cat("adopts instance ", stray.instance.str(), " (", stray.label,
-                                 ") as it is, place ", adoption.index()));
-    step.instance = stray.instance;
-    step.gpu = stray.gpu;
-    step.price = stray.price;
+        Add(Action::kChange, Cat("adopts instance ", DescribeInstance(instance, now_),
+                                 " as it is, place ", adoption.index()));
+    step.instance = instance.id;
+    step.gpu = instance.gpu;
+    step.price = instance.price;
   }
   WarnOfExcess();
   return absl::OkStatus();

@@ -43,10 +43,10 @@ struct DestroyChange {
   std::string reason;
   bool keep_size = false;
 };
-// Strays of the fleet's account (see AdoptableByPrefix), taken into the fleet as they are.
+// Running instances of the fleet's account, taken into the fleet as they are.
 struct AdoptChange {
   FleetName fleet;
-  std::vector<account::Orphan> strays;
+  std::vector<Instance> instances;
 };
 
 using Change =
@@ -110,6 +110,12 @@ eventpb::WorkerCondemned OperatorVerdict(const worker::State& worker, const Oper
 // Strays whose label is exactly `prefix` followed by an index (a token may follow the index).
 std::vector<account::Orphan> AdoptableByPrefix(const World& world, const ProviderName& provider,
                                                std::string_view prefix);
+// An instance of a list as a stray of `fleet`, as the poller would find it.
+account::Orphan StrayOf(const Instance& instance, const FleetName& fleet, absl::Time now);
+// "31 (zeb-worker-vast-0, RTX 3070, $0.06/h, up 3h00m, $0.18 so far)", up by the provider's clock;
+// what the provider does not say is left out.
+std::string DescribeInstance(const Instance& instance, absl::Time now);
+
 // Makes the events that take strays into one fleet, for worker::Adopt. A stray gets the index its
 // label names when that slot is free, else the lowest free one; no index is given twice by one
 // object, so the events of several may be made before the first is written. World and fleet are

@@ -195,26 +195,30 @@ TEST(Preview, OfAdoptionTouchesNobody) {
   Stage stage;
   stage.Apply(Stage::Spec(2));
   stage.Market(Stage::Plenty(3));
-  account::Orphan stray;
-  stray.instance = InstanceId("s1");
+  Instance stray;
+  stray.id = InstanceId("s1");
   stray.label = "zeb-worker-vast-1";
   stray.machine = MachineId("m9");
   stray.gpu = GpuName("RTX 3070");
   stray.price = MicroUsdPerHour(50'000);
+  stray.price_known = true;
+  stray.started_at = stage.now - absl::Hours(3);
   const Preview preview = Of(stage, AdoptChange{kZeb, {stray}});
   EXPECT_EQ(preview.destroys, 0);
   EXPECT_EQ(preview.adds, 1);  // for the place that is still free
-  EXPECT_EQ(Texts(preview, Action::kChange),
-            "adopts instance s1 (zeb-worker-vast-1) as it is, place 1");
+  EXPECT_EQ(
+      Texts(preview, Action::kChange),
+      "adopts instance s1 (zeb-worker-vast-1, RTX 3070, $0.05/h, up 3h00m, $0.15 so far) as it "
+      "is, place 1");
 }
 
 TEST(Preview, OfAdoptingMoreThanWantedNamesTheInstancesAndWarns) {
   Stage stage;
   stage.Apply(Stage::Spec(1));
   stage.Market(Stage::Plenty(3));
-  std::vector<account::Orphan> strays(2);
+  std::vector<Instance> strays(2);
   for (int i = 0; i < 2; ++i) {
-    strays[static_cast<std::size_t>(i)].instance = InstanceId(Cat("s", i));
+    strays[static_cast<std::size_t>(i)].id = InstanceId(Cat("s", i));
     strays[static_cast<std::size_t>(i)].label = Cat("zeb-worker-vast-", i);
     strays[static_cast<std::size_t>(i)].machine = MachineId(Cat("m9", i));
     strays[static_cast<std::size_t>(i)].gpu = GpuName("RTX 3070");
