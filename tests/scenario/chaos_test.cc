@@ -59,8 +59,8 @@ TEST_P(Chaos, EndsInAFleetAsWanted) {
       absl::Hours(2)))
       << "healthy " << s.Healthy("zeb") << " of " << wanted << ", alive " << s.Alive().size();
   s.Run(absl::Minutes(15));
-  // A machine that was made to fail may be found out at just this moment: then its replacement, too,
-  // is waited for.
+  // A machine that was made to fail may be found out at just this moment: then its replacement,
+  // too, is waited for.
   EXPECT_TRUE(s.Until([&] { return s.Unsettled().empty(); }, absl::Minutes(30))) << s.Unsettled();
 }
 

@@ -105,7 +105,8 @@ std::vector<std::string> AllThereIs() {
 
 const std::map<std::string, std::string>& OutOfReach() {
   static const auto& all = *new std::map<std::string, std::string>{
-      {"rule broken-launch", "a launch breaks while it starts, and none of 1..100 was hit just then"},
+      {"rule broken-launch",
+       "a launch breaks while it starts, and none of 1..100 was hit just then"},
       {"rule common-cause", "failures come to single machines"},
       {"trap list_v0_serves", "nobody asks for the retired list"},
       {"trap list_token_invalid", "lists are one page long"},
