@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <exception>
+#include <sstream>
 
 #include "absl/strings/str_join.h"
+#include "yaml-cpp/eventhandler.h"
 
 namespace muster::files {
 namespace {
@@ -38,6 +40,38 @@ Place BadUtf8(std::string_view text) {
           static_cast<int>(before.size() - line_start) + 1};
 }
 
+// Builds nothing, remembers where a document starts.
+class DocumentStart : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { mark_ = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  YAML::Mark mark() const { return mark_; }
+
+ private:
+  YAML::Mark mark_ = YAML::Mark::null_mark();
+};
+
+// Where a second document starts; a null mark when there is none. YAML::LoadAll is no way to learn
+// it: at a bracket that closes nothing it adds empty documents until memory ends.
+YAML::Mark SecondDocument(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  DocumentStart start;
+  const bool two = parser.HandleNextDocument(start) && parser.HandleNextDocument(start);
+  return two ? start.mark() : YAML::Mark::null_mark();
+}
+
 }  // namespace
 
 Place PlaceOf(const YAML::Node& node) {
@@ -60,16 +94,20 @@ YAML::Node LoadDocument(std::string_view text, std::string_view what, Problems& 
     return YAML::Node(YAML::NodeType::Undefined);
   }
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty() || documents[0].IsNull()) {
+    const std::string document(text);
+    if (const YAML::Mark second = SecondDocument(document); !second.is_null()) {
+      problems.Add({second.line + 1, second.column + 1}, "",
+                   Cat("a second document, or text that belongs to no key; expected one: ", what));
+      return YAML::Node(YAML::NodeType::Undefined);
+    }
+    YAML::Node root = YAML::Load(document);
+    if (root.IsNull()) {
       problems.Add({}, "", Cat("is empty; expected ", what));
-    } else if (documents.size() > 1) {
-      problems.Add(PlaceOf(documents[1]), "", Cat("a second document; expected one: ", what));
-    } else if (!documents[0].IsMap()) {
-      problems.Add(PlaceOf(documents[0]), "",
-                   Cat("is ", KindOf(documents[0]), "; expected ", what, ": a map of keys"));
+    } else if (!root.IsMap()) {
+      problems.Add(PlaceOf(root), "",
+                   Cat("is ", KindOf(root), "; expected ", what, ": a map of keys"));
     } else {
-      return documents[0];
+      return root;
     }
   } catch (const YAML::Exception& e) {
     const Place place = e.mark.is_null() ? Place{} : Place{e.mark.line + 1, e.mark.column + 1};

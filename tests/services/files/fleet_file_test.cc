@@ -238,6 +238,12 @@ TEST(FleetFile, SaysWhatIsMissingOrNoFleetAtAll) {
             "f.yaml:2:10: a byte that is no UTF-8; expected a fleet file in UTF-8");
 }
 
+TEST(FleetFile, AClosingBracketThatOpensNothingIsAnErrorAndNotAnEndlessDocument) {
+  EXPECT_THAT(ErrorOf("name: a\nworkers: 1\n]\n"), HasSubstr(":3"));
+  EXPECT_THAT(ErrorOf("]"), HasSubstr("expected"));
+  EXPECT_THAT(ErrorOf("name: a\n}: 1\n"), HasSubstr("expected"));
+}
+
 TEST(FleetFile, ReportsEveryMistakeInTheOrderOfTheFile) {
   const std::string error =
       ErrorOf("name: zeb\nworkers: four\nmarket: {price_max: 1, gpu: x}\ntimers: {setup: 10}\n");
