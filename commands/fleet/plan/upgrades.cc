@@ -53,6 +53,7 @@ void SettleTrials(Pass& pass, Scope& scope) {
                      scope.fleet.PolicyVersion(),
                      {{"trial", absl::ToDoubleSeconds(age), absl::ToDoubleSeconds(limit), "s"}},
                      {trial.begun.position});
+      condemnation.by_sight = true;
       Condemn(pass, scope, id, std::move(condemnation));
     }
   }
