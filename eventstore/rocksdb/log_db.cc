@@ -49,6 +49,19 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env, bool is_new) {
   return options;
 }
 
+// What all keys of one stream have in common.
+class AllButTheVersion final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "muster.AllButTheVersion"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return {key.data(), key.size() - kVersionBytes};
+  }
+  bool InDomain(const rocksdb::Slice& key) const override { return key.size() > kVersionBytes; }
+
+ private:
+  static constexpr std::size_t kVersionBytes = sizeof(Version);
+};
+
 enum class Access { kInOrder, kByRange, kByKey };
 
 rocksdb::ColumnFamilyOptions FamilyOptions(Access access) {
@@ -61,6 +74,10 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Access access) {
   if (access == Access::kInOrder) {
     // Each key goes right behind the last one.
     options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
+  }
+  if (access == Access::kByRange) {
+    // Each key goes right behind the last one of its stream.
+    options.memtable_insert_with_hint_prefix_extractor = std::make_shared<AllButTheVersion>();
   }
   if (access == Access::kByKey) {
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
