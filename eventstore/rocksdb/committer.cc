@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <optional>
 
 #include "eventstore/record.h"
 #include "eventstore/rocksdb/keys.h"
@@ -96,14 +95,32 @@ void Committer::RunThread() {
 }
 
 void Committer::StageAll(Group appends) {
+  if (appends.empty()) return;
+  if (group_.empty()) TakeDatabase();
+  LookUp(appends);
+  Found found = found_;
   for (std::shared_ptr<PendingAppend>& append : appends) {
-    if (group_.empty()) TakeDatabase();
+    const Found own = found.first(append->events.size());
+    found = found.subspan(own.size());
     if (RepeatsStaged(*append)) {
       deferred_.push_back(std::move(append));
       continue;
     }
-    Stage(*append);
+    Stage(*append, own);
     group_.push_back(std::move(append));
+  }
+}
+
+// All at once: most of a look-up's price is that of asking.
+void Committer::LookUp(const Group& appends) {
+  looked_up_.clear();
+  for (const auto& append : appends) {
+    for (const NewEvent& event : append->events) looked_up_.push_back(event.id.str());
+  }
+  if (db_ == nullptr) {
+    found_.assign(looked_up_.size(), Position{0});
+  } else {
+    db_->Find(looked_up_, found_);
   }
 }
 
@@ -169,12 +186,12 @@ bool Committer::RepeatsStaged(const PendingAppend& append) const {
   });
 }
 
-void Committer::Stage(PendingAppend& append) {
+void Committer::Stage(PendingAppend& append, Found found) {
   if (db_ == nullptr) {
     append.result = stopped_;
     return;
   }
-  const auto known = CountKnown(append);
+  const auto known = CountKnown(found);
   if (!known.ok()) {
     append.result = known.status();
   } else if (known->count > 0) {
@@ -193,14 +210,14 @@ void Committer::Stage(PendingAppend& append) {
   }
 }
 
-StatusOr<Committer::Known> Committer::CountKnown(const PendingAppend& append) const {
+StatusOr<Committer::Known> Committer::CountKnown(Found found) const {
   Known known;
-  for (const NewEvent& event : append.events) {
-    MUSTER_ASSIGN_OR_RETURN(const std::optional<Position> found, db_->Find(event.id));
-    if (!found.has_value()) continue;
+  for (const StatusOr<Position>& position : found) {
+    MUSTER_RETURN_IF_ERROR(position.status());
+    if (*position == 0) continue;
     // Beyond the tip lies only what a failed sync left behind.
-    if (*found > tip_.position) return stopped_;
-    if (known.count++ == 0) known.first = *found;
+    if (*position > tip_.position) return stopped_;
+    if (known.count++ == 0) known.first = *position;
   }
   return known;
 }

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -82,13 +83,16 @@ class Committer : public std::enable_shared_from_this<Committer> {
   Status GoOnAfterFullDisk();
   void Finish(const Status& written);
   bool RepeatsStaged(const PendingAppend& append) const;
-  void Stage(PendingAppend& append);
+  void LookUp(const Group& appends);
+  // Where LogDb::Find found the ids of the append's events.
+  using Found = std::span<const StatusOr<Position>>;
+  void Stage(PendingAppend& append, Found found);
   void StageEvents(PendingAppend& append, Version& version);
   struct Known {
     std::size_t count = 0;
     Position first = 0;
   };
-  StatusOr<Known> CountKnown(const PendingAppend& append) const;
+  StatusOr<Known> CountKnown(Found found) const;
   StatusOr<Appended> Repeated(const PendingAppend& append, Known known) const;
   StatusOr<Version*> VersionOf(const StreamId& stream);
   Status WriteGroup();
@@ -122,6 +126,8 @@ class Committer : public std::enable_shared_from_this<Committer> {
   Tip staged_;
   rocksdb::WriteBatch batch_;
   absl::flat_hash_set<std::string_view> staged_ids_;  // of the events of group_
+  std::vector<std::string_view> looked_up_;
+  std::vector<StatusOr<Position>> found_;
   std::string header_, record_;
 
   std::thread thread_;

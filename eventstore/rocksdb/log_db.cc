@@ -262,12 +262,23 @@ StatusOr<Version> LogDb::StreamVersion(const StreamId& stream, Position head) co
   return 0;
 }
 
-StatusOr<std::optional<Position>> LogDb::Find(const EventId& id) const {
-  rocksdb::PinnableSlice value;
-  const auto found = db_->Get(rocksdb::ReadOptions(), ids(), id.str(), &value);
-  if (found.IsNotFound()) return std::nullopt;
-  MUSTER_RETURN_IF_ERROR(FromRocks(found, Cat("cannot look up event id ", id.str())));
-  return FromBigEndian(View(value));
+void LogDb::Find(const std::vector<std::string_view>& ids,
+                 std::vector<StatusOr<Position>>& found) const {
+  const std::vector<rocksdb::Slice> keys(ids.begin(), ids.end());
+  std::vector<rocksdb::PinnableSlice> values(ids.size());
+  std::vector<rocksdb::Status> statuses(ids.size());
+  db_->MultiGet(rocksdb::ReadOptions(), this->ids(), keys.size(), keys.data(), values.data(),
+                statuses.data());
+  found.clear();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (statuses[i].ok()) {
+      found.push_back(FromBigEndian(View(values[i])));
+    } else if (statuses[i].IsNotFound()) {
+      found.push_back(Position{0});
+    } else {
+      found.push_back(FromRocks(statuses[i], Cat("cannot look up event id ", ids[i])));
+    }
+  }
 }
 
 }  // namespace muster::rocks
