@@ -96,13 +96,8 @@ int Explain(Session& s) {
                   "explain what? worker/ID, fleet/NAME, host/PROVIDER/MACHINE, "
                   "command/REQUEST_ID, POSITION, or --why-not offer/ID|worker/ID");
   }
-  const auto moment = s.AsOf();
-  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
-  *request.mutable_as_of() = *moment;
   api::ExplainResponse answer;
-  const auto context = s.Context();
-  const grpc::Status status = s.queries().Explain(context.get(), request, &answer);
-  if (!status.ok()) return s.Fail(status);
+  if (const int code = s.Ask(&Queries::Explain, request, answer)) return code;
   if (s.PrintStructured(answer, {})) return kOk;
   s.env.out << "explain " << answer.title() << "\n";
   std::size_t width = 0;
