@@ -168,8 +168,8 @@ class BareFile final : public Log {
  private:
   static constexpr std::size_t kFileBytes = 64u << 20;
 
-  // As RocksDB treats its log: blocks are reserved ahead, and those of old files are used again. On
-  // some disks a sync of blocks never written before takes a hundred times as long.
+  // As RocksDB treats its log: blocks are reserved ahead, and a file does not grow for ever. Syncs
+  // of one that did were seen to take a hundred times as long after some seconds (README.md).
   void StartFile() {
     if (file_ >= 0) close(file_);
     unlink(path_.c_str());
