@@ -236,6 +236,7 @@ Task<void> Client(Runtime* rt, Log* log, int client, absl::Time end, Counter* ne
 
 Task<bool> AllClients(Runtime* rt, Log* log, Counter* next) {
   std::vector<Task<void>> clients;
+  clients.reserve(kInFlight);
   const absl::Time end = rt->Now() + kRound;
   for (int i = 0; i < kInFlight; ++i) clients.push_back(Client(rt, log, i, end, next));
   co_await WhenAll(*rt, std::move(clients));
@@ -244,6 +245,7 @@ Task<bool> AllClients(Runtime* rt, Log* log, Counter* next) {
 
 void PlainClients(rocksdb::DB* db, Counter* next) {
   std::vector<std::thread> threads;
+  threads.reserve(kInFlight);
   const auto end = std::chrono::steady_clock::now() + absl::ToChronoMilliseconds(kRound);
   for (int i = 0; i < kInFlight; ++i) {
     threads.emplace_back([db, next, end] {
@@ -280,7 +282,7 @@ struct Contender {
   }
 };
 
-void TakeTurns(const Settings& settings, std::vector<Contender*> contenders) {
+void TakeTurns(const Settings& settings, const std::vector<Contender*>& contenders) {
   for (int round = 0; round < settings.rounds; ++round) {
     std::printf("round %d, appends/s:", round + 1);
     for (Contender* contender : contenders) {

@@ -28,6 +28,7 @@ NewStreams Streams(int count) {
 
 std::vector<std::string> Ids(int count) {
   std::vector<std::string> ids;
+  ids.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) ids.push_back(Cat("e", i));
   return ids;
 }
