@@ -432,6 +432,15 @@ Task<StatusOr<Outcome>> Handler::Fleet(FleetName name, fleet::Command command, O
   co_return outcome;
 }
 
+Task<StatusOr<Outcome>> Handler::Audit(AuditDecision decide, Origin origin) {
+  const auto version = [this]() -> StatusOr<Version> {
+    return store_.StreamVersion(AuditStream());
+  };
+  Job job{AuditStream(), version, std::move(decide), absl::InfinitePast(), std::move(origin)};
+  StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome;
+}
+
 // ---- requests ---------------------------------------------------------------------------------
 
 StatusOr<std::optional<eventpb::CommandAccepted>> Handler::FindRequest(

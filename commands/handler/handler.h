@@ -64,6 +64,10 @@ class Handler {
   Task<StatusOr<Outcome>> Account(ProviderName provider, account::Command command, Origin origin);
   Task<StatusOr<Outcome>> Fleet(FleetName name, fleet::Command command, Origin origin);
 
+  // Writes what `decide` says of the log itself into its own stream; nothing is folded from it.
+  using AuditDecision = std::function<StatusOr<Events>(const DecideContext&)>;
+  Task<StatusOr<Outcome>> Audit(AuditDecision decide, Origin origin);
+
   // Requests of clients, so that the same one again gets the first answer, also after a restart.
   // FindRequest: the request as it was accepted, nullopt when there was none. The asker compares
   // the digest and refuses the same id with another request.   kDataLoss: as EventStore.
