@@ -77,6 +77,7 @@ class Daemon {
 
   // What the APIs ask of the world (daemon_hooks.cc).
   grpc_api::QueryHooks MakeQueryHooks();
+  fleet::PlanOptions MakePlanOptions() const;
   grpc_api::CommandHooks MakeCommandHooks();
   grpc_api::AuditHooks MakeAuditHooks();
   Task<StatusOr<std::vector<Instance>>> ListInstances(ProviderName name);

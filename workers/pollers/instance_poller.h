@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "workers/pollers/poll_context.h"
 
 namespace muster {
@@ -32,12 +33,15 @@ class InstancePoller {
   // `begun`: by the steady clock.
   Task<void> TellFailure(std::vector<Expected> expected, std::string detail, absl::Time begun);
   Task<void> TellList(std::vector<Expected> expected, std::vector<Instance> list, absl::Time begun);
+  // What a row of the list is to the worker.
+  worker::ObserveInstance Seen(const WorkerId& worker, const Instance& row, absl::Time at);
   specpb::Timers TimersOf(const WorkerId& id) const;
   Task<void> TellWorker(WorkerId worker, worker::Command command);
 
   PollContext& context_;
   Turns turns_;
   int failures_ = 0;
+  absl::flat_hash_map<WorkerId, int> blank_;  // rows in a row that told nothing
   Looks looks_;
   absl::Duration took_;                      // the newest complete list
   std::optional<absl::Duration> unwatched_;  // before it; see worker::ObserveInstance

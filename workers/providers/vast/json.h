@@ -16,6 +16,10 @@ std::optional<nlohmann::json> ParseJson(std::string_view text);
 // `text` with null for member `name` of the outermost object, if that is an object. What is left
 // out is not checked: its brackets and quotes are followed, at a tenth of what reading it costs.
 std::string WithoutObject(std::string_view text, std::string_view name);
+// Whether member `name` of the outermost object may read as anything but true; false only where the
+// whole would read so. Costs as little as WithoutObject, and is for answers that are read in full
+// later on.
+bool MayBeFalse(std::string_view text, std::string_view name);
 // The same as ParseJson, but of the outermost object's members only one is kept: the others are
 // checked, but cost no memory.
 std::optional<nlohmann::json> ParseJsonOnly(std::string_view text, std::string_view wanted_name);

@@ -291,6 +291,10 @@ Verdict VerdictOf(std::string_view body) {
   return Flag(*answer, "success") == false ? Verdict::kFailure : Verdict::kSuccess;
 }
 
+bool SaysFailure(std::string_view body) {
+  return MayBeFalse(body, "success") && VerdictOf(body) == Verdict::kFailure;
+}
+
 std::string ListQuery(std::string_view label, std::string_view after_token) {
   const json order = json::array({{{"col", "id"}, {"dir", "asc"}}});
   json filters = json::object();
