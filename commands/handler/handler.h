@@ -51,8 +51,9 @@ class Handler {
   Handler(Runtime& rt, EventStore& store);
   ~Handler();
 
-  // Folds the log (from the newest usable snapshot) and writes InstallationCreated on an empty one.
-  // Call once, before anything else.  kDataLoss, kUnimplemented: as EventStore and DecodeEvent.
+  // Finishes redactions, folds the log (from the newest usable snapshot) and writes
+  // InstallationCreated on an empty one. Call once, before anything else.  kDataLoss,
+  // kUnimplemented: as EventStore and DecodeEvent.
   Task<Status> Load();
 
   // Each: OK with what was written, or
@@ -123,6 +124,7 @@ class Handler {
   // The World's state of the worker; one that ended long ago is folded anew into `kept`.
   StatusOr<const worker::State*> StateOf(const WorkerId& id, worker::State* kept) const;
   StatusOr<World> LoadWorld() const;
+  Status FinishRedactions();
 
   Runtime& rt_;
   EventStore& store_;

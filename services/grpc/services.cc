@@ -45,6 +45,7 @@ MUSTER_COMMAND(AdoptInstances, AdoptInstancesRequest, Operation)
 MUSTER_COMMAND(PardonHost, PardonHostRequest, PardonHostResponse)
 MUSTER_COMMAND(ImportBadHosts, ImportBadHostsRequest, ImportBadHostsResponse)
 MUSTER_COMMAND(BackupStore, BackupStoreRequest, BackupStoreResponse)
+MUSTER_COMMAND(RedactPayload, RedactPayloadRequest, RedactPayloadResponse)
 
 MUSTER_QUERY(GetFleet, GetFleetRequest, Fleet)
 MUSTER_QUERY(ListFleets, ListFleetsRequest, ListFleetsResponse)

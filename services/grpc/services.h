@@ -33,6 +33,7 @@ class CommandService final : public api::CommandService::CallbackService {
   MUSTER_UNARY(PardonHost, PardonHostRequest, PardonHostResponse)
   MUSTER_UNARY(ImportBadHosts, ImportBadHostsRequest, ImportBadHostsResponse)
   MUSTER_UNARY(BackupStore, BackupStoreRequest, BackupStoreResponse)
+  MUSTER_UNARY(RedactPayload, RedactPayloadRequest, RedactPayloadResponse)
 
  private:
   Runtime& rt_;

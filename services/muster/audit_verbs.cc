@@ -300,10 +300,52 @@ int CheckProof(Session& s, const std::string& path) {
   return kOk;
 }
 
+int Redact(Session& s, const std::string& text) {
+  api::RedactPayloadRequest request;
+  std::uint64_t position = 0;
+  if (!absl::SimpleAtoi(text, &position) || position == 0) {
+    return s.Fail(kUsage, Cat("redact \"", text, "\": expected a position in the log"));
+  }
+  request.set_position(position);
+  request.set_reason(s.args.Get("reason"));
+  for (const auto field :
+       absl::StrSplit(s.args.Get("field"), absl::ByAnyChar(", "), absl::SkipEmpty())) {
+    request.add_fields(std::string(field));
+  }
+  request.set_validate_only(true);
+  api::RedactPayloadResponse answer;
+  auto context = s.Context();
+  grpc::Status status = s.commands().RedactPayload(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  std::string fields;
+  for (const std::string& field : answer.fields()) fields += Cat(" ", field);
+  const bool dry = s.args.Has("dry-run");
+  if (!dry || !s.PrintStructured(answer, {Cat(position)})) {
+    (dry ? s.env.out : s.env.err) << "event " << position << ", " << answer.type() << ": takes out"
+                                  << fields << "\n";
+  }
+  if (dry) return kOk;
+  if (!s.Confirm("Take this text out of the log for good?")) {
+    return s.env.in_is_terminal ? kOk : kRefused;
+  }
+  request.set_validate_only(false);
+  request.set_request_id(s.RequestId());
+  context = s.StreamContext();  // rewrites files
+  status = s.commands().RedactPayload(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  if (!s.PrintStructured(answer, {Cat(answer.position())})) {
+    s.env.out << "done; event " << answer.position() << " tells of it\n";
+  }
+  s.env.err
+      << "musterd has it in memory until its next start; backups and exports made before, and "
+         "the log tails beside the store, may still hold it\n";
+  return kOk;
+}
+
 int Audit(Session& s) {
   const std::string& what = s.args.positional()[0];
   const bool has_more = s.args.positional().size() > 1;
-  const bool takes_one = what == "prove" || what == "check-proof";
+  const bool takes_one = what == "prove" || what == "check-proof" || what == "redact";
   if (takes_one != has_more) {
     return s.Fail(kUsage, takes_one ? Cat("audit ", what, ": expected one more argument")
                                     : Cat("audit ", what, ": takes no more arguments"));
@@ -314,11 +356,12 @@ int Audit(Session& s) {
   if (what == "head") return HeadOfNow(s);
   if (what == "prove") return Prove(s, s.args.positional()[1]);
   if (what == "check-proof") return CheckProof(s, s.args.positional()[1]);
+  if (what == "redact") return Redact(s, s.args.positional()[1]);
   const std::string near =
-      Nearest(what, {"verify", "export", "key", "head", "prove", "check-proof"});
-  return s.Fail(
-      kUsage, Cat("audit \"", what, "\": expected verify, export, key, head, prove or check-proof",
-                  near.empty() ? "" : Cat("; did you mean ", near, "?")));
+      Nearest(what, {"verify", "export", "key", "head", "prove", "check-proof", "redact"});
+  return s.Fail(kUsage, Cat("audit \"", what,
+                            "\": expected verify, export, key, head, prove, check-proof or redact",
+                            near.empty() ? "" : Cat("; did you mean ", near, "?")));
 }
 
 }  // namespace
@@ -332,11 +375,16 @@ std::vector<Verb> AuditVerbs() {
       {"since", 0, "TIME|POSITION", "export: from then on"},
       {"fleet", 0, "NAME", "export: of this fleet and its workers"},
       {"worker", 0, "ID", "export: of this worker"},
-      {"out", 0, "FILE", "write there, not to stdout"}};
+      {"out", 0, "FILE", "write there, not to stdout"},
+      {"field", 0, "FIELD,...", "redact: free text such as line or launch_rejected.detail"},
+      {"reason", 0, "TEXT", "redact: kept in the log"},
+      DryRunFlag(),
+      YesFlag(),
+      RequestIdFlag()};
   flags.insert(flags.end(), more.begin(), more.end());
   return {
-      {{"audit", "verify|export|key|head|prove POSITION|check-proof FILE", 1, 2,
-        "The log as evidence: checks its chain, exports it, proves single events.",
+      {{"audit", "verify|export|key|head|prove POSITION|check-proof FILE|redact POSITION", 1, 2,
+        "The log as evidence: checks its chain, exports it, proves and redacts single events.",
         std::move(flags),
         "verify       walks the hash chain, names the first bad position; exit 1 when there is "
         "one\n"
@@ -345,6 +393,7 @@ std::vector<Verb> AuditVerbs() {
         "head         signs how far the log goes and what it hashes to: keep it elsewhere\n"
         "prove        that one event is in the log a head speaks of, in a kilobyte or two\n"
         "check-proof  says what a proof proves; needs no daemon\n"
+        "redact       takes free text out of an event; its digest stays, and the chain holds\n"
         "What all this promises and what not: deploy/audit/README.md\n"},
        Audit},
   };

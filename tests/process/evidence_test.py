@@ -251,6 +251,49 @@ class Evidence(unittest.TestCase):
         self.assertGreater(int(budget["burn_micro_usd_per_hour"]), 0)
         self.assertEqual(budget["fleets"][0]["fleet"], "zeb")
 
+    # ---- redaction ----------------------------------------------------------------------------
+
+    def test_text_taken_out_is_in_no_file_while_the_chain_and_old_heads_hold(self):
+        with Stage() as stage:
+            stage.start_sim("--seed", "7", "--speed", 60)
+            config = stage.config()
+            daemon = stage.start_daemon(config)
+            stage.muster("apply", "-f", stage.write("zeb.yaml", FLEET), "--yes", check=True)
+            stage.muster("down", "zeb", "--reason", "call-alice-at-555-0100", "--yes", check=True)
+            asked = next(event for event in stage.all_events() if event["type"] == "fleet.down_requested")
+            head = stage.folder / "head.json"
+            stage.muster("audit", "head", "--out", head, check=True)
+            words = ["audit", "redact", asked["position"], "--field", "reason", "--reason", "a phone number"]
+            self.assertIn("fleet_down_requested.reason", stage.muster(*words, "--dry-run", check=True).stdout)
+            self.assertEqual(stage.muster(*words).returncode, 3)
+            stage.muster(*words, "--yes", check=True)
+            self.assertEqual(stage.muster(*words[:4], "workers", *words[5:], "--yes").returncode, 64)
+            for _ in range(2):  # as it is, and after a start from the log alone
+                store = stage.folder / "store"
+                found = [path for path in store.rglob("*") if path.is_file()
+                         and b"call-alice" in path.read_bytes()]
+                self.assertEqual(found, [])
+                self.assertIn("[redacted]", stage.muster("events", "fleet/zeb", check=True).stdout)
+                verdict = stage.muster("audit", "verify", "--head", head, check=True).stdout
+                self.assertIn("1 of them redacted", verdict)
+                stage.muster("audit", "export", "--raw", "--out", stage.folder / "log", check=True)
+                checked = self.check(stage.folder / "log", "--events", "--head", head)
+                self.assertEqual(checked.returncode, 0, checked.stderr)
+                self.assertIn("1 redacted", checked.stderr)
+                daemon.stop()
+                daemon = stage.start_daemon(config)
+
+    def test_a_payload_that_is_gone_without_an_event_that_says_so_is_found(self):
+        line, records = split_export(self.path("log").read_bytes())
+        record = self.checker.Record(records[4])
+        body = (record.hash + struct.pack("<I", len(record.header)) + record.header
+                + bytes([self.checker.PRUNED]) + record.digest)
+        records[4] = struct.pack("<I", self.checker.crc32c(body)) + body
+        self.path("pruned").write_bytes(join_export(line, records))
+        self.assertEqual(self.check(self.path("pruned")).returncode, 0)
+        said = self.check(self.path("pruned"), "--events").stderr
+        self.assertIn("event 5 lost its payload, and no event tells why", said)
+
     def test_the_key_is_for_its_owner_only(self):
         key = self.stage.folder / "store" / "audit.key"
         self.assertEqual(os.stat(key).st_mode & 0o777, 0o600)
