@@ -89,5 +89,35 @@ TEST_F(WhyNot, WithoutAPolicyIsRefused) {
   EXPECT_THAT(Answer(Ask("offer/777")), StatusIs(StatusCode::kUnavailable));
 }
 
+TEST_F(WhyNot, OfAMomentThatNeverWasIsRefused) {
+  api::ExplainRequest never = Ask("worker/k7f2q");
+  never.mutable_as_of()->set_position(999);
+  EXPECT_THAT(Answer(never), StatusIs(StatusCode::kOutOfRange));
+}
+
+TEST(Diff, TakesTwoMomentsAndSaysWhichTheyWere) {
+  QueryBench bench;
+  const Position applied = bench.log.Fleet("zeb", {.workers = 1});
+  bench.After(absl::Minutes(5));
+  const Position launched = bench.log.Launch("k7f2q", "zeb", {});
+  api::DiffRequest request;
+  EXPECT_THAT(bench.Ask(bench.api.Diff(request)), StatusIs(StatusCode::kInvalidArgument));
+  request.mutable_from()->set_position(applied);
+  const auto answer = bench.Ask(bench.api.Diff(request));
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_EQ(answer->from().position(), applied);
+  EXPECT_EQ(answer->to().position(), launched);
+  bool came = false;
+  for (const auto& change : answer->changes()) {
+    came = came || (change.subject() == "worker/k7f2q" && change.field() == "phase" &&
+                    change.before().empty() && change.after() == "launching");
+  }
+  EXPECT_TRUE(came);
+  request.mutable_to()->set_position(applied);
+  EXPECT_EQ(bench.Ask(bench.api.Diff(request))->changes_size(), 0);
+  request.set_fleet("none");
+  EXPECT_THAT(bench.Ask(bench.api.Diff(request)), StatusIs(StatusCode::kNotFound));
+}
+
 }  // namespace
 }  // namespace muster::grpc_api
