@@ -13,6 +13,8 @@
 namespace muster::grpc_api {
 namespace {
 
+using TakeRecord = std::function<Status(std::string_view record)>;
+
 constexpr std::size_t kBatchBytes = 256u << 10;
 
 Status NoKey() {
@@ -97,15 +99,15 @@ Task<Status> AuditApi::ExportEvents(api::ExportEventsRequest request,
   for (Position after = 0; after < end;) {
     std::vector<api::ExportedEvent> found;
     const Position until = std::min<Position>(end, after + 256);
-    CO_RETURN_IF_ERROR(
-        co_await WalkRecords(rt_, store_, after, until, [&](std::string_view record) -> Status {
-          ++after;
-          MUSTER_ASSIGN_OR_RETURN(auto json, events.Take(record));
-          if (!json.has_value()) return absl::OkStatus();
-          found.emplace_back().set_position(after);
-          found.back().set_json(*std::move(json));
-          return absl::OkStatus();
-        }));
+    TakeRecord take = [&](std::string_view record) -> Status {
+      ++after;
+      MUSTER_ASSIGN_OR_RETURN(auto json, events.Take(record));
+      if (!json.has_value()) return absl::OkStatus();
+      found.emplace_back().set_position(after);
+      found.back().set_json(*std::move(json));
+      return absl::OkStatus();
+    };
+    CO_RETURN_IF_ERROR(co_await WalkRecords(rt_, store_, after, until, std::move(take)));
     for (api::ExportedEvent& event : found) {
       const bool sent = co_await stream.Write(std::move(event));
       if (!sent) co_return absl::OkStatus();
@@ -121,9 +123,8 @@ Task<StatusOr<api::VerifyLogResponse>> AuditApi::VerifyLog(api::VerifyLogRequest
     stated = std::move(head.head);
   }
   audit::LogCheck check(std::move(stated));
-  Status status =
-      co_await WalkRecords(rt_, store_, 0, store_.Head(),
-                           [&check](std::string_view record) { return check.Take(record); });
+  TakeRecord take = [&check](std::string_view record) { return check.Take(record); };
+  Status status = co_await WalkRecords(rt_, store_, 0, store_.Head(), std::move(take));
   if (!status.ok() && status.code() != StatusCode::kDataLoss) co_return status;
   Position bad = check.first_bad();
   if (status.ok()) {
@@ -153,7 +154,8 @@ Task<StatusOr<api::AuditKey>> AuditApi::GetAuditKey(api::GetAuditKeyRequest) {
 
 Task<StatusOr<audit::SignedHead>> AuditApi::HeadNow() {
   if (hooks_.heads == nullptr) co_return NoKey();
-  co_return co_await hooks_.heads->Make(hooks_.world().installation);
+  std::string installation = hooks_.world().installation;
+  co_return co_await hooks_.heads->Make(std::move(installation));
 }
 
 Task<StatusOr<api::SignedHead>> AuditApi::GetHead(api::GetHeadRequest) {
@@ -176,8 +178,8 @@ Task<StatusOr<api::EventProof>> AuditApi::ProveEvent(api::ProveEventRequest requ
   if (until > store_.Head()) co_return PastHead("the head at", until, store_.Head());
   StatusOr<audit::ProofMaker> maker = audit::ProofMaker::For(request.position(), *std::move(head));
   if (!maker.ok()) co_return BadRequest({{"position", std::string(Message(maker.status()))}});
-  CO_RETURN_IF_ERROR(co_await WalkRecords(
-      rt_, store_, 0, until, [&maker](std::string_view record) { return maker->Take(record); }));
+  TakeRecord take = [&maker](std::string_view record) { return maker->Take(record); };
+  CO_RETURN_IF_ERROR(co_await WalkRecords(rt_, store_, 0, until, std::move(take)));
   api::EventProof out;
   out.set_proof(maker->Proof());
   co_return out;

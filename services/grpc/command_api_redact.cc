@@ -77,11 +77,11 @@ Task<StatusOr<api::RedactPayloadResponse>> CommandApi::RedactPayload(
   for (const std::string& field : redacted->fields) event.add_fields(field);
   event.set_reason(StoredText(message.reason()));
   event.set_replacement(EncodeEvent(redacted->body));
-  CO_ASSIGN_OR_RETURN(const Outcome outcome, co_await handler_.Audit(
-                                                 [event](const DecideContext&) -> StatusOr<Events> {
-                                                   return Events{Wrap(event)};
-                                                 },
-                                                 request.origin));
+  Handler::AuditDecision decide = [event](const DecideContext&) -> StatusOr<Events> {
+    return Events{Wrap(event)};
+  };
+  CO_ASSIGN_OR_RETURN(const Outcome outcome,
+                      co_await handler_.Audit(std::move(decide), request.origin));
   // The intent is in the log: what fails from here on is done by the next start.
   const Status gone = hooks_.store->Redact(message.position(), event.replacement());
   if (!gone.ok()) {

@@ -61,25 +61,26 @@ bool HeadKeeper::IsNews() const {
 Task<Status> HeadKeeper::Write(eventpb::EventBody event) {
   Origin origin;
   origin.actor = "muster";
-  const StatusOr<Outcome> written = co_await ports_.handler.Audit(
-      [event = std::move(event)](const DecideContext&) -> StatusOr<Events> {
-        return Events{event};
-      },
-      std::move(origin));
+  Handler::AuditDecision decide = [event = std::move(event)](const DecideContext&) {
+    return StatusOr<Events>(Events{event});
+  };
+  const StatusOr<Outcome> written =
+      co_await ports_.handler.Audit(std::move(decide), std::move(origin));
   co_return written.status();
 }
 
 Task<void> HeadKeeper::SignOne() {
   due_ = ports_.rt.Now() + options_.every;
   if (!IsNews()) co_return;
-  const StatusOr<audit::SignedHead> head =
-      co_await ports_.heads.Make(ports_.handler.world().installation);
+  std::string installation = ports_.handler.world().installation;
+  const StatusOr<audit::SignedHead> head = co_await ports_.heads.Make(std::move(installation));
   Status status = head.status();
   if (status.ok()) {
     eventpb::HeadSigned made;
     made.set_position(head->head.position);
     made.set_head(head->text);
-    status = co_await Write(Wrap(made));
+    eventpb::EventBody body = Wrap(made);
+    status = co_await Write(std::move(body));
   }
   if (!status.ok()) {
     Log(LogLevel::kError,
@@ -96,12 +97,14 @@ Task<void> HeadKeeper::SignOne() {
 Task<void> HeadKeeper::Deliver(Place& place) {
   while (!place.open.empty() && ports_.rt.Now() >= place.next_try) {
     const Position position = *place.open.begin();
-    Status status = co_await place.sink->Deliver(heads_[position]);
+    std::string line = heads_[position];
+    Status status = co_await place.sink->Deliver(std::move(line));
     if (status.ok()) {
       eventpb::HeadDelivered done;
       done.set_position(position);
       done.set_place(std::string(place.sink->place()));
-      status = co_await Write(Wrap(done));
+      eventpb::EventBody body = Wrap(done);
+      status = co_await Write(std::move(body));
     }
     if (!status.ok()) {
       place.backoff = std::clamp(place.backoff * 2, options_.retry_min, options_.retry_max);

@@ -33,9 +33,10 @@ Task<StatusOr<audit::SignedHead>> HeadMaker::Make(std::string installation) {
   const AsyncMutex::Held held = co_await mutex_.Lock();
   const Position head = store_.Head();
   if (head == 0) co_return FailedPrecondition("the log is empty: there is nothing to sign");
-  CO_RETURN_IF_ERROR(
-      co_await WalkRecords(rt_, store_, walk_.position(), head,
-                           [this](std::string_view record) { return walk_.Take(record); }));
+  std::function<Status(std::string_view)> take = [this](std::string_view record) {
+    return walk_.Take(record);
+  };
+  CO_RETURN_IF_ERROR(co_await WalkRecords(rt_, store_, walk_.position(), head, std::move(take)));
   audit::Head statement{std::move(installation), walk_.position(), walk_.hash(), walk_.Root(),
                         rt_.Now()};
   co_return audit::Sign(std::move(statement), key_);
