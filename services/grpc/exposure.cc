@@ -177,13 +177,29 @@ api::ProveBudgetResponse WorstCase(const queries::ReadModels& models, const Worl
     FillFleet(fleet, of(in_flight.by_fleet, fleet.name), now, *out.add_fleets());
   }
   out.set_bounded(true);
+  // Of accounts that nothing was ever seen of, the fleets' burn is all there is to tell.
+  std::map<std::string, MicroUsdPerHour> unseen;
+  for (const queries::FleetStatus& fleet : models.Fleets(now)) {
+    MicroUsdPerHour& burn = unseen[fleet.spec->provider()];
+    burn += fleet.burn;
+    burn += of(in_flight.by_fleet, fleet.name);
+  }
   for (const queries::AccountStatus& account : models.Accounts(now)) {
+    unseen.erase(account.provider.str());
     api::AccountExposure& shown = *out.add_accounts();
     FillAccount(account, of(in_flight.by_provider, account.provider), now, shown);
     out.set_burn_micro_usd_per_hour(out.burn_micro_usd_per_hour() +
                                     shown.burn_micro_usd_per_hour());
     out.set_worst_micro_usd(out.worst_micro_usd() + shown.worst_micro_usd());
     out.set_bounded(out.bounded() && shown.bounded());
+  }
+  for (const auto& [provider, burn] : unseen) {
+    if (burn.micros <= 0) continue;
+    api::AccountExposure& shown = *out.add_accounts();
+    shown.set_provider(provider);
+    shown.set_burn_micro_usd_per_hour(burn.micros);
+    out.set_burn_micro_usd_per_hour(out.burn_micro_usd_per_hour() + burn.micros);
+    out.set_bounded(false);
   }
   *out.mutable_now() = ToTimestamp(now);
   *out.mutable_midnight() = ToTimestamp(queries::NextMidnight(now));

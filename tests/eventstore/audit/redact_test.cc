@@ -41,7 +41,7 @@ TEST(RedactFields, PutsAMarkInThePlaceOfTheTextAndLeavesEverythingElse) {
 
 TEST(RedactFields, TakesWholeMessagesListsAndMapsByTheirName) {
   EXPECT_THAT(RedactFields(Log(), {"log_observed"})->fields,
-              ElementsAre("log_observed.line", "log_observed.error"));
+              ElementsAre("log_observed.error", "log_observed.line"));
   eventpb::FleetApplied applied;
   (*applied.mutable_spec()->mutable_launch()->mutable_env())["A"] = kSecret;
   applied.mutable_spec()->mutable_launch()->set_onstart(kSecret);
@@ -58,7 +58,7 @@ TEST(RedactFields, RefusesWhatIsNoFreeTextAndSaysWhatIs) {
     EXPECT_THAT(
         RedactFields(Log(), {path}),
         StatusIs(StatusCode::kInvalidArgument,
-                 HasSubstr("expected one or more of log_observed.line, log_observed.error")))
+                 HasSubstr("expected one or more of log_observed.error, log_observed.line")))
         << path;
   }
   EXPECT_THAT(RedactFields(Log(), {}), StatusIs(StatusCode::kInvalidArgument));
