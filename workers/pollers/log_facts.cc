@@ -188,11 +188,15 @@ void LogRules::ReadLine(std::string_view line, Reading& reading) const {
 
 void LogRules::TakeMark(Phase phase, const Groups& groups, std::string_view line,
                         Reading& reading) {
-  // After progress: the program was started anew, and its old counters are of another life.
-  if (reading.phase == Phase::kProducing) reading.ClearCounters();
+  // After progress, or with a container's first line: the program was started anew, and its old
+  // counters and errors are of another life.
+  const std::string_view container = groups.Get("container");
+  if (reading.phase == Phase::kProducing || !container.empty()) {
+    reading.ClearCounters();
+    reading.ClearError();
+  }
   reading.facts.set_busy(false);
   reading.Mark(phase, line);
-  const std::string_view container = groups.Get("container");
   if (!container.empty()) reading.facts.set_container_id(std::string(container.substr(0, 64)));
 }
 

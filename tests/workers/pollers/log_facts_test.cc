@@ -50,6 +50,19 @@ TEST(ZebFacts, FollowsAWorkerFromSetUpToProduction) {
   EXPECT_EQ(facts.container_id(), "Sat Nov 21 03:14:07 UTC 2026");
 }
 
+// Its container was started anew after the error, and it was destroyed while it produced.
+TEST(ZebFacts, AnErrorOfTheContainerBeforeThisOneIsNone) {
+  constexpr char kError[] = "RuntimeError: CUDA error: an illegal memory access was encountered\n";
+  for (const std::string& before : {Cat(kBatch, kError), std::string(kError)}) {
+    EXPECT_NE(Read(before, Phase::kProducing).error(), "");
+    const eventpb::LogObserved facts = Read(Cat(before, kSetup), Phase::kProducing);
+    EXPECT_EQ(facts.error(), "");
+    EXPECT_EQ(facts.phase(), "setup");
+    EXPECT_EQ(facts.counter(), -1);
+  }
+  EXPECT_NE(Read(Cat(kSetup, kError)).error(), "");
+}
+
 TEST(ZebFacts, TheNewestProgressLineCounts) {
   const eventpb::LogObserved facts = Read(
       "[w] batch 7: 7168 examples, 1.4 games/s, step=142, total_games=1792\n"
