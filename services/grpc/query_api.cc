@@ -14,6 +14,11 @@ namespace {
 
 // Watchers look again at least this often, so that ages and waits move on without events.
 constexpr absl::Duration kLookAgain = absl::Seconds(5);
+// Events are read back so many at a time: each takes a search in the store.
+constexpr int kLookedAtATime = 100;
+constexpr int kPageDefault = 100;
+constexpr int kPageMax = 1000;
+constexpr int kLookedAtMax = 20'000;  // for one page
 
 // Not found, with the fleet that was probably meant.
 Status NoSuchFleet(const queries::ReadModels& models, const std::string& fleet, absl::Time now) {
@@ -304,19 +309,30 @@ Task<StatusOr<api::ListEventsResponse>> QueryApi::ListEvents(api::ListEventsRequ
   CO_ASSIGN_OR_RETURN(query.stream, StreamOf(models, request.stream(), now));
   query.fleet = FleetName(request.fleet());
   query.after = request.after();
-  query.page_size = request.page_size();
   query.newest_first = request.newest_first();
   query.types.assign(request.types().begin(), request.types().end());
   if (query.newest_first && (query.after == 0 || query.after > end.position)) {
     query.after = end.position + 1;
   }
-  CO_ASSIGN_OR_RETURN(const queries::EventPage page, models.Events(query));
+  const int asked = request.page_size();
+  const int size = asked <= 0 ? kPageDefault : std::min(asked, kPageMax);
+  query.look_max = kLookedAtATime;
   api::ListEventsResponse out;
-  for (const auto& line : page.events) {
-    if (line.recorded.position > end.position) co_return out;
-    Fill(line, request.with_payload(), *out.add_events());
+  for (int looked_at = 0; looked_at < kLookedAtMax; looked_at += kLookedAtATime) {
+    if (looked_at > 0) co_await rt_.SleepFor(absl::ZeroDuration());  // others get their turn
+    query.page_size = size - out.events_size();
+    CO_ASSIGN_OR_RETURN(const queries::EventPage page, projector_.models().Events(query));
+    for (const auto& line : page.events) {
+      if (line.recorded.position > end.position) {
+        out.set_next_after(0);
+        co_return out;
+      }
+      Fill(line, request.with_payload(), *out.add_events());
+    }
+    out.set_next_after(page.next_after);
+    if (page.next_after == 0 || out.events_size() == size) break;
+    query.after = page.next_after;
   }
-  out.set_next_after(page.next_after);
   co_return out;
 }
 
@@ -396,7 +412,7 @@ Task<Status> QueryApi::WatchEvents(api::WatchEventsRequest request, Stream<api::
   query.fleet = FleetName(request.fleet());
   query.types.assign(request.types().begin(), request.types().end());
   query.after = request.from_now() ? projector_.position() : request.after();
-  query.page_size = 500;
+  query.page_size = query.look_max = kLookedAtATime;
   while (!stream.gone()) {
     // Everything up to `seen` is looked at by the pages below, so the wait starts after it.
     const Position seen = projector_.position();
@@ -411,6 +427,7 @@ Task<Status> QueryApi::WatchEvents(api::WatchEventsRequest request, Stream<api::
     }
     if (page->next_after != 0) {
       query.after = std::max(query.after, page->next_after);
+      co_await rt_.SleepFor(absl::ZeroDuration());  // others get their turn
       continue;
     }
     query.after = std::max(query.after, seen);

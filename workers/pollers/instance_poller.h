@@ -7,6 +7,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,21 +23,27 @@ class InstancePoller {
   Task<void> Run();
   // Look soon: something is being destroyed or waits to be confirmed.
   void Hurry() { turns_.Hurry(context_.options.list_poll_hurried); }
+  // To be told of each worker that the log says something new of, and at the start of all.
+  void Heard(const WorkerId& id, const worker::State& state);
   void PollNow() { turns_.Hurry(absl::ZeroDuration()); }
 
  private:
   struct Expected;
-  std::vector<Expected> ExpectedNow() const;
+  Task<std::vector<Expected>> ExpectedNow() const;
+  bool AddExpected(const FleetName& fleet, WorkerId& last, std::vector<Expected>& expected) const;
   absl::Duration Interval() const;
   Task<void> PollOnce();
   // `begun`: by the steady clock.
   Task<void> TellFailure(std::vector<Expected> expected, std::string detail, absl::Time begun);
   Task<void> TellList(std::vector<Expected> expected, std::vector<Instance> list, absl::Time begun);
+  // Others get their turn.
+  Task<void> Yield() const { return context_.link.rt.SleepFor(absl::ZeroDuration()); }
   specpb::Timers TimersOf(const WorkerId& id) const;
   Task<void> TellWorker(WorkerId worker, worker::Command command);
 
   PollContext& context_;
   Turns turns_;
+  std::set<WorkerId> unconfirmed_;  // whose end the next list is to confirm
   int failures_ = 0;
   Looks looks_;
   absl::Duration took_;                      // the newest complete list

@@ -84,6 +84,12 @@ Card CardOf(const worker::State& state, absl::Time now) {
   return card;
 }
 
+// Its place in FleetBoard::worst_first; nullopt when it has none.
+std::optional<std::pair<double, WorkerId>> WorthOf(const WorkerId& id, const Card& card) {
+  if (card.part != Card::Part::kLive || !card.produced || card.rate_per_s <= 0) return std::nullopt;
+  return std::pair(-MicroUsd(card.burn.micros).usd() / card.rate_per_s, id);
+}
+
 std::optional<Departure> DepartureOf(const worker::State& state) {
   const worker::Identity& me = state.identity;
   Departure departure;
@@ -166,6 +172,22 @@ void Board::Unjudge(FleetBoard& fleet, const WorkerId& id) {
   if (card.assessment.health == eventpb::WorkerHealthChanged::HEALTHY) --fleet.healthy;
 }
 
+void Board::Occupy(FleetBoard& fleet, const WorkerId& id, int index) {
+  auto& place = fleet.places[index];
+  place.insert(id);
+  if (place.size() > 1) fleet.crowded.insert(index);
+  while (fleet.places.count(fleet.place_free) > 0) ++fleet.place_free;
+}
+
+void Board::Vacate(FleetBoard& fleet, const WorkerId& id, int index) {
+  auto& place = fleet.places[index];
+  place.erase(id);
+  if (place.size() < 2) fleet.crowded.erase(index);
+  if (!place.empty()) return;
+  fleet.places.erase(index);
+  if (index >= 0) fleet.place_free = std::min(fleet.place_free, index);
+}
+
 void Board::Remove(FleetBoard& fleet, const WorkerId& id) {
   const auto it = fleet.cards.find(id);
   if (it == fleet.cards.end()) return;
@@ -175,10 +197,7 @@ void Board::Remove(FleetBoard& fleet, const WorkerId& id) {
     --fleet.occupying;
     if (card.part == Card::Part::kLeaving) --fleet.leaving;
     Drop(fleet.by_interval, card.upload_interval_s);
-    auto& place = fleet.places[card.index];
-    place.erase(id);
-    if (place.size() < 2) fleet.crowded.erase(card.index);
-    if (place.empty()) fleet.places.erase(card.index);
+    Vacate(fleet, id, card.index);
   }
   if (card.open) {
     --fleet.open;
@@ -189,6 +208,8 @@ void Board::Remove(FleetBoard& fleet, const WorkerId& id) {
   if (card.unclear) --fleet.unclear;
   if (card.produced) Drop(fleet.producers, card.fleet_version);
   fleet.trials.erase(id);
+  fleet.trials_all.erase(id);
+  if (const auto worth = WorthOf(id, card)) fleet.worst_first.erase(*worth);
   fleet.departures.erase(id);
   fleet.burn -= card.burn;
   if (card.part == Card::Part::kLeaving) fleet.leaving_burn -= card.burn;
@@ -211,9 +232,7 @@ void Board::Place(const WorkerId& id, const worker::State& state, absl::Time now
     ++fleet.occupying;
     if (card.part == Card::Part::kLeaving) ++fleet.leaving;
     ++fleet.by_interval[card.upload_interval_s];
-    auto& place = fleet.places[card.index];
-    place.insert(id);
-    if (place.size() > 1) fleet.crowded.insert(card.index);
+    Occupy(fleet, id, card.index);
   }
   if (card.open) {
     ++fleet.open;
@@ -223,7 +242,9 @@ void Board::Place(const WorkerId& id, const worker::State& state, absl::Time now
   if (card.part == Card::Part::kLaunching) ++fleet.launching;
   if (card.unclear) ++fleet.unclear;
   if (card.produced) ++fleet.producers[card.fleet_version];
+  if (const auto worth = WorthOf(id, card)) fleet.worst_first.insert(*worth);
   if (card.trial) {
+    fleet.trials_all.insert(id);
     if (card.open) fleet.trials.insert(id);
     if (card.begun.position > fleet.last_trial.position) fleet.last_trial = card.begun;
   }

@@ -69,11 +69,15 @@ struct FleetBoard {
   std::map<WorkerId, Card> cards;
   std::map<int, std::set<WorkerId>> places;  // by index: who occupies it
   std::set<int> crowded;                     // indexes with two or more
+  int place_free = 0;                        // the lowest index that nobody occupies
   std::set<WorkerId> with_verdict;
   std::set<WorkerId> to_start;
   std::set<WorkerId> unheard;      // see Assessment::unheard_since
   std::set<WorkerId> health_news;  // judged otherwise than last written
   std::set<WorkerId> trials;       // open ones
+  std::set<WorkerId> trials_all;   // those that ended too, as long as they are remembered
+  // Live ones that produced: $ per unit of work, negative, so that the worst is the first.
+  std::set<std::pair<double, WorkerId>> worst_first;
   std::map<WorkerId, Departure> departures;
   std::map<std::int64_t, int> producers;    // by fleet version: workers that ever produced
   std::map<std::int64_t, int> by_interval;  // occupying workers by upload interval
@@ -126,6 +130,8 @@ class Board {
  private:
   void Rebuild(const World& world, absl::Time now);
   void Place(const WorkerId& id, const worker::State& state, absl::Time now);
+  void Occupy(FleetBoard& fleet, const WorkerId& id, int index);
+  void Vacate(FleetBoard& fleet, const WorkerId& id, int index);
   void Remove(FleetBoard& fleet, const WorkerId& id);
   void JudgeOne(const World& world, const FleetName& name, const WorkerId& id, absl::Time now);
   void Unjudge(FleetBoard& fleet, const WorkerId& id);

@@ -75,7 +75,7 @@ struct Scope {
     return board.occupying + coming - static_cast<int>(board.RunningTrials().size());
   }
   int FreeIndex() const {
-    int index = 0;
+    int index = board.place_free;
     while (board.places.count(index) > 0 || taken.count(index) > 0) ++index;
     return index;
   }

@@ -15,16 +15,20 @@ namespace {
 
 using nlohmann::json;
 
+thread_local std::uint64_t bytes_read = 0;
+
 // Whether a member of the outermost object is wanted.
 using Wanted = absl::FunctionRef<bool(std::string_view)>;
 
 std::optional<json> ParseStrict(std::string_view text) {
+  bytes_read += text.size();
   json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) return std::nullopt;
   return value;
 }
 
 std::optional<json> ParseStrict(std::string_view text, Wanted wanted) {
+  bytes_read += text.size();
   const auto keep = [wanted](int depth, json::parse_event_t event, json& parsed) {
     return depth != 1 || event != json::parse_event_t::key ||
            wanted(parsed.get_ref<const std::string&>());
@@ -128,6 +132,8 @@ std::string WithoutNan(std::string_view text) {
 }
 
 }  // namespace
+
+std::uint64_t JsonBytesRead() { return bytes_read; }
 
 std::optional<json> ParseJson(std::string_view text) {
   std::optional<json> value = ParseStrict(text);

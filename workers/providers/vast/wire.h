@@ -25,6 +25,7 @@ inline constexpr int kSearchRows = 64;  // the server gives no more whatever is 
 std::string SearchBody(const OfferQuery& query, std::optional<double> price_from);
 
 struct SearchPage {
+  bool refused = false;       // it says success:false, and nothing else of it was read
   std::vector<Offer> offers;  // those that meet the query
   int rows = 0;               // as many as the server sent
   double price_last = 0;      // the highest price in the page as the server counts it
@@ -50,6 +51,7 @@ StatusOr<Created> ParseCreate(std::string_view body);
 std::string ListQuery(std::string_view label, std::string_view after_token);
 
 struct ListPage {
+  bool refused = false;  // it says success:false, and nothing else of it was read
   std::vector<Instance> instances;
   std::string next_token;    // "" = the last page
   std::optional<int> total;  // of all pages

@@ -153,7 +153,10 @@ TEST(FleetPlan, ABoardKeptUpToDateDecidesAsAFreshOne) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     Rng rng(seed);
     Stage stage;
-    stage.Apply(Stage::Spec(5));
+    specpb::FleetSpec spec = Stage::Spec(5);
+    spec.mutable_upgrades()->set_enabled(seed % 2 == 0);
+    spec.mutable_upgrades()->set_cooldown_s(60);
+    stage.Apply(spec);
     stage.Market(Stage::Plenty(40));
     Board board;
     std::vector<WorkerId> workers;
