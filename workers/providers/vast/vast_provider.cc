@@ -196,12 +196,8 @@ Task<StatusOr<std::vector<Offer>>> VastProvider::SearchOffers(OfferQuery query,
       page = vast::ParseSearch(answer, query);
       return page.ok() && page->refused;
     };
-    Call call{vast::kSearch,
-              CallPriority::kSearch,
-              CallKind::kRead,
-              "POST",
-              "/api/v0/bundles/",
-              vast::SearchBody(query, price_from),
+    Call call{vast::kSearch, CallPriority::kSearch, CallKind::kRead,
+              "POST",        "/api/v0/bundles/",    vast::SearchBody(query, price_from),
               read};
     const StatusOr<std::string> body = co_await Send(std::move(call), deadline);
     if (!body.ok()) page = body.status();
