@@ -343,10 +343,15 @@ StatusOr<EventPage> ReadModels::Events(const EventQuery& query) const {
 
 StatusOr<Explanation> ReadModels::Explain(std::string_view subject) const {
   const ExplainSource source{store_, *timeline_, position_};
-  if (subject.empty()) return InvalidArgument("name a worker, fleet, host, account or position");
+  if (subject.empty())
+    return InvalidArgument("name a worker, fleet, host, account, command or position");
   for (const std::string_view kind : {"fleet", "host", "account"}) {
     const std::string_view name = WithoutKind(subject, kind);
     if (name != subject) return ExplainStream(source, Cat(kind, "/", name));
+  }
+  for (const std::string_view kind : {"command", "request"}) {
+    const std::string_view id = WithoutKind(subject, kind);
+    if (id != subject) return ExplainRequest(source, id);
   }
   if (const auto position = ParseNumber(subject)) return ExplainPosition(source, *position);
   if (fleets_->Has(std::string(subject))) return ExplainStream(source, Cat("fleet/", subject));

@@ -84,7 +84,8 @@ class ReadModels {
 
   // kDataLoss, kUnimplemented  from the store or the codec: the log is damaged or of a newer writer
   StatusOr<EventPage> Events(const EventQuery& query) const;
-  // `subject`: "worker/k7f2q", "fleet/zeb", "host/vast/5512", "account/vast", or a position.
+  // `subject`: "worker/k7f2q", "fleet/zeb", "host/vast/5512", "account/vast",
+  // "command/REQUEST_ID", or a position.
   // A worker may be named as in Worker(), with or without "worker/".
   //
   // kNotFound            there is no such stream or position

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "commands/handler/log_fold.h"
 #include "commands/snapshot.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/sha256.h"
@@ -12,8 +13,6 @@
 namespace muster {
 namespace {
 
-constexpr std::string_view kSnapshotName = "world";
-constexpr std::size_t kReadAtOnce = 10'000;
 // A stream moves under us only when somebody else writes, which is against the rules; a few tries
 // then tell a mishap from a second writer.
 constexpr int kAttemptsMax = 5;
@@ -46,62 +45,6 @@ std::vector<NewEvent> ToNewEvents(const Events& events, const StreamId& stream, 
                    .occurred_at = occurred_at});
   }
   return out;
-}
-
-StatusOr<Written> ToWritten(const RecordedEvent& recorded) {
-  StatusOr<eventpb::EventBody> body = DecodeEvent(recorded.event.type, recorded.event.payload);
-  if (!body.ok()) return Annotate(body.status(), Cat("position ", recorded.position));
-  return Written{recorded.stream, recorded.position, recorded.version, recorded.event.id,
-                 *std::move(body)};
-}
-
-// Calls `visit(Written, occurred_at)` for everything after `after`.
-template <class Visit>
-Status ReadDecoded(const EventStore& store, Position after, Visit visit) {
-  while (after < store.Head()) {
-    const Position before = after;
-    Status decoded;
-    const Status read = store.ReadAll(after, kReadAtOnce, [&](const RecordedEvent& recorded) {
-      StatusOr<Written> written = ToWritten(recorded);
-      decoded = written.status();
-      if (!decoded.ok()) return false;
-      after = recorded.position;
-      visit(*std::move(written), recorded.event.occurred_at);
-      return true;
-    });
-    MUSTER_RETURN_IF_ERROR(read);
-    MUSTER_RETURN_IF_ERROR(decoded);
-    if (after == before) return DataLoss(Cat("the log ends at ", after, " before its head"));
-  }
-  return absl::OkStatus();
-}
-
-// The hash of the log's chain at `position`: names one log, up to there.
-StatusOr<std::string> LogHash(const EventStore& store, Position position) {
-  std::string hash;
-  MUSTER_RETURN_IF_ERROR(store.ReadAll(position - 1, 1, [&](const RecordedEvent& recorded) {
-    if (recorded.position == position) hash.assign(recorded.hash.begin(), recorded.hash.end());
-    return false;
-  }));
-  if (hash.empty()) return NotFound(Cat("the log has no position ", position));
-  return hash;
-}
-
-// kNotFound or kDataLoss: fold from zero.
-StatusOr<World> FromSnapshot(const EventStore& store) {
-  MUSTER_ASSIGN_OR_RETURN(const Snapshot saved, store.LoadSnapshot(kSnapshotName));
-  eventpb::WorldSnapshot snapshot;
-  if (!snapshot.ParseFromString(saved.state)) return DataLoss("the snapshot does not parse");
-  if (snapshot.format() != kWorldFormat) return DataLoss("the snapshot has another format");
-  const Sha256Digest digest = Sha256(snapshot.world());
-  if (snapshot.digest() != std::string(digest.begin(), digest.end())) {
-    return DataLoss("the snapshot's digest is another");
-  }
-  MUSTER_ASSIGN_OR_RETURN(const std::string hash, LogHash(store, snapshot.position()));
-  if (hash != snapshot.log_hash()) return DataLoss("the snapshot is of another log");
-  MUSTER_ASSIGN_OR_RETURN(World world, ParseWorld(snapshot.world()));
-  if (world.head != snapshot.position()) return DataLoss("the snapshot is of another position");
-  return world;
 }
 
 // When the world did what an observation tells of; InfinitePast for everything else.
@@ -142,12 +85,11 @@ Handler::~Handler() = default;
 // ---- loading ----------------------------------------------------------------------------------
 
 StatusOr<World> Handler::LoadWorld() const {
-  StatusOr<World> world = FromSnapshot(store_);
+  StatusOr<World> world = WorldFromSnapshot(store_);
   if (!world.ok()) world = World{};
-  MUSTER_RETURN_IF_ERROR(
-      ReadDecoded(store_, world->head, [&](const Written& written, absl::Time occurred_at) {
-        Evolve(*world, written.stream, written.body, Stamp{written.position, occurred_at});
-      }));
+  while (world->head < store_.Head()) {
+    MUSTER_RETURN_IF_ERROR(FoldLog(store_, store_.Head(), kReadAtOnce, *world));
+  }
   return world;
 }
 
@@ -193,7 +135,7 @@ Status Handler::SaveSnapshot() {
   snapshot.set_world(SerializeWorld(world_));
   const Sha256Digest digest = Sha256(snapshot.world());
   snapshot.set_digest(std::string(digest.begin(), digest.end()));
-  return store_.SaveSnapshot(kSnapshotName, {world_.head, snapshot.SerializeAsString()});
+  return store_.SaveSnapshot(kWorldSnapshot, {world_.head, snapshot.SerializeAsString()});
 }
 
 // ---- deciding and appending -------------------------------------------------------------------

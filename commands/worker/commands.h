@@ -6,6 +6,7 @@
 // kNotFound            there is no such worker
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
@@ -22,9 +23,12 @@ struct RequestLaunch {
 struct Adopt {
   eventpb::WorkerAdopted adoption;
 };
-// Condemns and requests the destruction in one append.
+// Condemns and requests the destruction in one append. Refused with kFailedPrecondition when a look
+// at the worker was written after `judged_to`, the newest that the verdict was drawn from: judge
+// anew. 0 = it rests on no look.
 struct Condemn {
   eventpb::WorkerCondemned verdict;
+  std::uint64_t judged_to = 0;
 };
 struct RequestStart {
   eventpb::Evidence evidence;
@@ -65,12 +69,17 @@ struct StartAnswer {
 // `unwatched`: of the time since the poller's good look before this one, so much no look vouches
 // for (see VouchedFor); nullopt where the poller knows of none, as after a restart: then Decide
 // takes what the log knows. Such time does not count against the worker.
+// `blank`: rows in a row, this one included, that told nothing (TellsNothing), counted by the
+// poller. Such a row shows that the instance is there; otherwise it is a look that failed.
 struct ObserveInstance {
   Instance instance;
   absl::Time at;
   specpb::Timers timers;
   std::optional<absl::Duration> unwatched;
+  int blank = 0;
 };
+// A row without any word of how the instance is, or is meant to be, or what it costs.
+bool TellsNothing(const Instance& instance);
 // Not in a complete list (or a definite single answer). Two lists, or a definite answer, confirm;
 // confirmed absence ends the worker in the same append.
 struct ObserveAbsence {

@@ -102,6 +102,9 @@ Result On(const State& state, const Condemn& command, const DecideContext&) {
     return Refusal(state, Is(state, Launching{}) ? "the launch is to be settled first"
                                                  : "there is nothing to destroy");
   }
+  if (command.judged_to > 0 && live->seen.newest() > command.judged_to) {
+    return Refusal(state, "it was looked at since it was judged");
+  }
   eventpb::DestroyRequested destroy;
   destroy.set_instance(live->instance.str());
   *destroy.mutable_evidence() = verdict.evidence();

@@ -21,6 +21,8 @@ constexpr absl::Duration kUnwellEvery = absl::Minutes(1);
 // A new rental may be missing from lists for a while: then its absence says nothing.
 constexpr absl::Duration kListLag = absl::Minutes(2);
 
+constexpr char kBlankRow[] = "its row in the list tells nothing";
+
 // A call takes its time between two looks.
 constexpr absl::Duration kCallSlack = absl::Seconds(15);
 
@@ -174,6 +176,11 @@ eventpb::LogObserved Storable(eventpb::LogObserved facts) {
 
 }  // namespace
 
+bool TellsNothing(const Instance& instance) {
+  return instance.actual == ActualStatus::kNone && instance.actual_raw.empty() &&
+         instance.intended_raw.empty() && !instance.price_known;
+}
+
 absl::Duration VouchedFor(absl::Duration interval) { return 2 * interval + kCallSlack; }
 
 bool SameFacts(const eventpb::LogObserved& a, const eventpb::LogObserved& b) {
@@ -184,13 +191,19 @@ bool SameFacts(const eventpb::LogObserved& a, const eventpb::LogObserved& b) {
          a.container_id() == b.container_id();
 }
 
-StatusOr<Events> Observe(const State& state, const ObserveInstance& command, const DecideContext&) {
+StatusOr<Events> Observe(const State& state, const ObserveInstance& command,
+                         const DecideContext& context) {
   if (state.ended()) return Events{};  // of a list that was asked for before the end
   const Observed* seen = SeenOf(state);
   if (seen == nullptr) return Refusal(state, "it has no instance yet");
   if (command.instance.id != state.instance) {
     return InvalidArgument(Cat("instance ", command.instance.id.str(), " is not that of worker ",
                                state.identity.id.str()));
+  }
+  const bool doubted = seen->absent.seen() || std::holds_alternative<Destroying>(state.phase);
+  if (command.blank > 0 && !doubted) {
+    return Observe(state, ObserveFailure{"instance", kBlankRow, command.at, command.blank},
+                   context);
   }
   eventpb::InstanceObserved facts = MakeInstanceObserved(command.instance);
   const Stamp& last = seen->instance.seen() ? seen->instance : seen->watched_since;

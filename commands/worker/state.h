@@ -10,6 +10,7 @@
 // event) never fails and knows no clock. Times are ours (the event's occurred_at).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -115,6 +116,12 @@ struct Observed {
   int instance_failures = 0;
   Stamp instance_failing_since;
   Stamp instance_failed;
+
+  // The newest look that was written, whatever came of it.
+  std::uint64_t newest() const {
+    return std::max({instance.position, instance_failed.position, absent.position, log.position,
+                     log_failed.position});
+  }
 
   // Where the no-progress clock starts: a container that was started anew gets its time again,
   // and one that stood still gets the time it stood.

@@ -1,7 +1,9 @@
 #include "eventstore/rocksdb/committer.h"
 
+#include <rocksdb/perf_level.h>
+
 #include <algorithm>
-#include <optional>
+#include <iterator>
 
 #include "eventstore/record.h"
 #include "eventstore/rocksdb/keys.h"
@@ -10,6 +12,7 @@ namespace muster::rocks {
 namespace {
 
 constexpr std::size_t kCachedStreamsMax = 200'000;
+constexpr std::size_t kHandOver = 16;  // appends; waking a thread costs as much as asking for one
 constexpr std::size_t kRoomToGoOnBytes = 1u << 20;  // for RocksDB's new files, and some appends
 
 }  // namespace
@@ -26,22 +29,24 @@ Committer::Committer(Runtime& rt, SharedDb& shared, Tip tip, Status stopped, boo
 }
 
 Committer::~Committer() {
-  Group rest;
-  {
-    absl::MutexLock lock(&mutex_);
-    closing_ = true;
-    if (!own_thread_) rest.swap(queue_);
+  if (own_thread_) {
+    HandOver(true);
+    {
+      absl::MutexLock lock(&mutex_);
+      closing_ = true;
+    }
+    thread_.join();
+  } else {
+    StageAll(std::exchange(turn_, {}));
+    CommitStaged();
   }
-  if (own_thread_) thread_.join();
-  if (!rest.empty()) Commit(std::move(rest));
 }
 
 void Committer::Submit(std::shared_ptr<PendingAppend> append) {
-  {
-    absl::MutexLock lock(&mutex_);
-    queue_.push_back(std::move(append));
-  }
-  // Waking the thread only at the end of the turn lets all appends of one turn share one sync.
+  turn_.push_back(std::move(append));
+  // Staging goes on beside the turn, but only its end starts a write: all of a turn shares one
+  // sync.
+  if (own_thread_ && turn_.size() >= kHandOver) HandOver(false);
   if (std::exchange(kick_posted_, true)) return;
   rt_.Post([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->Kick();
@@ -50,56 +55,79 @@ void Committer::Submit(std::shared_ptr<PendingAppend> append) {
 
 void Committer::Kick() {
   kick_posted_ = false;
-  Group group;
-  {
-    absl::MutexLock lock(&mutex_);
-    if (own_thread_) {
-      kicked_ = true;
-    } else {
-      group.swap(queue_);
-    }
+  if (own_thread_) return HandOver(true);
+  StageAll(std::exchange(turn_, {}));
+  CommitStaged();
+}
+
+void Committer::HandOver(bool turn_over) {
+  absl::MutexLock lock(&mutex_);
+  if (queue_.empty()) {
+    queue_.swap(turn_);
+  } else {
+    std::move(turn_.begin(), turn_.end(), std::back_inserter(queue_));
+    turn_.clear();
   }
-  if (!group.empty()) Commit(std::move(group));
+  turn_over_ = turn_over_ || turn_over;
 }
 
 void Committer::RunThread() {
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);  // nobody reads its counters
   bool closing = false;
   while (!closing) {
-    Group group;
+    Group appends;
+    bool write = false;
     {
       absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(
           +[](Committer* self) {
             self->mutex_.AssertHeld();
-            return self->kicked_ || self->closing_;
+            return !self->queue_.empty() || self->turn_over_ || self->closing_;
           },
           this));
-      kicked_ = false;
+      appends.swap(queue_);
+      write = std::exchange(turn_over_, false);
       closing = closing_;
-      group.swap(queue_);
     }
-    if (!group.empty()) Commit(std::move(group));
+    StageAll(std::move(appends));
+    if (write || closing) CommitStaged();
   }
 }
 
-void Committer::Commit(Group group) {
-  // An append that repeats ids of its own group waits for their outcome.
-  while (!group.empty()) {
-    Group deferred;
-    TakeDatabase();
-    staged_ = tip_;
-    for (const auto& append : group) {
-      if (RepeatsStaged(*append)) {
-        deferred.push_back(append);
-      } else {
-        Stage(*append);
-      }
+void Committer::StageAll(Group appends) {
+  if (appends.empty()) return;
+  if (group_.empty()) TakeDatabase();
+  LookUp(appends);
+  Found found = found_;
+  for (std::shared_ptr<PendingAppend>& append : appends) {
+    const Found own = found.first(append->events.size());
+    found = found.subspan(own.size());
+    if (RepeatsStaged(*append)) {
+      deferred_.push_back(std::move(append));
+      continue;
     }
-    std::erase_if(group, [](const auto& append) { return !append->decided; });
-    const Status written = batch_.Count() > 0 ? WriteGroup() : Status();
-    Finish(std::move(group), written);
-    group = std::move(deferred);
-    db_ = nullptr;
+    Stage(*append, own);
+    group_.push_back(std::move(append));
+  }
+}
+
+// All at once: most of a look-up's price is that of asking.
+void Committer::LookUp(const Group& appends) {
+  looked_up_.clear();
+  for (const auto& append : appends) {
+    for (const NewEvent& event : append->events) looked_up_.push_back(event.id.str());
+  }
+  if (db_ == nullptr) {
+    found_.assign(looked_up_.size(), Position{0});
+  } else {
+    db_->Find(looked_up_, found_);
+  }
+}
+
+void Committer::CommitStaged() {
+  while (!group_.empty()) {
+    Finish(batch_.Count() > 0 ? WriteGroup() : Status());
+    StageAll(std::exchange(deferred_, {}));
   }
 }
 
@@ -113,6 +141,7 @@ void Committer::TakeDatabase() {
   auto db = shared_.Get();
   if (!db.ok()) stopped_ = db.status();
   db_ = db.ok() ? *std::move(db) : nullptr;
+  staged_ = tip_;
 }
 
 Status Committer::GoOnAfterFullDisk() {
@@ -126,7 +155,7 @@ Status Committer::GoOnAfterFullDisk() {
 }
 
 // Publishes what was written and hands out the results.
-void Committer::Finish(Group group, const Status& written) {
+void Committer::Finish(const Status& written) {
   if (written.ok() && batch_.Count() > 0) {
     counters_.groups += 1;
     counters_.events += staged_.position - tip_.position;
@@ -138,12 +167,13 @@ void Committer::Finish(Group group, const Status& written) {
   if (!written.ok() || versions_.size() > kCachedStreamsMax) versions_.clear();
   batch_.Clear();
   staged_ids_.clear();
-  for (const auto& append : group) {
+  db_ = nullptr;
+  for (const auto& append : group_) {
     if (!append->staged) continue;
     if (!written.ok()) append->result = written;
     counters_.appends += written.ok() ? 1 : 0;
   }
-  rt_.Post([group = std::move(group), grown = grown_] {
+  rt_.Post([group = std::exchange(group_, {}), grown = grown_] {
     for (const auto& append : group) append->done.Set(std::move(append->result));
     grown->NotifyAll();
   });
@@ -151,17 +181,17 @@ void Committer::Finish(Group group, const Status& written) {
 
 bool Committer::RepeatsStaged(const PendingAppend& append) const {
   if (staged_ids_.empty()) return false;
-  return std::any_of(append.events.begin(), append.events.end(),
-                     [this](const NewEvent& event) { return staged_ids_.contains(event.id); });
+  return std::any_of(append.events.begin(), append.events.end(), [this](const NewEvent& event) {
+    return staged_ids_.contains(event.id.str());
+  });
 }
 
-void Committer::Stage(PendingAppend& append) {
-  append.decided = true;
+void Committer::Stage(PendingAppend& append, Found found) {
   if (db_ == nullptr) {
     append.result = stopped_;
     return;
   }
-  const auto known = CountKnown(append);
+  const auto known = CountKnown(found);
   if (!known.ok()) {
     append.result = known.status();
   } else if (known->count > 0) {
@@ -172,22 +202,22 @@ void Committer::Stage(PendingAppend& append) {
     append.result = disk_full_;
   } else if (const auto version = VersionOf(append.stream); !version.ok()) {
     append.result = version.status();
-  } else if (*version != append.expect.version) {
-    append.result = Aborted(Cat("stream ", append.stream.str(), " is at version ", *version,
+  } else if (**version != append.expect.version) {
+    append.result = Aborted(Cat("stream ", append.stream.str(), " is at version ", **version,
                                 ", not at ", append.expect.version));
   } else {
-    StageEvents(append, *version);
+    StageEvents(append, **version);
   }
 }
 
-StatusOr<Committer::Known> Committer::CountKnown(const PendingAppend& append) const {
+StatusOr<Committer::Known> Committer::CountKnown(Found found) const {
   Known known;
-  for (const NewEvent& event : append.events) {
-    MUSTER_ASSIGN_OR_RETURN(const std::optional<Position> found, db_->Find(event.id));
-    if (!found.has_value()) continue;
+  for (const StatusOr<Position>& position : found) {
+    MUSTER_RETURN_IF_ERROR(position.status());
+    if (*position == 0) continue;
     // Beyond the tip lies only what a failed sync left behind.
-    if (*found > tip_.position) return stopped_;
-    if (known.count++ == 0) known.first = *found;
+    if (*position > tip_.position) return stopped_;
+    if (known.count++ == 0) known.first = *position;
   }
   return known;
 }
@@ -210,16 +240,16 @@ StatusOr<Appended> Committer::Repeated(const PendingAppend& append, Known known)
   return Appended{event.position, event.version, true};
 }
 
-StatusOr<Version> Committer::VersionOf(const StreamId& stream) {
+// Of the stream after what is staged. Valid until the next call.
+StatusOr<Version*> Committer::VersionOf(const StreamId& stream) {
   if (const auto cached = versions_.find(stream); cached != versions_.end()) {
-    return cached->second;
+    return &cached->second;
   }
   MUSTER_ASSIGN_OR_RETURN(const Version version, db_->StreamVersion(stream, tip_.position));
-  versions_.emplace(stream, version);
-  return version;
+  return &versions_.emplace(stream, version).first->second;
 }
 
-void Committer::StageEvents(PendingAppend& append, Version version) {
+void Committer::StageEvents(PendingAppend& append, Version& version) {
   append.staged = true;
   RecordedEvent recorded;
   recorded.stream = append.stream;
@@ -230,11 +260,13 @@ void Committer::StageEvents(PendingAppend& append, Version version) {
   for (NewEvent& event : append.events) {
     recorded.position = ++staged_.position;
     recorded.version = ++version;
+    // Lent and given back: what the reactor allocated is freed there, which is far cheaper.
     recorded.event = std::move(event);
     EncodeHeader(recorded, header_);
     staged_.hash = ChainHash(staged_.hash, header_, recorded.event.payload);
     recorded.hash = staged_.hash;
     EncodeRecord(recorded, header_, record_);
+    event = std::move(recorded.event);
     position_bytes.clear();
     AppendBigEndian(position_bytes, recorded.position);
     stream_key.resize(prefix_size);
@@ -242,10 +274,9 @@ void Committer::StageEvents(PendingAppend& append, Version version) {
     // Writing into a batch in memory fails only without limits set, which there are none of.
     batch_.Put(db_->log(), position_bytes, record_).PermitUncheckedError();
     batch_.Put(db_->streams(), stream_key, position_bytes).PermitUncheckedError();
-    batch_.Put(db_->ids(), recorded.event.id.str(), position_bytes).PermitUncheckedError();
-    staged_ids_.insert(std::move(recorded.event.id));
+    batch_.Put(db_->ids(), event.id.str(), position_bytes).PermitUncheckedError();
+    staged_ids_.insert(event.id.str());
   }
-  versions_[append.stream] = version;
   append.result = Appended{staged_.position, version, false};
 }
 

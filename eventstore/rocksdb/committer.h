@@ -2,7 +2,8 @@
 // goes into the next one, so many appends share one fsync.
 //
 //   reactor   Submit, Submit, ... end of turn -> Kick
-//   committer Stage each (ids, versions, hashes) -> one WriteBatch -> sync -> move the head
+//   committer Stage each as they come (ids, versions, hashes) -> at the end of the turn one
+//             WriteBatch -> sync -> move the head
 //   reactor   all promises of the group
 //
 // Submit, the destructor and the promises belong to the reactor thread; head() to any. The database
@@ -14,7 +15,9 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -42,8 +45,7 @@ struct PendingAppend {
 
   // While it is being committed:
   StatusOr<Appended> result = Appended{};
-  bool decided = false;  // the result is set
-  bool staged = false;   // the result holds only if the group gets to the disk
+  bool staged = false;  // the result holds only if the group gets to the disk
 };
 
 class Committer : public std::enable_shared_from_this<Committer> {
@@ -73,21 +75,26 @@ class Committer : public std::enable_shared_from_this<Committer> {
   using Group = std::vector<std::shared_ptr<PendingAppend>>;
 
   void Kick();
+  void HandOver(bool turn_over);
   void RunThread();
-  void Commit(Group group);
+  void StageAll(Group appends);
+  void CommitStaged();
   void TakeDatabase();
   Status GoOnAfterFullDisk();
-  void Finish(Group group, const Status& written);
+  void Finish(const Status& written);
   bool RepeatsStaged(const PendingAppend& append) const;
-  void Stage(PendingAppend& append);
-  void StageEvents(PendingAppend& append, Version version);
+  void LookUp(const Group& appends);
+  // Where LogDb::Find found the ids of the append's events.
+  using Found = std::span<const StatusOr<Position>>;
+  void Stage(PendingAppend& append, Found found);
+  void StageEvents(PendingAppend& append, Version& version);
   struct Known {
     std::size_t count = 0;
     Position first = 0;
   };
-  StatusOr<Known> CountKnown(const PendingAppend& append) const;
+  StatusOr<Known> CountKnown(Found found) const;
   StatusOr<Appended> Repeated(const PendingAppend& append, Known known) const;
-  StatusOr<Version> VersionOf(const StreamId& stream);
+  StatusOr<Version*> VersionOf(const StreamId& stream);
   Status WriteGroup();
   Status NothingWritten(const Status& status);
 
@@ -97,11 +104,13 @@ class Committer : public std::enable_shared_from_this<Committer> {
   const bool own_thread_;
   std::atomic<Position> head_;
   Counters counters_;
-  bool kick_posted_ = false;  // reactor
+  // Reactor.
+  bool kick_posted_ = false;
+  Group turn_;  // asked for in this turn and not handed over yet
 
   absl::Mutex mutex_;
   Group queue_ ABSL_GUARDED_BY(mutex_);
-  bool kicked_ ABSL_GUARDED_BY(mutex_) = false;
+  bool turn_over_ ABSL_GUARDED_BY(mutex_) = false;  // a whole turn is in the queue
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Below: the committing thread only.
@@ -112,9 +121,13 @@ class Committer : public std::enable_shared_from_this<Committer> {
   absl::flat_hash_map<StreamId, Version> versions_;  // cache; right including the staged group
 
   // The group being staged.
+  Group group_;
+  Group deferred_;  // repeat ids of the group: wait for its outcome
   Tip staged_;
   rocksdb::WriteBatch batch_;
-  absl::flat_hash_set<EventId> staged_ids_;
+  absl::flat_hash_set<std::string_view> staged_ids_;  // of the events of group_
+  std::vector<std::string_view> looked_up_;
+  std::vector<StatusOr<Position>> found_;
   std::string header_, record_;
 
   std::thread thread_;

@@ -49,6 +49,19 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env, bool is_new) {
   return options;
 }
 
+// What all keys of one stream have in common.
+class AllButTheVersion final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "muster.AllButTheVersion"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    return {key.data(), key.size() - kVersionBytes};
+  }
+  bool InDomain(const rocksdb::Slice& key) const override { return key.size() > kVersionBytes; }
+
+ private:
+  static constexpr std::size_t kVersionBytes = sizeof(Version);
+};
+
 enum class Access { kInOrder, kByRange, kByKey };
 
 rocksdb::ColumnFamilyOptions FamilyOptions(Access access) {
@@ -61,6 +74,10 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Access access) {
   if (access == Access::kInOrder) {
     // Each key goes right behind the last one.
     options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
+  }
+  if (access == Access::kByRange) {
+    // Each key goes right behind the last one of its stream.
+    options.memtable_insert_with_hint_prefix_extractor = std::make_shared<AllButTheVersion>();
   }
   if (access == Access::kByKey) {
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
@@ -245,12 +262,23 @@ StatusOr<Version> LogDb::StreamVersion(const StreamId& stream, Position head) co
   return 0;
 }
 
-StatusOr<std::optional<Position>> LogDb::Find(const EventId& id) const {
-  rocksdb::PinnableSlice value;
-  const auto found = db_->Get(rocksdb::ReadOptions(), ids(), id.str(), &value);
-  if (found.IsNotFound()) return std::nullopt;
-  MUSTER_RETURN_IF_ERROR(FromRocks(found, Cat("cannot look up event id ", id.str())));
-  return FromBigEndian(View(value));
+void LogDb::Find(const std::vector<std::string_view>& ids,
+                 std::vector<StatusOr<Position>>& found) const {
+  const std::vector<rocksdb::Slice> keys(ids.begin(), ids.end());
+  std::vector<rocksdb::PinnableSlice> values(ids.size());
+  std::vector<rocksdb::Status> statuses(ids.size());
+  db_->MultiGet(rocksdb::ReadOptions(), this->ids(), keys.size(), keys.data(), values.data(),
+                statuses.data());
+  found.clear();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (statuses[i].ok()) {
+      found.push_back(FromBigEndian(View(values[i])));
+    } else if (statuses[i].IsNotFound()) {
+      found.push_back(Position{0});
+    } else {
+      found.push_back(FromRocks(statuses[i], Cat("cannot look up event id ", ids[i])));
+    }
+  }
 }
 
 }  // namespace muster::rocks

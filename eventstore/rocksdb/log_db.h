@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,8 +59,9 @@ class LogDb {
   Status ReadStream(const StreamId& stream, Version after, Position head,
                     absl::FunctionRef<bool(const RecordedEvent&)> visit) const;
   StatusOr<Version> StreamVersion(const StreamId& stream, Position head) const;
-  // Where the event with this id is, synced or not; none when there is no such event.
-  StatusOr<std::optional<Position>> Find(const EventId& id) const;
+  // Where the events with these ids are, synced or not; 0 when there is no such event. `found` is
+  // replaced and has as many elements as `ids`.
+  void Find(const std::vector<std::string_view>& ids, std::vector<StatusOr<Position>>& found) const;
 
   rocksdb::DB& db() const { return *db_; }
   rocksdb::ColumnFamilyHandle* log() const { return families_[1]; }

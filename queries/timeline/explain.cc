@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -73,6 +74,9 @@ class Chain {
         const Position cause = verdict != 0 ? verdict : CauseOf(entry);
         if (cause != 0) line.detail = Cat("(cause ", cause, ")");
       }
+      const std::string& actor = entry.recorded.event.actor;
+      if (line.detail.empty() && actor.starts_with("operator:"))
+        line.detail = Cat("(by ", actor, ")");
       // Who reads of another stream must be told which.
       if (!home_.empty() && entry.recorded.stream.str() != home_) {
         line.text = Cat(entry.recorded.stream.str(), ": ", line.text);
@@ -155,9 +159,20 @@ bool WorthTelling(const eventpb::EventBody& body) {
     case B::kOffersObserved:
     case B::kCreditObserved:
       return false;
+    case B::kInstanceListObserved:  // one that shows what the one before showed tells nothing
+      return body.instance_list_observed().added_size() > 0 ||
+             body.instance_list_observed().removed_size() > 0;
     default:
       return true;
   }
+}
+
+// What the events of the chain so far were drawn from.
+Status AddAllEvidence(Chain& chain) {
+  std::vector<Position> told;
+  for (const auto& [position, entry] : chain.entries()) told.push_back(position);
+  for (const Position position : told) MUSTER_RETURN_IF_ERROR(chain.AddEvidence(position));
+  return {};
 }
 
 }  // namespace
@@ -218,10 +233,63 @@ StatusOr<Explanation> ExplainStream(const ExplainSource& source, std::string_vie
                             DecodeEvent(event.event.type, event.event.payload));
     if (WorthTelling(body)) MUSTER_RETURN_IF_ERROR(chain.Add(std::move(event)));
   }
+  if (fleet.empty()) MUSTER_RETURN_IF_ERROR(AddAllEvidence(chain));
   std::vector<ExplainLine> lines = chain.Lines();
   std::string title(stream);
   if (!lines.empty()) title += Cat("   newest ", FormatClock(lines.back().at));
   return Explanation{std::move(title), std::move(lines)};
+}
+
+namespace {
+
+// How much of a fleet's later life is searched for what a request led to.
+constexpr std::size_t kLookedAfterMax = 2'000;
+
+// Events of the fleets that `causes` touched, whose cause is one of them or of their kin.
+Status AddConsequences(const ExplainSource& source, std::set<std::string> causes,
+                       const std::set<std::string>& fleets, Position after, std::size_t lines_max,
+                       Chain& chain) {
+  for (const std::string& fleet : fleets) {
+    const Positions& all = source.timeline.OfFleet(fleet);
+    std::size_t looked_at = 0;
+    for (auto it = std::upper_bound(all.begin(), all.end(), after); it != all.end(); ++it) {
+      if (*it > source.head || ++looked_at > kLookedAfterMax) break;
+      if (chain.entries().size() >= lines_max) return {};
+      MUSTER_ASSIGN_OR_RETURN(RecordedEvent event, ReadEvent(source.store, *it));
+      if (!causes.contains(event.event.cause)) continue;
+      MUSTER_ASSIGN_OR_RETURN(const eventpb::EventBody body,
+                              DecodeEvent(event.event.type, event.event.payload));
+      if (!WorthTelling(body)) continue;
+      causes.insert(event.event.id.str());
+      MUSTER_RETURN_IF_ERROR(chain.Add(std::move(event)));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+StatusOr<Explanation> ExplainRequest(const ExplainSource& source, std::string_view request_id,
+                                     std::size_t lines_max) {
+  const std::string request = Cat("request/", request_id);
+  const Positions& written = source.timeline.Mentions(request);
+  if (written.empty()) return NotFound(Cat("nothing was ever recorded of request ", request_id));
+  Chain chain(source);
+  chain.SetHome(request);
+  std::set<std::string> causes, fleets;
+  std::string actor;
+  for (const Position position : written) {
+    if (position > source.head || chain.entries().size() >= lines_max) break;
+    MUSTER_ASSIGN_OR_RETURN(RecordedEvent event, ReadEvent(source.store, position));
+    actor = event.event.actor;
+    causes.insert(event.event.id.str());
+    const std::string fleet = source.timeline.FleetOf(event.stream);
+    if (!fleet.empty()) fleets.insert(fleet);
+    MUSTER_RETURN_IF_ERROR(chain.Add(std::move(event)));
+  }
+  MUSTER_RETURN_IF_ERROR(
+      AddConsequences(source, std::move(causes), fleets, written.front(), lines_max, chain));
+  return Explanation{Cat("command/", request_id, "   by ", actor), chain.Lines()};
 }
 
 StatusOr<Explanation> ExplainPosition(const ExplainSource& source, Position position) {

@@ -20,6 +20,10 @@ StatusOr<Explanation> ExplainWorker(const ExplainSource& source, std::string_vie
 // A fleet, host or account: what was decided there lately, newest `lines_max` lines.
 StatusOr<Explanation> ExplainStream(const ExplainSource& source, std::string_view stream,
                                     std::size_t lines_max = 40);
+// A request of a client: who asked, what was written for it at once, and what the policy did about
+// that, newest `lines_max` lines at most.
+StatusOr<Explanation> ExplainRequest(const ExplainSource& source, std::string_view request_id,
+                                     std::size_t lines_max = 40);
 StatusOr<Explanation> ExplainPosition(const ExplainSource& source, Position position);
 
 }  // namespace muster::queries

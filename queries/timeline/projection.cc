@@ -9,7 +9,7 @@
 namespace muster::queries {
 namespace {
 
-constexpr std::int64_t kLayout = 1;
+constexpr std::int64_t kLayout = 2;
 constexpr int kPageDefault = 100;
 constexpr int kPageMax = 1000;
 
@@ -90,6 +90,8 @@ void TimelineProjection::OfWorker(std::string_view worker, const RecordedEvent& 
 void TimelineProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBody& body) {
   const Position position = recorded.position;
   Append(streams_, recorded.stream.str(), position);
+  const std::string& request = recorded.event.correlation;
+  if (request.starts_with("request/")) Append(mentions_, request, position);
   const std::string_view worker = NameInStream(recorded.stream, "worker/");
   if (!worker.empty()) return OfWorker(worker, recorded, body);
   const std::string_view fleet = NameInStream(recorded.stream, "fleet/");
@@ -116,6 +118,13 @@ const Positions& TimelineProjection::OfFleet(std::string_view fleet) const {
 }
 const Positions& TimelineProjection::Mentions(std::string_view worker) const {
   return FindIn(mentions_, worker);
+}
+
+std::string TimelineProjection::FleetOf(const StreamId& stream) const {
+  const std::string_view fleet = NameInStream(stream, "fleet/");
+  if (!fleet.empty()) return std::string(fleet);
+  const auto it = fleet_of_.find(ToAbsl(NameInStream(stream, "worker/")));
+  return it == fleet_of_.end() ? "" : it->second;
 }
 
 // nullptr = the whole log.

@@ -23,8 +23,12 @@ class TimelineProjection final : public Projection {
   // Empty when there is no such stream (fleet, worker).
   const Positions& OfStream(std::string_view stream) const;
   const Positions& OfFleet(std::string_view fleet) const;
-  // Events of other streams that speak of `worker`: strikes, its replacement, orphans.
+  // Events of other streams that speak of `worker`: strikes, its replacement, orphans. Of
+  // "request/ID": all that was written for that request.
   const Positions& Mentions(std::string_view worker) const;
+
+  // The fleet of a worker's stream or of a fleet's own; "" of others.
+  std::string FleetOf(const StreamId& stream) const;
 
   // One page, read back from `store`, of events up to `head`. A page may be short, even empty,
   // while next_after is not 0: it looks at a bounded number of events.

@@ -222,6 +222,10 @@ Task<StatusOr<api::GetCostResponse>> QueryApi::GetCost(api::GetCostRequest reque
 }
 
 Task<StatusOr<api::ExplainResponse>> QueryApi::Explain(api::ExplainRequest request) {
+  if (!request.why_not().empty()) {
+    auto answer = co_await WhyNot(std::move(request));
+    co_return std::move(answer);
+  }
   CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
   const auto explanation = view.models->Explain(request.subject());
   if (!explanation.ok()) {

@@ -11,6 +11,8 @@
 #include <optional>
 #include <string>
 
+#include "commands/fleet/plan/options.h"
+#include "commands/world.h"
 #include "eventstore/base/runtime.h"
 #include "eventstore/event_store.h"
 #include "muster/api/v1/query.pb.h"
@@ -33,6 +35,9 @@ struct QueryHooks {
   std::function<std::map<ProviderName, Freshness>()> freshness;
   // Checks of what is outside the read models: store, providers, secrets.
   std::function<Task<std::vector<api::Check>>()> diagnose;
+  // What the policy decides by now, and its limits: for questions of why it did not.
+  std::function<const World&()> world;
+  fleet::PlanOptions plan;
 };
 
 class QueryApi {
@@ -81,6 +86,8 @@ class QueryApi {
   // When that was: of a position, when it was recorded.
   StatusOr<absl::Time> TimeOf(const api::AsOf& as_of) const;
   Task<StatusOr<View>> At(api::AsOf as_of);
+  // Explain with `why_not` set.
+  Task<StatusOr<api::ExplainResponse>> WhyNot(api::ExplainRequest request);
   api::ListFleetsResponse Fleets(const queries::ReadModels& models, absl::Time now,
                                  const std::string& only, bool include_ended) const;
   void Freshen(const queries::FleetStatus& fleet, api::Fleet& out) const;

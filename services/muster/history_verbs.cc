@@ -89,7 +89,13 @@ int Events(Session& s) {
 
 int Explain(Session& s) {
   api::ExplainRequest request;
-  request.set_subject(s.args.positional()[0]);
+  if (!s.args.positional().empty()) request.set_subject(s.args.positional()[0]);
+  request.set_why_not(s.args.Get("why-not"));
+  if (request.subject().empty() && request.why_not().empty()) {
+    return s.Fail(kUsage,
+                  "explain what? worker/ID, fleet/NAME, host/PROVIDER/MACHINE, "
+                  "command/REQUEST_ID, POSITION, or --why-not offer/ID|worker/ID");
+  }
   const auto moment = s.AsOf();
   if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
   *request.mutable_as_of() = *moment;
@@ -104,8 +110,10 @@ int Explain(Session& s) {
     width = std::max(width, std::min<std::size_t>(DisplayWidth(line.text()), 84));
   }
   for (const api::ExplainLine& line : answer.lines()) {
-    s.env.out << absl::StrFormat("  %6d  %s  %s", line.position(),
-                                 FormatClock(FromProto(line.at())), line.text());
+    // What is no event, but how things stand, has neither position nor time.
+    const std::string at = line.has_at() ? FormatClock(FromProto(line.at())) + "  " : "";
+    const std::string position = line.position() == 0 ? "" : Cat(line.position());
+    s.env.out << absl::StrFormat("  %6s  %s%s", position, at, line.text());
     if (!line.detail().empty()) {
       const std::size_t seen = DisplayWidth(line.text());
       s.env.out << std::string(seen < width ? width - seen : 0, ' ') << "  " << line.detail();
@@ -168,11 +176,12 @@ std::vector<Verb> HistoryVerbs() {
          AtFlag()}},
        Events},
       {{"explain",
-        "worker/ID|fleet/NAME|host/PROVIDER/MACHINE|POSITION",
-        1,
+        "[worker/ID|fleet/NAME|host/PROVIDER/MACHINE|command/REQUEST_ID|POSITION]",
+        0,
         1,
         "Why something is as it is: observation, rule, numbers, decision, call, result.",
-        {AtFlag()}},
+        {{"why-not", 0, "offer/ID|worker/ID", "why the fleet does not rent it, or keeps it"},
+         AtFlag()}},
        Explain,
        Manner::kNameless},
       {{"watch", "[FLEET]", 0, 1, "Fleets and workers live; piped: events as they happen.", {}},

@@ -169,10 +169,7 @@ Task<Status> Daemon::Start() {
   CO_RETURN_IF_ERROR(MakeAccounts());
   http_ = std::make_unique<CurlHttpClient>(rt_);
   EngineOptions options;
-  options.policy.plan.launches_in_flight_max = config_.limits.launches_in_flight;
-  for (const auto& [name, provider] : config_.providers) {
-    options.policy.plan.account_budgets[ProviderName(name)] = ToSpec(provider.budget);
-  }
+  options.policy.plan = MakePlanOptions();
   engine_ = std::make_unique<Engine>(
       Engine::Ports{rt_, *observed_store_, *http_, secrets_, *tails_}, std::move(options));
   for (auto& [name, account] : accounts_) engine_->AddProvider(*account.made.provider);
@@ -189,6 +186,15 @@ Task<Status> Daemon::Start() {
        {"store", config_.store_path},
        {"position", store_->Head()}});
   co_return absl::OkStatus();
+}
+
+fleet::PlanOptions Daemon::MakePlanOptions() const {
+  fleet::PlanOptions options;
+  options.launches_in_flight_max = config_.limits.launches_in_flight;
+  for (const auto& [name, provider] : config_.providers) {
+    options.account_budgets[ProviderName(name)] = ToSpec(provider.budget);
+  }
+  return options;
 }
 
 void Daemon::BeginStop(absl::Duration patience, std::function<void()> done) {

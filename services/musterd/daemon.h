@@ -73,6 +73,7 @@ class Daemon {
 
   // What the APIs ask of the world (daemon_hooks.cc).
   grpc_api::QueryHooks MakeQueryHooks();
+  fleet::PlanOptions MakePlanOptions() const;
   grpc_api::CommandHooks MakeCommandHooks();
   Task<StatusOr<api::v1::ListOffersResponse>> ListOffers(api::v1::ListOffersRequest request);
   Task<Status> SearchMarket(specpb::FleetSpec spec);

@@ -58,6 +58,8 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
   };
   hooks.freshness = [this] { return engine_->freshness(); };
   hooks.diagnose = [this] { return Diagnose(); };
+  hooks.world = [this]() -> const World& { return engine_->handler().world(); };
+  hooks.plan = MakePlanOptions();
   return hooks;
 }
 

@@ -62,7 +62,7 @@ void One(int call, std::string_view body) {
     default: {
       const auto url = ParseLogRequest(body);
       if (url.ok()) FUZZ_EXPECT(!url->empty());
-      (void)VerdictOf(body);
+      FUZZ_EXPECT(SaysFailure(body) == (VerdictOf(body) == Verdict::kFailure));
     }
   }
 }

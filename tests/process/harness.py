@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import select
 import shutil
 import signal
@@ -18,6 +19,7 @@ import urllib.request
 
 BIN = pathlib.Path(os.environ.get("MUSTER_BIN_DIR", "build/dev/bin")).resolve()
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+SANITIZER_REPORT = re.compile(r"(WARNING|ERROR): \w+Sanitizer:|: runtime error: ")
 
 
 def draw_seed():
@@ -88,7 +90,10 @@ class Stage:
     def __exit__(self, *unused):
         for program in reversed(self.programs):
             program.close()
+        reports = [p.said() for p in self.programs if SANITIZER_REPORT.search(p.said())]
         shutil.rmtree(self.folder, ignore_errors=True)
+        if reports:  # who is killed afterwards cannot say it by its exit code
+            raise AssertionError("a sanitizer reported:\n" + "\n".join(reports))
 
     def start(self, name, words, env=None):
         program = Program(name, words, self.folder, env)

@@ -125,6 +125,28 @@ TEST(Explain, OfAFleetTellsWhatWasDecidedForItsWorkersToo) {
   EXPECT_EQ(explanation->title, "fleet/zeb-large   newest 03:15:07");
 }
 
+TEST(Explain, OfACommandTellsWhoAskedWhatWasWrittenAndWhatFollowed) {
+  LogBuilder log;
+  log.SetCorrelation("request/r1");
+  const Position applied = log.Fleet("zeb", {.workers = 1});
+  eventpb::CommandAccepted accepted;
+  accepted.set_request_id("r1");
+  accepted.set_method("apply");
+  const Position answered = log.Write("request/r1", accepted);
+  log.SetCorrelation("");
+  const Position launch = log.Launch("k7f2q", "zeb", {}, Cat("e", applied));
+  const Position rented =
+      log.Accept("k7f2q", "123", eventpb::LaunchAccepted::ANSWER, Cat("e", launch));
+  log.Launch("m3xab", "zeb", {}, "e999");  // of another cause
+  const auto explanation = log.Models()->Explain("command/r1");
+  ASSERT_THAT(explanation, IsOk());
+  EXPECT_EQ(explanation->title, "command/r1   by test");
+  std::vector<Position> positions;
+  for (const ExplainLine& line : explanation->lines) positions.push_back(line.position);
+  EXPECT_EQ(positions, (std::vector<Position>{applied, answered, launch, rented}));
+  EXPECT_THAT(log.Models()->Explain("command/r2"), StatusIs(StatusCode::kNotFound));
+}
+
 TEST(Explain, OfWhatIsNotThereIsNotFound) {
   LogBuilder log;
   Tell(log);

@@ -58,6 +58,9 @@ class LogBuilder {
     return *this;
   }
 
+  // The root request of what is written from now on; "" = none.
+  void SetCorrelation(std::string correlation) { correlation_ = std::move(correlation); }
+
   // Appends one event and returns its position; its id is "e<position>".
   template <class Message>
   Position Write(std::string_view stream, const Message& message, std::string cause = "") {
@@ -67,6 +70,7 @@ class LogBuilder {
                    .payload = EncodeEvent(body),
                    .actor = "test",
                    .cause = std::move(cause),
+                   .correlation = correlation_,
                    .occurred_at = now_};
     const StreamId id(stream);
     auto done =
@@ -90,7 +94,8 @@ class LogBuilder {
     e.set_fleet_version(1);
     return Write("fleet/" + name, e);
   }
-  Position Launch(const std::string& id, const std::string& fleet, Offered o) {
+  Position Launch(const std::string& id, const std::string& fleet, Offered o,
+                  std::string cause = "") {
     eventpb::LaunchRequested e;
     e.set_fleet(fleet);
     e.set_provider("vast");
@@ -104,14 +109,15 @@ class LogBuilder {
     e.mutable_offer()->set_price_micro_usd_per_hour(o.price);
     e.mutable_offer()->set_expected_rate_per_s(o.expected);
     e.mutable_evidence()->set_rule("replenish");
-    return Write("worker/" + id, e);
+    return Write("worker/" + id, e, std::move(cause));
   }
   Position Accept(const std::string& id, const std::string& instance,
-                  eventpb::LaunchAccepted::How how = eventpb::LaunchAccepted::ANSWER) {
+                  eventpb::LaunchAccepted::How how = eventpb::LaunchAccepted::ANSWER,
+                  std::string cause = "") {
     eventpb::LaunchAccepted e;
     e.set_instance(instance);
     e.set_how(how);
-    return Write("worker/" + id, e);
+    return Write("worker/" + id, e, std::move(cause));
   }
   Position See(const std::string& id, std::int64_t price) {
     eventpb::InstanceObserved e;
@@ -177,6 +183,7 @@ class LogBuilder {
   VirtualRuntime rt_;
   MemoryEventStore store_;
   absl::Time now_;
+  std::string correlation_;
 };
 
 }  // namespace muster::queries

@@ -7,6 +7,7 @@
 #include "commands/fleet/plan/label.h"
 #include "commands/fleet/plan/preview.h"
 #include "services/files/fleet_file.h"
+#include "tests/stage/causes.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
 
@@ -88,6 +89,14 @@ void Scenario::Down(const std::string& fleet) {
   origin.actor = "operator:test";
   ASSERT_THAT(rt_.Run(engine().handler().Fleet(FleetName(fleet), fleet::Down{"test"}, origin)),
               IsOk());
+}
+
+void Scenario::Replace(const WorkerId& worker, const std::string& reason) {
+  Origin origin;
+  origin.actor = "operator:test";
+  worker::Command condemn = worker::Condemn{
+      fleet::OperatorVerdict(*world().FindWorker(worker), {reason, /*replace=*/true})};
+  ASSERT_THAT(rt_.Run(engine().handler().Worker(worker, std::move(condemn), origin)), IsOk());
 }
 
 std::int64_t Scenario::AddForeign(const std::string& label) {
@@ -293,7 +302,8 @@ std::string Scenario::SpendingDiffers() {
 }
 
 std::string Scenario::Unsettled() {
-  for (const std::string& what : {Broken(), MachinesDiffer(), SpendingDiffers()}) {
+  for (const std::string& what :
+       {Broken(), MachinesDiffer(), SpendingDiffers(), DeedWithoutCause(life_->store())}) {
     if (!what.empty()) return what;
   }
   return "";

@@ -42,11 +42,13 @@ class Scenario {
   const World& world() { return engine().handler().world(); }
 
   SimHttpClient& http() { return life_->http(); }
+  EventStore& store() { return life_->store(); }
 
   // A fleet file, as an operator would apply it. Fails the test when it is refused.
   void Apply(std::string_view yaml);
   void Scale(const std::string& fleet, int workers);
   void Down(const std::string& fleet);
+  void Replace(const WorkerId& worker, const std::string& reason);
   // Takes every running instance with this label and an index behind it into the fleet, as the
   // command service does. Returns how many.
   int Adopt(const std::string& fleet, std::string_view label_prefix);
@@ -87,7 +89,8 @@ class Scenario {
   std::string Broken() const;
   // What holds after ten minutes of calm besides: log and provider know the same machines at the
   // same prices, and what the log says was spent is what the provider charged: no less than 2 %
-  // below, and no more than the listed price for the time between (boot is free there, not here).
+  // below, and no more than the listed price for the time between (boot is free there, not here);
+  // and whatever was done to the outside can be traced to something seen or somebody who asked.
   std::string Unsettled();
 
  private:

@@ -144,13 +144,17 @@ Task<void> InstancePoller::TellList(std::vector<Expected> expected, std::vector<
     const absl::Time at = context_.WallAt(begun);  // the clock may step between two of them
     const auto found = listed.find(one.instance);
     if (found != listed.end()) {
-      worker::ObserveInstance seen{*found->second, at, TimersOf(one.worker), unwatched_};
+      worker::ObserveInstance seen = Seen(one.worker, *found->second, at);
       co_await TellWorker(one.worker, std::move(seen));
     } else if (!one.new_rental) {
       const worker::ObserveAbsence absent{.definite = false, .at = at};
       co_await TellWorker(one.worker, absent);
     }
   }
+  absl::erase_if(blank_, [&](const auto& entry) {
+    const worker::State* state = context_.world().FindWorker(entry.first);
+    return state == nullptr || !state->open();
+  });
   account::ObserveList observed;
   const std::span<const Instance> rows(list);
   for (std::size_t from = 0; from < rows.size(); from += kLookedAtAtATime) {
@@ -166,6 +170,17 @@ Task<void> InstancePoller::TellList(std::vector<Expected> expected, std::vector<
   const StatusOr<Outcome> outcome = co_await context_.link.handler.Account(
       context_.provider(), std::move(observed), std::move(origin));
   (void)outcome.ok();  // not stored: the next list says the same
+}
+
+worker::ObserveInstance InstancePoller::Seen(const WorkerId& worker, const Instance& row,
+                                             absl::Time at) {
+  worker::ObserveInstance seen{row, at, TimersOf(worker), unwatched_};
+  if (worker::TellsNothing(row)) {
+    seen.blank = ++blank_[worker];
+  } else if (blank_.erase(worker) > 0) {
+    seen.unwatched = std::nullopt;  // the log knows when it was last told something
+  }
+  return seen;
 }
 
 specpb::Timers InstancePoller::TimersOf(const WorkerId& id) const {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "workers/pollers/poll_context.h"
 
 namespace muster {
@@ -38,6 +39,8 @@ class InstancePoller {
   Task<void> TellList(std::vector<Expected> expected, std::vector<Instance> list, absl::Time begun);
   // Others get their turn.
   Task<void> Yield() const { return context_.link.rt.SleepFor(absl::ZeroDuration()); }
+  // What a row of the list is to the worker.
+  worker::ObserveInstance Seen(const WorkerId& worker, const Instance& row, absl::Time at);
   specpb::Timers TimersOf(const WorkerId& id) const;
   Task<void> TellWorker(WorkerId worker, worker::Command command);
 
@@ -45,6 +48,7 @@ class InstancePoller {
   Turns turns_;
   std::set<WorkerId> unconfirmed_;  // whose end the next list is to confirm
   int failures_ = 0;
+  absl::flat_hash_map<WorkerId, int> blank_;  // rows in a row that told nothing
   Looks looks_;
   absl::Duration took_;                      // the newest complete list
   std::optional<absl::Duration> unwatched_;  // before it; see worker::ObserveInstance

@@ -10,7 +10,8 @@ namespace {
 
 constexpr double kJitter = 0.1;
 // A worker whose log told of its set-up or its work, and suddenly tells nothing, is not believed
-// before it has been so for so long: a host that errs gets over it.
+// before it has been so for so long: a host that errs gets over it. Nor is one that the list shows
+// running and that told nothing yet.
 constexpr absl::Duration kSilenceDoubt = absl::Minutes(10);
 // Nor before this, while no other worker's log could be read either: then it is the provider's
 // logs that fail, not the machines.
@@ -29,6 +30,13 @@ bool IsSilent(const LogTail& tail, const eventpb::LogObserved& facts) {
   return text.empty() || (tail.cut && text.find('\n') == std::string_view::npos);
 }
 
+// Whether the newest list shows that the container does not run yet.
+bool IsComingUp(const worker::Observed& seen) {
+  return seen.instance.seen() && seen.instance_failures == 0 &&
+         (seen.actual == ActualStatus::kNone || seen.actual == ActualStatus::kCreated ||
+          seen.actual == ActualStatus::kLoading);
+}
+
 }  // namespace
 
 // What a poller remembers between its polls; facts live in the log.
@@ -42,15 +50,15 @@ struct LogPollers::Memory {
   absl::Time answered_at = absl::InfinitePast();
 };
 
-bool LogPollers::IsDoubtful(bool silent, worker::Observed::Phase known, absl::Time at,
+bool LogPollers::IsDoubtful(bool silent, const worker::Observed& known, absl::Time at,
                             absl::Duration interval, Memory& memory) {
-  const bool ran = known >= worker::Observed::Phase::kSetup;
+  const bool ran = known.phase >= worker::Observed::Phase::kSetup;
   if (!silent) {
     memory.silent_since = absl::InfiniteFuture();
     if (ran) spoke_at_ = at;
     return false;
   }
-  if (!ran) return false;
+  if (!ran && IsComingUp(known)) return false;  // nobody expects it to talk
   // Two silent answers with an outage between them are no silence of that length.
   const bool gap = at - memory.answered_at > kPollsOfTheOthers * interval;
   memory.silent_since = gap ? at : std::min(memory.silent_since, at);
@@ -131,8 +139,8 @@ Task<void> LogPollers::PollOnce(WorkerId worker, InstanceId instance, Memory& me
   }
   state = LiveWorker(worker);
   if (state == nullptr) co_return;
-  const worker::Observed::Phase known = state->live()->seen.phase;
-  eventpb::LogObserved facts = (*rules)->Read(*tail, known);
+  const worker::Observed& known = state->live()->seen;
+  eventpb::LogObserved facts = (*rules)->Read(*tail, known.phase);
   const bool silent = IsSilent(*tail, facts);
   const absl::Duration interval = SecondsOr(timers.log_poll_s(), context_.options.log_poll);
   const absl::Time steady = context_.Steady();

@@ -26,8 +26,8 @@ class LogPollers {
   struct Memory;
   Task<void> Poll(WorkerId worker, absl::Duration first_wait, std::shared_ptr<const void> alive);
   Task<void> PollOnce(WorkerId worker, InstanceId instance, Memory& memory);
-  // Whether the `silent` log of a worker that got as far as `known` is not to be believed yet.
-  bool IsDoubtful(bool silent, worker::Observed::Phase known, absl::Time at,
+  // Whether the `silent` log of a worker of which so much is known is not to be believed yet.
+  bool IsDoubtful(bool silent, const worker::Observed& known, absl::Time at,
                   absl::Duration interval, Memory& memory);
   Task<void> Tell(WorkerId worker, worker::Command command);
   const worker::State* LiveWorker(const WorkerId& worker) const;

@@ -73,6 +73,7 @@ void CarryOutVerdicts(Pass& pass, Scope& scope) {
     condemnation.strike_weight = scope.strikes_suspended ? 0 : verdict.strike_weight;
     if (MUSTER_CANARY("strike-on-our-fault")) condemnation.strike_weight = 1;
     condemnation.evidence = verdict.evidence;
+    condemnation.by_sight = true;
     Condemn(pass, scope, id, std::move(condemnation));
   }
 }
@@ -230,8 +231,12 @@ void Condemn(Pass& pass, Scope& scope, const WorkerId& id, Condemnation condemna
   const std::string rule = condemnation.evidence.rule();
   *verdict.mutable_evidence() = std::move(condemnation.evidence);
   if (MUSTER_CANARY("evidence-missing")) verdict.mutable_evidence()->clear_positions();
-  pass.decisions.push_back(
-      {rule, scope.actor(), ForWorker{id, worker::Condemn{std::move(verdict)}}});
+  worker::Condemn command{std::move(verdict)};
+  const worker::State* state = pass.world.FindWorker(id);
+  if (condemnation.by_sight && state != nullptr && state->live() != nullptr) {
+    command.judged_to = state->live()->seen.newest();
+  }
+  pass.decisions.push_back({rule, scope.actor(), ForWorker{id, std::move(command)}});
 }
 
 void StepFailures(Pass& pass, Scope& scope) {

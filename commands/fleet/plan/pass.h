@@ -87,6 +87,7 @@ struct Condemnation {
   bool replace = false;
   double strike_weight = 0;
   eventpb::Evidence evidence;
+  bool by_sight = false;  // for how it was seen: stands while nobody has looked again
 };
 void Condemn(Pass& pass, Scope& scope, const WorkerId& id, Condemnation condemnation);
 

@@ -21,6 +21,14 @@ absl::Duration Or(std::int64_t seconds, absl::Duration otherwise) {
   return seconds > 0 ? absl::Seconds(seconds) : otherwise;
 }
 
+// The launch, and the observations that show what came of it.
+std::vector<std::uint64_t> SeenToWork(const Card& trial) {
+  const auto& seen = trial.assessment.evidence.positions();
+  std::vector<std::uint64_t> positions(seen.begin(), seen.end());
+  positions.push_back(trial.begun.position);
+  return positions;
+}
+
 void SettleTrials(Pass& pass, Scope& scope) {
   const absl::Duration limit = Or(scope.fleet.spec.upgrades().trial_s_max(), kTrialDefault);
   for (const WorkerId& id : scope.board.RunningTrials()) {
@@ -30,8 +38,8 @@ void SettleTrials(Pass& pass, Scope& scope) {
     Condemnation condemnation;
     if (trial.assessment.health == eventpb::WorkerHealthChanged::HEALTHY && trial.produced) {
       condemnation.evidence =
-          EvidenceOf(rules::kUpgrade, Cat(id.str(), " works and takes its place"),
-                     scope.fleet.PolicyVersion(), {}, {trial.begun.position});
+          EvidenceOf(rules::kUpgrade, Cat("worker/", id.str(), " works and takes its place"),
+                     scope.fleet.PolicyVersion(), {}, SeenToWork(trial));
       Condemn(pass, scope, trial.replaces, std::move(condemnation));
     } else if (age < limit) {
       pass.Due(trial.watched_since + limit);
@@ -45,6 +53,7 @@ void SettleTrials(Pass& pass, Scope& scope) {
                      scope.fleet.PolicyVersion(),
                      {{"trial", absl::ToDoubleSeconds(age), absl::ToDoubleSeconds(limit), "s"}},
                      {trial.begun.position});
+      condemnation.by_sight = true;
       Condemn(pass, scope, id, std::move(condemnation));
     }
   }
@@ -113,7 +122,7 @@ void StepUpgrades(Pass& pass, Scope& scope) {
   if (payback > payback_max || !BudgetSays(pass, scope, best.offer.price).empty()) return;
   LaunchAsk ask;
   ask.rule = rules::kUpgrade;
-  ask.why = Cat(absl::StrFormat("%.0f", gain * 100), " % cheaper work than ", worst.id.str(),
+  ask.why = Cat(absl::StrFormat("%.0f", gain * 100), " % cheaper work than worker/", worst.id.str(),
                 ", paid back in ", FormatSpan(payback));
   ask.index = scope.FreeIndex();
   ask.replaces = worst.id;

@@ -138,6 +138,29 @@ TEST(WorkerDecide, NobodyIsCondemnedTwiceOrWithoutARule) {
   verdict.set_strike_weight(-1);
   EXPECT_EQ(When(LiveWorker(), Condemn{verdict}), "INVALID_ARGUMENT");
 }
+TEST(WorkerDecide, AVerdictDoesNotStandWhenSomebodyLookedSinceItWasDrawn) {
+  State state = LiveWorker();
+  Given(state, {Wrap(MakeInstanceObserved(Running()))}, At(20));
+  const std::uint64_t judged_to = state.live()->seen.newest();
+  EXPECT_EQ(judged_to, state.last_position);
+  eventpb::WorkerHealthChanged health;  // what the judge found is written first
+  health.set_health(eventpb::WorkerHealthChanged::OFFLINE);
+  Given(state, {Wrap(health)}, At(21));
+  const Condemn verdict{Verdict("offline"), judged_to};
+  EXPECT_EQ(When(state, verdict), "worker.condemned worker.destroy_requested");
+  for (const char* what : {"instance", "log"}) {
+    State looked_at = state;
+    eventpb::ObservationFailed failed;
+    failed.set_what(what);
+    failed.set_count(2);
+    Given(looked_at, {Wrap(failed)}, At(22));
+    EXPECT_EQ(When(looked_at, verdict), "FAILED_PRECONDITION") << what;
+    EXPECT_EQ(When(looked_at, Condemn{Verdict("down")}),
+              "worker.condemned worker.destroy_requested");
+  }
+  Given(state, {Wrap(LogFacts("producing", 7))}, At(22));
+  EXPECT_EQ(When(state, verdict), "FAILED_PRECONDITION");
+}
 TEST(WorkerDecide, TwoDestroyCallsAreNeverInFlight) {
   State state = DestroyingWorker();
   EXPECT_EQ(When(state, RetryDestroy{}), "FAILED_PRECONDITION");

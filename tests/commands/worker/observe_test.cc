@@ -339,6 +339,41 @@ TEST(WorkerObserve, AFailureChangesNoFact) {
   EXPECT_EQ(Then(state, See(state, Running(), At(200)), At(200)), "worker.instance_observed");
   EXPECT_EQ(state.live()->seen.instance_failures, 0);
 }
+// It was destroyed as offline while it worked: all but the id of its row had been null.
+TEST(WorkerObserve, ARowThatTellsNothingIsALookThatFailed) {
+  State state = ProducingWorker();
+  Instance row;
+  row.id = InstanceId("i1");
+  ASSERT_TRUE(TellsNothing(row));
+  const auto blank = [&](int in_a_row, absl::Time at) {
+    return Decide(state, ObserveInstance{row, at, TestTimers(), {}, in_a_row}, {at});
+  };
+  EXPECT_EQ(Kinds(blank(1, At(140))), "nothing");
+  EXPECT_EQ(Then(state, blank(2, At(170)), At(170)), "worker.observation_failed");
+  EXPECT_EQ(state.live()->seen.actual, ActualStatus::kRunning);
+  EXPECT_EQ(state.live()->seen.instance_failures, 2);
+}
+TEST(WorkerObserve, ARowThatTellsNothingShowsThatTheInstanceIsThere) {
+  State state = SeenWorker();
+  Then(state, Miss(state, At(50)), At(50));
+  ASSERT_EQ(state.live()->seen.absent_lists, 1);
+  Instance row;
+  row.id = InstanceId("i1");
+  const auto seen = Decide(state, ObserveInstance{row, At(80), TestTimers(), {}, 1}, {At(80)});
+  EXPECT_EQ(Then(state, seen, At(80)), "worker.instance_observed");
+  EXPECT_EQ(state.live()->seen.absent_lists, 0);
+}
+TEST(WorkerObserve, ARowTellsSomethingByItsStatusItsIntentOrItsPrice) {
+  Instance row;
+  row.intended_raw = "running";  // of a rental so young that it has no status
+  EXPECT_FALSE(TellsNothing(row));
+  row = {};
+  row.price_known = true;
+  EXPECT_FALSE(TellsNothing(row));
+  row = {};
+  row.actual = ActualStatus::kLoading;
+  EXPECT_FALSE(TellsNothing(row));
+}
 TEST(WorkerObserve, FailuresOfNothingKnownAreRefused) {
   EXPECT_EQ(Kinds(Fail(LiveWorker(), "weather", At(20), 2)), "INVALID_ARGUMENT");
   EXPECT_EQ(Kinds(Fail(LaunchingWorker(), "log", At(20), 2)), "FAILED_PRECONDITION");

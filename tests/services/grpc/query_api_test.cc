@@ -417,7 +417,8 @@ TEST(ExportMarket, IsOfTheSpanAskedFor) {
     const auto answer = bench.Ask(bench.api.ExportMarket(request));
     EXPECT_THAT(answer, IsOk());
     std::vector<std::int64_t> prices;
-    for (const auto& listing : ParseMarketFile(answer->content(), "m")->machines[1].listings) {
+    const auto file = ParseMarketFile(answer->content(), "m");  // outlives the loop over it
+    for (const auto& listing : file->machines[1].listings) {
       prices.push_back(listing.price.micros);
     }
     return prices;

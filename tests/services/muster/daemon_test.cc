@@ -8,6 +8,8 @@
 #include <sstream>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "services/grpc/server.h"
 #include "services/grpc/services.h"
 #include "services/muster/cli.h"
@@ -22,21 +24,32 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-// Answers every write with the plan it was given.
+// Answers every write with the plan it was given; on gRPC's threads.
 class FixedPlan final : public api::CommandService::Service {
  public:
-  api::Plan plan;
+  void Set(api::Plan plan) {
+    absl::MutexLock lock(&mutex_);
+    plan_ = std::move(plan);
+  }
 
   grpc::Status AdoptInstances(grpc::ServerContext*, const api::AdoptInstancesRequest*,
                               api::Operation* answer) override {
-    *answer->mutable_plan() = plan;
-    return grpc::Status::OK;
+    return Answer(answer);
   }
   grpc::Status ScaleFleet(grpc::ServerContext*, const api::ScaleFleetRequest*,
                           api::Operation* answer) override {
-    *answer->mutable_plan() = plan;
+    return Answer(answer);
+  }
+
+ private:
+  grpc::Status Answer(api::Operation* answer) {
+    absl::MutexLock lock(&mutex_);
+    *answer->mutable_plan() = plan_;
     return grpc::Status::OK;
   }
+
+  absl::Mutex mutex_;
+  api::Plan plan_ ABSL_GUARDED_BY(mutex_);
 };
 
 struct Ran {
@@ -200,18 +213,21 @@ TEST_F(Daemon, YamlKeepsTheOrderOfTheFieldsAndListsOneItemADash) {
 }
 
 TEST_F(Daemon, APlanSaysEachRefusalOnce) {
-  api::PlanStep& step = *commands_.plan.add_steps();
+  api::Plan plan;
+  api::PlanStep& step = *plan.add_steps();
   step.set_action(api::PlanStep::REFUSED);
   step.set_text("no offer under $0.05/h");
-  commands_.plan.add_refusals("no offer under $0.05/h");
-  commands_.plan.add_refusals("preflight weights must pass first");
+  plan.add_refusals("no offer under $0.05/h");
+  plan.add_refusals("preflight weights must pass first");
+  commands_.Set(plan);
   const Ran ran = Muster({"scale", "zeb", "3", "--dry-run", "--detailed-exitcode"});
   EXPECT_EQ(ran.code, kOk) << "nothing that is refused is a pending change";
   const std::size_t first = ran.out.find("no offer under");
   ASSERT_NE(first, std::string::npos);
   EXPECT_EQ(ran.out.find("no offer under", first + 1), std::string::npos) << ran.out;
   EXPECT_THAT(ran.out, HasSubstr("! preflight weights must pass first"));
-  commands_.plan.mutable_steps(0)->set_action(api::PlanStep::CHANGE);
+  step.set_action(api::PlanStep::CHANGE);
+  commands_.Set(plan);
   EXPECT_EQ(Muster({"scale", "zeb", "3", "--dry-run", "--detailed-exitcode"}).code,
             kChangesPending);
 }
@@ -220,9 +236,11 @@ TEST_F(Daemon, AdoptingNothingIsNotASuccess) {
   const Ran ran = Muster({"adopt", "zeb", "--label-prefix", "zeb-worker-", "--yes"});
   EXPECT_EQ(ran.code, kNotFound);
   EXPECT_THAT(ran.err, HasSubstr("no running instance is labelled zeb-worker- + number"));
-  api::PlanStep& step = *commands_.plan.add_steps();
+  api::Plan plan;
+  api::PlanStep& step = *plan.add_steps();
   step.set_action(api::PlanStep::CHANGE);
   step.set_text("adopts instance 77 (zeb-worker-1) as it is, place 1");
+  commands_.Set(plan);
   EXPECT_EQ(Muster({"adopt", "zeb", "--label-prefix", "zeb-worker-", "--yes"}).code, kOk);
 }
 

@@ -167,9 +167,43 @@ TEST_F(ObservationTest, SilenceIsUnknownUnlessOthersAreHeardOrItLastsAnHour) {
 TEST_F(ObservationTest, ABootingWorkerWithoutAContainerIsBelievedAtOnce) {
   const WorkerId id = rig.LiveWorker();
   rig.provider.logs[rig.State(id).instance].state = LogTail::State::kNoContainer;
+  rig.provider.instances.at(rig.State(id).instance).actual = ActualStatus::kLoading;
+  Start();
+  rig.rt.RunFor(absl::Minutes(2));
+  EXPECT_TRUE(Seen(id).no_container);
+  EXPECT_EQ(Seen(id).log_failures, 0);
+}
+
+// It was destroyed as stuck in its boot while it produced: its log came back empty all the time.
+TEST_F(ObservationTest, SilenceOfAWorkerThatIsListedAsRunningIsNoBoot) {
+  const WorkerId id = rig.LiveWorker(), other = rig.LiveWorker(1);
+  Say(other, Batch(7));
+  Say(id, "");
+  Start();
+  rig.rt.RunFor(absl::Minutes(9));
+  EXPECT_GE(Seen(id).log_failures, 2);
+  rig.rt.RunFor(absl::Minutes(4));  // the other one is heard all the time: this one is silent
+  EXPECT_EQ(Seen(id).log_failures, 0);
+  EXPECT_EQ(Seen(id).phase, worker::Observed::Phase::kBoot);
+}
+
+TEST_F(ObservationTest, RowsThatTellNothingAreFailedLooksAndTheirTimeDoesNotCount) {
+  const WorkerId id = rig.LiveWorker();
+  Instance& row = rig.provider.instances.at(rig.State(id).instance);
+  row.actual = ActualStatus::kLoading;
   Start();
   rig.rt.RunFor(absl::Minutes(1));
-  EXPECT_TRUE(Seen(id).no_container);
+  const absl::Time coming = Seen(id).coming_since.at;
+  const Instance told = row;
+  row = Instance{};
+  row.id = told.id;
+  rig.rt.RunFor(absl::Minutes(20));
+  EXPECT_EQ(Seen(id).actual, ActualStatus::kLoading);
+  EXPECT_GE(Seen(id).instance_failures, 2);
+  row = told;
+  rig.rt.RunFor(absl::Minutes(1));
+  EXPECT_EQ(Seen(id).instance_failures, 0);
+  EXPECT_GE(Seen(id).coming_since.at, coming + absl::Minutes(15));
 }
 
 TEST_F(ObservationTest, CountsPollsThatAgree) {

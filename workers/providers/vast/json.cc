@@ -15,20 +15,16 @@ namespace {
 
 using nlohmann::json;
 
-thread_local std::uint64_t bytes_read = 0;
-
 // Whether a member of the outermost object is wanted.
 using Wanted = absl::FunctionRef<bool(std::string_view)>;
 
 std::optional<json> ParseStrict(std::string_view text) {
-  bytes_read += text.size();
   json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) return std::nullopt;
   return value;
 }
 
 std::optional<json> ParseStrict(std::string_view text, Wanted wanted) {
-  bytes_read += text.size();
   const auto keep = [wanted](int depth, json::parse_event_t event, json& parsed) {
     return depth != 1 || event != json::parse_event_t::key ||
            wanted(parsed.get_ref<const std::string&>());
@@ -74,11 +70,13 @@ std::size_t SkipSpace(std::string_view text, std::size_t at) {
   return at;
 }
 
-// Where the object that is member `name` of the outermost object stands; {0, 0} when there is none.
+// Calls `visit(key, at)` for each member of the outermost object: its key as written, without the
+// quotes, and where its value begins. Stops where that returns true, and returns whether it did.
 // Only brackets and quotes are looked at, which takes a tenth of reading it.
-std::pair<std::size_t, std::size_t> FindObject(std::string_view text, std::string_view name) {
+bool VisitMembers(std::string_view text,
+                  absl::FunctionRef<bool(std::string_view, std::size_t)> visit) {
   std::size_t at = SkipSpace(text, 0);
-  if (at >= text.size() || text[at] != '{') return {};
+  if (at >= text.size() || text[at] != '{') return false;
   ++at;
   while (at < text.size()) {
     const char c = text[at];
@@ -86,20 +84,29 @@ std::pair<std::size_t, std::size_t> FindObject(std::string_view text, std::strin
       at = EndOfNested(text, at);
     } else if (c == '"') {
       const std::size_t end = EndOfString(text, at);
-      if (end == std::string_view::npos) return {};
-      const bool named = text.substr(at + 1, end - at - 2) == name;
+      if (end == std::string_view::npos) return false;
+      const std::string_view key = text.substr(at + 1, end - at - 2);
       at = SkipSpace(text, end);
-      if (!named || at >= text.size() || text[at] != ':') continue;
+      if (at >= text.size() || text[at] != ':') continue;
       at = SkipSpace(text, at + 1);
-      if (at >= text.size() || text[at] != '{') continue;
-      const std::size_t nested_end = EndOfNested(text, at);
-      if (nested_end == std::string_view::npos) return {};
-      return {at, nested_end};
+      if (at < text.size() && visit(key, at)) return true;
     } else {
       ++at;
     }
   }
-  return {};
+  return false;
+}
+
+// Where the object that is member `name` of the outermost object stands; {0, 0} when there is none.
+std::pair<std::size_t, std::size_t> FindObject(std::string_view text, std::string_view name) {
+  std::pair<std::size_t, std::size_t> found;
+  VisitMembers(text, [&](std::string_view key, std::size_t at) {
+    if (key != name || text[at] != '{') return false;
+    const std::size_t end = EndOfNested(text, at);
+    if (end != std::string_view::npos) found = {at, end};
+    return true;
+  });
+  return found;
 }
 
 // Python writes NaN, Infinity and -Infinity where JSON has no word for them.
@@ -133,8 +140,6 @@ std::string WithoutNan(std::string_view text) {
 
 }  // namespace
 
-std::uint64_t JsonBytesRead() { return bytes_read; }
-
 std::optional<json> ParseJson(std::string_view text) {
   std::optional<json> value = ParseStrict(text);
   if (value.has_value()) return value;
@@ -145,6 +150,14 @@ std::string WithoutObject(std::string_view text, std::string_view name) {
   const auto [begin, end] = FindObject(text, name);
   if (begin == end) return std::string(text);
   return Cat(text.substr(0, begin), "null", text.substr(end));
+}
+
+bool MayBeFalse(std::string_view text, std::string_view name) {
+  if (!text.starts_with('{')) return true;
+  return VisitMembers(text, [&](std::string_view key, std::size_t at) {
+    const bool may_be_it = key == name || key.find('\\') != std::string_view::npos;
+    return may_be_it && !text.substr(at).starts_with("true");
+  });
 }
 
 std::optional<json> ParseJsonOnly(std::string_view text, std::string_view wanted_name) {

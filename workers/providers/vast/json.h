@@ -2,7 +2,6 @@
 // type, a number in a string, NaN or infinite. Internal to the adapter. Pure, no exceptions.
 #pragma once
 
-#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -17,12 +16,13 @@ std::optional<nlohmann::json> ParseJson(std::string_view text);
 // `text` with null for member `name` of the outermost object, if that is an object. What is left
 // out is not checked: its brackets and quotes are followed, at a tenth of what reading it costs.
 std::string WithoutObject(std::string_view text, std::string_view name);
+// Whether member `name` of the outermost object may read as anything but true; false only where the
+// whole would read so. Costs as little as WithoutObject, and is for answers that are read in full
+// later on.
+bool MayBeFalse(std::string_view text, std::string_view name);
 // The same as ParseJson, but of the outermost object's members only one is kept: the others are
 // checked, but cost no memory.
 std::optional<nlohmann::json> ParseJsonOnly(std::string_view text, std::string_view wanted_name);
-
-// How many bytes this thread has read as JSON so far: lists are long, and are to be read once.
-std::uint64_t JsonBytesRead();
 
 // The member `key`, or a null value when `object` is no object or has none.
 const nlohmann::json& Member(const nlohmann::json& object, std::string_view key);

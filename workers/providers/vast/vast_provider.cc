@@ -1,7 +1,6 @@
 #include "workers/providers/vast/vast_provider.h"
 
 #include <algorithm>
-#include <functional>
 #include <set>
 #include <tuple>
 #include <type_traits>
@@ -34,11 +33,6 @@ struct Call {
   std::string method;
   std::string path;  // with query
   std::string body;
-  // Whether a 2xx body says that it was refused all the same. Who reads a long body does so here,
-  // once.
-  std::function<bool(std::string_view)> refused = [](std::string_view answer) {
-    return vast::VerdictOf(answer) == vast::Verdict::kFailure;
-  };
 };
 
 class VastProvider final : public Provider {
@@ -153,7 +147,7 @@ Task<StatusOr<std::string>> VastProvider::Send(Call call, absl::Time deadline) {
     co_return Masked(Annotate(vast::ErrorFromTransport(call.kind, response.status()), endpoint));
   }
   const bool good = response->status >= 200 && response->status < 300;
-  if (good && !call.refused(response->body)) {
+  if (good && !vast::SaysFailure(response->body)) {
     limiter_.Passed(endpoint);
     co_return std::move(response->body);
   }
@@ -191,16 +185,11 @@ Task<StatusOr<std::vector<Offer>>> VastProvider::SearchOffers(OfferQuery query,
   std::set<OfferId> seen;
   std::optional<double> price_from;
   for (int page_number = 0; page_number < kSearchPagesMax; ++page_number) {
-    StatusOr<vast::SearchPage> page = vast::SearchPage();
-    const auto read = [&page, &query](std::string_view answer) {
-      page = vast::ParseSearch(answer, query);
-      return page.ok() && page->refused;
-    };
     Call call{vast::kSearch, CallPriority::kSearch, CallKind::kRead,
-              "POST",        "/api/v0/bundles/",    vast::SearchBody(query, price_from),
-              read};
-    const StatusOr<std::string> body = co_await Send(std::move(call), deadline);
-    if (!body.ok()) page = body.status();
+              "POST",        "/api/v0/bundles/",    vast::SearchBody(query, price_from)};
+    StatusOr<std::string> body = co_await Send(std::move(call), deadline);
+    StatusOr<vast::SearchPage> page =
+        body.ok() ? vast::ParseSearch(*body, query) : StatusOr<vast::SearchPage>(body.status());
     if (!page.ok()) {
       // The market has no complete list: its cheap end alone is of use, nothing at all is not.
       if (page_number > 0) break;
@@ -245,20 +234,15 @@ Task<StatusOr<std::vector<Instance>>> VastProvider::ListOnce(std::string label,
   std::optional<int> total;
   std::string token;
   for (int page_number = 0; page_number < options_.pages_max; ++page_number) {
-    StatusOr<vast::ListPage> page = vast::ListPage();
-    const auto read = [&page](std::string_view answer) {
-      page = vast::ParseList(answer);
-      return page.ok() && page->refused;
-    };
     Call call{vast::kList,
               priority,
               CallKind::kRead,
               "GET",
               Cat("/api/v1/instances/", vast::ListQuery(label, token)),
-              "",
-              read};
+              ""};
     const StatusOr<std::string> body = co_await Send(std::move(call), deadline);
     if (!body.ok()) co_return body.status();
+    StatusOr<vast::ListPage> page = vast::ParseList(*body);
     if (!page.ok()) co_return page.status();
     MaskIn(page->instances);  // page by page, so that others have their turn between
     for (Instance& instance : page->instances) {

@@ -215,7 +215,6 @@ std::string SearchBody(const OfferQuery& query, std::optional<double> price_from
 StatusOr<SearchPage> ParseSearch(std::string_view body, const OfferQuery& query) {
   const std::optional<json> answer = ParseJson(body);
   if (!answer.has_value()) return Nonsense("search: the answer is not JSON", body);
-  if (Flag(*answer, "success") == false) return SearchPage{.refused = true};
   const json& rows = Member(*answer, "offers");
   if (!rows.is_array()) return Nonsense("search: the answer has no offers", body);
   SearchPage page;
@@ -231,7 +230,6 @@ StatusOr<SearchPage> ParseSearch(std::string_view body, const OfferQuery& query)
 StatusOr<ListPage> ParseList(std::string_view body) {
   const std::optional<json> answer = ParseJson(WithoutObject(body, kLabelCounts));
   if (!answer.has_value()) return Nonsense("list: the answer is not JSON", body);
-  if (Flag(*answer, "success") == false) return ListPage{.refused = true};
   const json& rows = Member(*answer, "instances");
   if (!rows.is_array()) return Nonsense("list: the answer has no instances", body);
   ListPage page;
@@ -288,9 +286,13 @@ StatusOr<std::string> ParseLogRequest(std::string_view body) {
 }
 
 Verdict VerdictOf(std::string_view body) {
-  const std::optional<json> answer = ParseJsonOnly(body, "success");
+  const std::optional<json> answer = ParseJsonOnly(WithoutObject(body, kLabelCounts), "success");
   if (!answer.has_value() || !answer->is_object()) return Verdict::kNoJson;
   return Flag(*answer, "success") == false ? Verdict::kFailure : Verdict::kSuccess;
+}
+
+bool SaysFailure(std::string_view body) {
+  return MayBeFalse(body, "success") && VerdictOf(body) == Verdict::kFailure;
 }
 
 std::string ListQuery(std::string_view label, std::string_view after_token) {

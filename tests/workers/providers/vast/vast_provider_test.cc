@@ -4,7 +4,6 @@
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
 #include "tests/workers/providers/vast/fakes.h"
-#include "workers/providers/vast/json.h"
 #include "workers/providers/vast/limits.h"
 #include "workers/virtual/virtual_runtime.h"
 
@@ -83,25 +82,6 @@ TEST_F(VastProviderTest, GathersAllPages) {
   http.On("GET", "after_token=t2", {Http::Json(200, PageOf(51, 51, 51, ""))});
   http.On("GET", "/api/v1/instances/", {Http::Json(200, PageOf(1, 25, 51, "t1"))});
   EXPECT_THAT(List(), IsOkAndHolds(SizeIs(51)));
-}
-
-TEST_F(VastProviderTest, ReadsEachPageOfAListOnce) {
-  const std::string first = PageOf(1, 25, 51, "t1"), second = PageOf(26, 50, 51, "t2"),
-                    last = PageOf(51, 51, 51, "");
-  http.On("GET", "after_token=t1", {Http::Json(200, second)});
-  http.On("GET", "after_token=t2", {Http::Json(200, last)});
-  http.On("GET", "/api/v1/instances/", {Http::Json(200, first)});
-  const std::uint64_t before = vast::JsonBytesRead();
-  EXPECT_THAT(List(), IsOkAndHolds(SizeIs(51)));
-  EXPECT_EQ(vast::JsonBytesRead() - before, first.size() + second.size() + last.size());
-}
-
-TEST_F(VastProviderTest, ReadsWhatASearchFoundOnce) {
-  const std::string found = R"({"success":true,"offers":[{"id":1},{"id":2}]})";
-  http.On("POST", "/api/v0/bundles/", {Http::Json(200, found)});
-  const std::uint64_t before = vast::JsonBytesRead();
-  EXPECT_THAT(rt.Run(provider->SearchOffers({}, Soon())), IsOk());
-  EXPECT_EQ(vast::JsonBytesRead() - before, found.size());
 }
 
 TEST_F(VastProviderTest, AListOrSearchThatIsRefusedWithA200IsNoEmptyOne) {

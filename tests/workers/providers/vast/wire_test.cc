@@ -394,6 +394,22 @@ TEST(VastWire, OnlyTheAnswersOwnSuccessIsItsVerdict) {
   EXPECT_EQ(VerdictOf("7"), Verdict::kNoJson);
 }
 
+TEST(VastWire, AFailureIsFoundWithoutReadingTheWhole) {
+  for (const char* body : {R"({"success":false,"msg":"no"})", R"( { "success" : "false" })",
+                           R"({"a":{"success":true},"success":0})",
+                           R"({"success":true,"success":false})", R"({"s\u0075ccess":false})",
+                           "\xef\xbb\xbf{\"success\":false}", R"({"x":NaN,"success":false})"}) {
+    EXPECT_TRUE(SaysFailure(body)) << body;
+  }
+  for (const char* body :
+       {R"({"success":true})", R"({"offers":[{"success":false}]})", R"({"a":"\"success\":false"})",
+        R"({"a":"success","b":false})", R"({"success":false)", R"({"success":null})",
+        R"([{"success":false}])", "<html>", "7", ""}) {
+    EXPECT_FALSE(SaysFailure(body)) << body;
+    EXPECT_NE(VerdictOf(body), Verdict::kFailure) << body;
+  }
+}
+
 TEST(VastWire, TheListQueryIsUrlEncoded) {
   EXPECT_EQ(ListQuery("", ""),
             "?limit=25&order_by=%5B%7B%22col%22%3A%22id%22%2C%22dir%22%3A%22asc%22%7D%5D"

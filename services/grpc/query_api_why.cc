@@ -1,0 +1,80 @@
+// Explain with --why-not: the policy is asked on the World of that moment.
+#include "commands/fleet/plan/why_not.h"
+#include "commands/handler/log_fold.h"
+#include "queries/words.h"
+#include "services/files/problems.h"
+#include "services/grpc/convert.h"
+#include "services/grpc/query_api.h"
+
+namespace muster::grpc_api {
+namespace {
+
+std::string WithoutKind(const std::string& name, std::string_view kind) {
+  return name.starts_with(Cat(kind, "/")) ? name.substr(kind.size() + 1) : name;
+}
+
+// The fleet that an offer is asked about: as named, or the only one there is.
+StatusOr<FleetName> FleetMeant(const World& world, const std::string& subject) {
+  if (!subject.empty()) return FleetName(WithoutKind(subject, "fleet"));
+  std::string names;
+  FleetName only;
+  int active = 0;
+  for (const auto& [name, fleet] : world.fleets) {
+    if (!fleet.active()) continue;
+    ++active;
+    only = name;
+    names += Cat(names.empty() ? "" : ", ", name.str());
+  }
+  if (active == 1) return only;
+  return BadRequest(
+      {{"subject", active == 0 ? std::string("there is no fleet yet")
+                               : Cat("name the fleet, as in fleet/NAME: one of ", names)}});
+}
+
+void Fill(const fleet::WhyNot& from, api::ExplainResponse& to) {
+  to.set_title(queries::OneLine(from.title));
+  for (const fleet::WhyNotLine& line : from.lines) {
+    api::ExplainLine& shown = *to.add_lines();
+    shown.set_position(line.position);
+    shown.set_text(queries::OneLine(line.text));
+  }
+}
+
+}  // namespace
+
+Task<StatusOr<api::ExplainResponse>> QueryApi::WhyNot(api::ExplainRequest request) {
+  if (!hooks_.world) {
+    co_return Refusal(StatusCode::kUnavailable, "NO_POLICY", "this server runs no policy to ask");
+  }
+  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  std::shared_ptr<const World> past;
+  if (view.past != nullptr) {
+    CO_ASSIGN_OR_RETURN(past, co_await WorldAt(rt_, store_, view.past->position()));
+  }
+  // Nothing is awaited from here on: the live World stays as it is.
+  const World& world = past != nullptr ? *past : hooks_.world();
+  const std::string& asked = request.why_not();
+  const bool offer = asked.starts_with("offer/");
+  StatusOr<fleet::WhyNot> why = NotFound("");
+  const auto worker = view.models->Worker(WithoutKind(asked, "worker"), view.now);
+  if (!offer && (worker.ok() || asked.starts_with("worker/"))) {
+    if (!worker.ok()) {
+      co_return Refusal(StatusCode::kNotFound, "WORKER_NOT_FOUND", Message(worker.status()),
+                        {{"worker", asked}});
+    }
+    why = fleet::WhyNotWorker(world, worker->id, hooks_.plan, view.now);
+  } else {
+    CO_ASSIGN_OR_RETURN(const FleetName fleet, FleetMeant(world, request.subject()));
+    why = fleet::WhyNotOffer(world, fleet, OfferId(WithoutKind(asked, "offer")), hooks_.plan,
+                             view.now);
+  }
+  if (!why.ok()) {
+    co_return Refusal(why.status().code(), "NOTHING_TO_EXPLAIN", Message(why.status()),
+                      {{"why_not", asked}});
+  }
+  api::ExplainResponse out;
+  Fill(*why, out);
+  co_return out;
+}
+
+}  // namespace muster::grpc_api
