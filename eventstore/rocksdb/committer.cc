@@ -12,7 +12,7 @@ namespace muster::rocks {
 namespace {
 
 constexpr std::size_t kCachedStreamsMax = 200'000;
-constexpr std::size_t kHandOver = 16;  // appends; waking a thread costs as much as asking for one
+constexpr std::size_t kHandOver = 8;  // appends; waking a thread costs as much as asking for one
 constexpr std::size_t kRoomToGoOnBytes = 1u << 20;  // for RocksDB's new files, and some appends
 
 }  // namespace

@@ -58,6 +58,7 @@ class QueryApi {
   Task<StatusOr<api::GetCostResponse>> GetCost(api::GetCostRequest request);
   Task<StatusOr<api::ListEventsResponse>> ListEvents(api::ListEventsRequest request);
   Task<StatusOr<api::ExplainResponse>> Explain(api::ExplainRequest request);
+  Task<StatusOr<api::DiffResponse>> Diff(api::DiffRequest request);
   Task<StatusOr<api::Operation>> GetOperation(api::GetOperationRequest request);
   Task<StatusOr<api::DiagnoseResponse>> Diagnose(api::DiagnoseRequest request);
 

@@ -53,6 +53,7 @@ class QueryService final : public api::QueryService::CallbackService {
   MUSTER_UNARY(GetCost, GetCostRequest, GetCostResponse)
   MUSTER_UNARY(ListEvents, ListEventsRequest, ListEventsResponse)
   MUSTER_UNARY(Explain, ExplainRequest, ExplainResponse)
+  MUSTER_UNARY(Diff, DiffRequest, DiffResponse)
   MUSTER_UNARY(GetOperation, GetOperationRequest, Operation)
   MUSTER_UNARY(Diagnose, DiagnoseRequest, DiagnoseResponse)
   MUSTER_STREAM(WatchFleets, WatchFleetsRequest, ListFleetsResponse)

@@ -52,13 +52,8 @@ StatusOr<api::ListFleetsResponse> KeepFleet(api::ListFleetsResponse answer,
 int ShowFleets(Session& s, const std::string& only, bool with_accounts) {
   api::ListFleetsRequest request;
   request.set_include_ended(s.args.Has("all"));
-  const auto moment = s.AsOf();
-  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
-  *request.mutable_as_of() = *moment;
   api::ListFleetsResponse answer;
-  const auto context = s.Context();
-  const grpc::Status status = s.queries().ListFleets(context.get(), request, &answer);
-  if (!status.ok()) return s.Fail(status);
+  if (const int code = s.Ask(&Queries::ListFleets, request, answer)) return code;
   const auto kept = KeepFleet(std::move(answer), only);
   if (!kept.ok()) return s.Fail(kNotFound, Message(kept.status()));
   return PrintFleets(s, *kept, with_accounts);

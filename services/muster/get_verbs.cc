@@ -48,13 +48,8 @@ int GetWorkers(Session& s, const std::string& fleet) {
 int GetOneFleet(Session& s, const std::string& name, bool describe) {
   api::GetFleetRequest request;
   request.set_fleet(name);
-  const auto moment = s.AsOf();
-  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
-  *request.mutable_as_of() = *moment;
   api::Fleet fleet;
-  const auto context = s.Context();
-  const grpc::Status status = s.queries().GetFleet(context.get(), request, &fleet);
-  if (!status.ok()) return s.Fail(status);
+  if (const int code = s.Ask(&Queries::GetFleet, request, fleet)) return code;
   if (s.Output() == "yaml" && !describe) {  // a fleet file that can be applied again
     s.env.out << FormatFleetFile(fleet.spec());
     return kOk;
@@ -72,13 +67,8 @@ int GetOneFleet(Session& s, const std::string& name, bool describe) {
 int GetOneWorker(Session& s, const std::string& name, bool describe) {
   api::GetWorkerRequest request;
   request.set_worker(name);
-  const auto moment = s.AsOf();
-  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
-  *request.mutable_as_of() = *moment;
   api::Worker worker;
-  const auto context = s.Context();
-  const grpc::Status status = s.queries().GetWorker(context.get(), request, &worker);
-  if (!status.ok()) return s.Fail(status);
+  if (const int code = s.Ask(&Queries::GetWorker, request, worker)) return code;
   if (s.PrintStructured(worker, {"worker/" + worker.id()})) return kOk;
   const absl::Time now = s.Clock();
   if (describe) {
@@ -94,13 +84,8 @@ int DescribeOneHost(Session& s, const std::string& name) {
   const std::size_t slash = name.find('/');
   request.set_provider(slash == std::string::npos ? "vast" : name.substr(0, slash));
   request.set_machine(slash == std::string::npos ? name : name.substr(slash + 1));
-  const auto moment = s.AsOf();
-  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
-  *request.mutable_as_of() = *moment;
   api::ListHostsResponse answer;
-  const auto context = s.Context();
-  const grpc::Status status = s.queries().ListHosts(context.get(), request, &answer);
-  if (!status.ok()) return s.Fail(status);
+  if (const int code = s.Ask(&Queries::ListHosts, request, answer)) return code;
   if (answer.hosts().empty()) return s.Fail(kNotFound, Cat("nothing is known of host ", name));
   if (s.PrintStructured(answer, {"host/" + name})) return kOk;
   for (const api::Host& host : answer.hosts()) {
@@ -112,13 +97,8 @@ int DescribeOneHost(Session& s, const std::string& name) {
 // All accounts, or the one of `provider`.
 int GetAccounts(Session& s, const std::string& provider, bool describe) {
   api::ListFleetsRequest request;
-  const auto moment = s.AsOf();
-  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
-  *request.mutable_as_of() = *moment;
   api::ListFleetsResponse answer;
-  const auto context = s.Context();
-  const grpc::Status status = s.queries().ListFleets(context.get(), request, &answer);
-  if (!status.ok()) return s.Fail(status);
+  if (const int code = s.Ask(&Queries::ListFleets, request, answer)) return code;
   api::ListAccountsResponse kept;
   std::vector<std::string> names, known;
   for (const api::Account& account : answer.accounts()) {

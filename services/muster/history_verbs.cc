@@ -1,4 +1,4 @@
-// events, explain, watch: what happened, why, and what happens now.
+// events, explain, diff, watch: what happened, why, what it changed, and what happens now.
 #include <algorithm>
 
 #include "absl/strings/match.h"
@@ -96,13 +96,8 @@ int Explain(Session& s) {
                   "explain what? worker/ID, fleet/NAME, host/PROVIDER/MACHINE, "
                   "command/REQUEST_ID, POSITION, or --why-not offer/ID|worker/ID");
   }
-  const auto moment = s.AsOf();
-  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
-  *request.mutable_as_of() = *moment;
   api::ExplainResponse answer;
-  const auto context = s.Context();
-  const grpc::Status status = s.queries().Explain(context.get(), request, &answer);
-  if (!status.ok()) return s.Fail(status);
+  if (const int code = s.Ask(&Queries::Explain, request, answer)) return code;
   if (s.PrintStructured(answer, {})) return kOk;
   s.env.out << "explain " << answer.title() << "\n";
   std::size_t width = 0;
@@ -119,6 +114,40 @@ int Explain(Session& s) {
       s.env.out << std::string(seen < width ? width - seen : 0, ' ') << "  " << line.detail();
     }
     s.env.out << "\n";
+  }
+  return kOk;
+}
+
+// Two moments side by side, a subject at a time.
+int Diff(Session& s) {
+  if (!s.args.Has("from")) return s.Fail(kUsage, "diff from when? --from TIME|POSITION");
+  const auto from = s.AsOf("from");
+  if (!from.ok()) return s.Fail(kUsage, Message(from.status()));
+  const auto to = s.AsOf("to");
+  if (!to.ok()) return s.Fail(kUsage, Message(to.status()));
+  api::DiffRequest request;
+  *request.mutable_from() = *from;
+  *request.mutable_to() = *to;
+  if (!s.args.positional().empty()) {
+    request.set_fleet(WithoutKind(s.args.positional()[0], "fleet"));
+  }
+  api::DiffResponse answer;
+  const auto context = s.Context();
+  const grpc::Status status = s.queries().Diff(context.get(), request, &answer);
+  if (!status.ok()) return s.Fail(status);
+  if (s.PrintStructured(answer, {})) return kOk;
+  const auto side = [](const api::DiffResponse::Side& each) {
+    return Cat(each.position(), " (", FormatUtc(FromProto(each.time())), ")");
+  };
+  s.env.out << "diff " << side(answer.from()) << " -> " << side(answer.to()) << "\n";
+  if (answer.changes().empty()) s.env.out << "  nothing is otherwise\n";
+  std::string subject;
+  for (const auto& change : answer.changes()) {
+    if (change.subject() != subject) s.env.out << change.subject() << "\n";
+    subject = change.subject();
+    const std::string before = change.before().empty() ? "-" : change.before();
+    const std::string after = change.after().empty() ? "-" : change.after();
+    s.env.out << absl::StrFormat("  %-18s %s -> %s\n", change.field(), before, after);
   }
   return kOk;
 }
@@ -183,6 +212,15 @@ std::vector<Verb> HistoryVerbs() {
         {{"why-not", 0, "offer/ID|worker/ID", "why the fleet does not rent it, or keeps it"},
          AtFlag()}},
        Explain,
+       Manner::kNameless},
+      {{"diff",
+        "[FLEET] --from TIME|POSITION [--to TIME|POSITION]",
+        0,
+        1,
+        "What is otherwise at one moment than at another: fleets, health, prices, strikes, money.",
+        {{"from", 0, "TIME|POSITION", "2026-11-21T03:14:07Z, 90m (ago), 48211"},
+         {"to", 0, "TIME|POSITION", "the other moment; now"}}},
+       Diff,
        Manner::kNameless},
       {{"watch", "[FLEET]", 0, 1, "Fleets and workers live; piped: events as they happen.", {}},
        Watch,

@@ -52,13 +52,8 @@ int ShowHosts(Session& s) {
   api::ListHostsRequest request;
   request.set_provider(s.args.Get("provider", "vast"));
   request.set_struck_only(!s.args.Has("all"));
-  const auto moment = s.AsOf();
-  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
-  *request.mutable_as_of() = *moment;
   api::ListHostsResponse answer;
-  const auto context = s.Context();
-  const grpc::Status status = s.queries().ListHosts(context.get(), request, &answer);
-  if (!status.ok()) return s.Fail(status);
+  if (const int code = s.Ask(&Queries::ListHosts, request, answer)) return code;
   std::vector<std::string> names;
   for (const api::Host& h : answer.hosts()) {
     names.push_back(Cat("host/", h.provider(), "/", h.machine()));
@@ -192,13 +187,8 @@ int Stats(Session& s) {
     if (!s.args.positional().empty()) {
       request.set_fleet(WithoutKind(s.args.positional()[0], "fleet"));
     }
-    const auto moment = s.AsOf();
-    if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
-    *request.mutable_as_of() = *moment;
     api::GetEfficiencyResponse answer;
-    const auto context = s.Context();
-    const grpc::Status status = s.queries().GetEfficiency(context.get(), request, &answer);
-    if (!status.ok()) return s.Fail(status);
+    if (const int code = s.Ask(&Queries::GetEfficiency, request, answer)) return code;
     if (s.PrintStructured(answer, {})) return static_cast<int>(kOk);
     std::string unit = answer.work_unit().empty() ? "work" : answer.work_unit();
     for (char& c : unit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
@@ -246,13 +236,8 @@ int CostVerb(Session& s) {
     if (!s.args.positional().empty()) {
       request.set_fleet(WithoutKind(s.args.positional()[0], "fleet"));
     }
-    const auto moment = s.AsOf();
-    if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
-    *request.mutable_as_of() = *moment;
     api::GetCostResponse answer;
-    const auto context = s.Context();
-    const grpc::Status status = s.queries().GetCost(context.get(), request, &answer);
-    if (!status.ok()) return s.Fail(status);
+    if (const int code = s.Ask(&Queries::GetCost, request, answer)) return code;
     if (s.PrintStructured(answer, {})) return static_cast<int>(kOk);
     if (answer.fleets().empty()) s.env.out << "nothing was spent yet\n";
     bool first = true;

@@ -20,6 +20,8 @@
 
 namespace muster::cli {
 
+using Queries = api::QueryService::StubInterface;
+
 class Session {
  public:
   Session(CliEnv& environment, Args arguments);
@@ -28,7 +30,7 @@ class Session {
   const Args args;
 
   api::CommandService::StubInterface& commands();
-  api::QueryService::StubInterface& queries();
+  Queries& queries();
 
   // A context whose deadline is --timeout (default 30 s) from now.
   std::unique_ptr<grpc::ClientContext> Context() const;
@@ -57,6 +59,18 @@ class Session {
   StatusOr<api::AsOf> AsOf() const { return AsOf("at"); }
   // The same of another flag.
   StatusOr<api::AsOf> AsOf(const std::string& flag) const;
+  // Asks as of the moment of --at. kOk with `answer` filled; else what went wrong has been told,
+  // and this is the exit code for it.
+  template <class Request, class Answer>
+  int Ask(grpc::Status (Queries::*method)(grpc::ClientContext*, const Request&, Answer*),
+          Request request, Answer& answer) {
+    const StatusOr<api::AsOf> moment = AsOf();
+    if (!moment.ok()) return Fail(kUsage, Message(moment.status()));
+    *request.mutable_as_of() = *moment;
+    const auto context = Context();
+    const grpc::Status status = (queries().*method)(context.get(), request, &answer);
+    return status.ok() ? static_cast<int>(kOk) : Fail(status);
+  }
   // The daemon's clock at that moment; what ages in an answer count from.
   absl::Time Clock();
   // kInvalidArgument  a flag that every verb has makes no sense; says what was expected
@@ -72,7 +86,7 @@ class Session {
   bool color_ = false;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<api::CommandService::StubInterface> commands_;
-  std::unique_ptr<api::QueryService::StubInterface> queries_;
+  std::unique_ptr<Queries> queries_;
 };
 
 // Every write goes the same way: show the plan, stop there with --dry-run, ask, do, and with

@@ -59,6 +59,7 @@ NewEvent EventNumber(std::uint64_t number) {
 Task<bool> Fill(RocksDbEventStore* store, Runtime* rt) {
   for (Position at = 0; at < kReplayEvents;) {
     std::vector<NewEvent> events;
+    events.reserve(500);
     const std::string stream = Cat("worker/", at / 500);
     for (int i = 0; i < 500; ++i) events.push_back(EventNumber(++at));
     const auto appended =

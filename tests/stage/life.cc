@@ -11,9 +11,9 @@ Life::Life(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> st
            const LifeOptions& options)
     : store_(std::move(store)),
       http_(rt, server),
-      secrets_({{"env:VAST_API_KEY", kApiKey}, {"env:HF_TOKEN", kHfToken}}),
       tails_(rt, {}),
       limiter_(MakeRateLimiter(rt, vast::DefaultRateLimits())) {
+  SetKeys(options.keys);
   VastOptions wire;
   wire.base_url = kOrigin;
   wire.log_hosts = {kOrigin};
@@ -22,6 +22,11 @@ Life::Life(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> st
   engine_ =
       std::make_unique<Engine>(Engine::Ports{rt, *store_, http_, secrets_, tails_}, options.engine);
   engine_->AddProvider(*provider_);
+}
+
+void Life::SetKeys(const Keys& keys) {
+  secrets_.Set("env:VAST_API_KEY", keys.api_key);
+  secrets_.Set("env:HF_TOKEN", keys.hf_token);
 }
 
 }  // namespace muster

@@ -26,7 +26,14 @@ inline constexpr char kOrigin[] = "http://market.internal";
 inline constexpr char kApiKey[] = "sim-key";               // the simulator's own
 inline constexpr char kHfToken[] = "hf_stage_canary_key";  // must never reach the log
 
+// What stands behind the references that are resolved; "" = nothing.
+struct Keys {
+  std::string api_key = kApiKey;
+  std::string hf_token = kHfToken;
+};
+
 struct LifeOptions {
+  Keys keys;
   EngineOptions engine;
   // Puts something around the adapter, if set.
   std::function<std::unique_ptr<Provider>(std::unique_ptr<Provider>)> around_provider;
@@ -42,6 +49,8 @@ class Life {
   const World& world() { return engine_->handler().world(); }
   Provider& provider() { return *provider_; }
   SimHttpClient& http() { return http_; }
+  // They are rotated while the program runs.
+  void SetKeys(const Keys& keys);
 
  private:
   const std::unique_ptr<EventStore> store_;

@@ -17,7 +17,10 @@ void RentOften(Weather& weather) {
 
 }  // namespace
 
-void Plain(Weather& weather) { weather.length = std::min(weather.length, absl::Hours(4)); }
+void Plain(Weather& weather) {
+  weather.length = std::min(weather.length, absl::Hours(4));
+  weather.rates.calamity = 0;  // rare and large: they would only hide what is looked for
+}
 
 void UnclearRents(Weather& weather) {
   Plain(weather);

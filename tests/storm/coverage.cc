@@ -9,6 +9,7 @@
 #include "commands/rules.h"
 #include "eventstore/base/strings.h"
 #include "eventstore/events/codec.h"
+#include "tests/storm/calamities.h"
 #include "workers/providers/vast/sim/vast_sim.h"
 
 namespace muster::storm {
@@ -89,6 +90,7 @@ std::vector<std::string> AllThereIs() {
     all.push_back(Cat("trap ", vastsim::TrapName(trap)));
   }
   for (const char* kind : kHappenings) all.push_back(Cat("happening ", kind));
+  for (const char* kind : kCalamities) all.push_back(Cat("happening ", kind));
   const Descriptor& body = *eventpb::EventBody::descriptor();
   for (int i = 0; i < body.field_count(); ++i) {
     const FieldDescriptor& kind = *body.field(i);
@@ -105,16 +107,9 @@ std::vector<std::string> AllThereIs() {
 
 const std::map<std::string, std::string>& OutOfReach() {
   static const auto& all = *new std::map<std::string, std::string>{
-      {"rule broken-launch",
-       "a launch breaks while it starts, and none of 1..100 was hit just then"},
-      {"rule common-cause", "failures come to single machines"},
       {"trap list_v0_serves", "nobody asks for the retired list"},
-      {"trap list_token_invalid", "lists are one page long"},
       {"trap show_lag", "single instances are not asked for while they are young"},
-      {"trap destroy_lag", "drawn rarely, and no seed of the fixed ones has it"},
-      {"trap start_queued", "drawn rarely, and no seed of the fixed ones has it"},
       {"outcome launch_rejected.reason UNAVAILABLE", "such launches are unclear and looked up"},
-      {"outcome launch_rejected.reason SECRET_MISSING", "secrets are all there"},
       {"outcome launch_rejected.reason CANCELLED", "a launch is called at once"},
       {"outcome destroy_answered.answer UNAVAILABLE", "such answers are unclear"},
   };

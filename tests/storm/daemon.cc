@@ -11,8 +11,9 @@ namespace muster::storm {
 
 namespace {
 
-LifeOptions Options(specpb::Budget account_budget) {
+LifeOptions Options(specpb::Budget account_budget, const Keys& keys) {
   LifeOptions options;
+  options.keys = keys;
   options.engine.policy.plan.account_budgets[ProviderName("vast")] = std::move(account_budget);
   options.around_provider = MakeFaultyProvider;
   return options;
@@ -21,8 +22,10 @@ LifeOptions Options(specpb::Budget account_budget) {
 }  // namespace
 
 Daemon::Daemon(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store,
-               const specpb::Budget& account_budget)
-    : rt_(rt), options_(Options(account_budget)), life_(rt, server, std::move(store), options_) {}
+               const specpb::Budget& account_budget, const Keys& keys)
+    : rt_(rt),
+      options_(Options(account_budget, keys)),
+      life_(rt, server, std::move(store), options_) {}
 
 Task<Status> Daemon::Start() {
   CO_RETURN_IF_ERROR(co_await life_.engine().Start());

@@ -17,7 +17,7 @@ class Daemon {
  public:
   // `account_budget`: over all fleets. With a canary let in (canary.h) the provider has its bug.
   Daemon(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store,
-         const specpb::Budget& account_budget);
+         const specpb::Budget& account_budget, const Keys& keys);
 
   // Loads the log and begins to work. Errors as Engine::Start.
   Task<Status> Start();
@@ -25,6 +25,7 @@ class Daemon {
   EventStore& store() { return life_.store(); }
   const World& world() { return life_.world(); }
   queries::Projector& projector() { return *projector_; }
+  void SetKeys(const Keys& keys) { life_.SetKeys(keys); }
   grpc_api::CommandApi& api() { return *api_; }
 
  private:

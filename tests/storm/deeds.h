@@ -34,8 +34,9 @@ struct Deeds {
   std::vector<std::pair<absl::Time, absl::Time>> credit_out;  // from, to
   absl::Duration clock_moved;                                 // sum of all steps, either way
   int clock_set_back = 0;
-  std::set<std::int64_t> strangers;  // instances of somebody else: never to be touched
-  std::set<std::int64_t> strays;     // nobody rented them, and they bear a fleet's label
+  absl::Time leapt = absl::InfinitePast();  // newest leap of the clock: exact, and in no sum
+  std::set<std::int64_t> strangers;         // instances of somebody else: never to be touched
+  std::set<std::int64_t> strays;            // nobody rented them, and they bear a fleet's label
 
   std::map<std::int64_t, double> rented_at;  // $/h, as billed when it was rented
 

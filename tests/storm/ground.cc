@@ -31,7 +31,9 @@ bool StopsForGood(Failure how) {
 }
 
 bool HadPassed(const InstanceView& instance, const FailureSeen& seen, absl::Time at) {
-  if (IsOneOf(seen.how, {Failure::kOffline, Failure::kUnknown})) return at > seen.at + kOutageMax;
+  if (IsOneOf(seen.how, {Failure::kOffline, Failure::kUnknown})) {
+    return !seen.for_good && at > seen.at + kOutageMax;
+  }
   return StopsForGood(seen.how) && instance.last_batch > seen.at &&
          instance.last_batch + absl::Minutes(5) > at;
 }

@@ -6,6 +6,7 @@
 #include "eventstore/base/check.h"
 #include "eventstore/base/strings.h"
 #include "services/files/fleet_file.h"
+#include "tests/storm/requests.h"
 
 namespace muster::storm {
 namespace {
@@ -13,27 +14,20 @@ namespace {
 namespace api = ::muster::api::v1;
 using vastsim::Trap;
 
-template <class T>
-Task<void> Await(Task<StatusOr<T>> call, StormReport* report) {
-  const StatusOr<T> answer = co_await std::move(call);
-  if (!answer.ok()) ++report->refused;
-}
-
-grpc_api::Caller Somebody() { return {"operator:storm"}; }
-
 }  // namespace
+
+void Restore(const Stage& stage, Trap trap) {
+  stage.sim.ClearFaults(trap);
+  for (const vastsim::Fault& lasting : stage.weather.faults) {
+    if (lasting.trap == trap) stage.sim.SetFault(lasting);
+  }
+}
 
 SimReply Weights::Handle(const HttpRequest& request, absl::Time now) {
   if (request.url.rfind(kWeightsOrigin, 0) != 0) return market_.Handle(request, now);
   SimReply reply;
   reply.response.status = status;
   return reply;
-}
-
-template <class T>
-void Happenings::Request(Task<StatusOr<T>> call) {
-  ++stage_.report.requests;
-  stage_.rt.Spawn("operator", Await<T>(std::move(call), &stage_.report));
 }
 
 double Happenings::Cents(int low, int high) {
@@ -83,14 +77,7 @@ void Happenings::ForgetOne() {
                        .times = 1,
                        .value = absl::ToDoubleSeconds(absl::Hours(1000))});
   stage_.pass(absl::Minutes(2));
-  Restore(Trap::kListLag);
-}
-
-void Happenings::Restore(Trap trap) {
-  stage_.sim.ClearFaults(trap);
-  for (const vastsim::Fault& lasting : stage_.weather.faults) {
-    if (lasting.trap == trap) stage_.sim.SetFault(lasting);
-  }
+  Restore(stage_, Trap::kListLag);
 }
 
 void Happenings::AddStranger() {
@@ -124,7 +111,7 @@ void Happenings::RevokeKey() {
   stage_.did("the key is revoked");
   stage_.sim.SetFault({.trap = Trap::kAuth401});
   stage_.pass(absl::Minutes(2) + absl::Minutes(40) * stage_.rng.Unit());
-  Restore(Trap::kAuth401);
+  Restore(stage_, Trap::kAuth401);
   stage_.did("the key is good again");
 }
 
@@ -132,7 +119,7 @@ void Happenings::HideMarket() {
   stage_.did("nobody may search");
   stage_.sim.SetFault({.trap = Trap::kServerErrorBefore, .endpoint = "POST bundles"});
   stage_.pass(absl::Minutes(10) + absl::Minutes(40) * stage_.rng.Unit());
-  Restore(Trap::kServerErrorBefore);
+  Restore(stage_, Trap::kServerErrorBefore);
   stage_.did("searching works again");
 }
 
@@ -167,7 +154,7 @@ void Happenings::ImportBadHosts() {
   }
   request.set_content(content);
   stage_.did("import of bad hosts");
-  Request(stage_.daemon()->api().ImportBadHosts(std::move(request), Somebody()));
+  Request(stage_, stage_.daemon()->api().ImportBadHosts(std::move(request), Somebody()));
 }
 
 void Happenings::Adopt() {
@@ -175,7 +162,7 @@ void Happenings::Adopt() {
   request.set_fleet(AnyFleet().name);
   request.set_label_prefix(Cat(AnyFleet().name, "-worker-vast-"));
   stage_.did(Cat("adopt ", request.label_prefix(), "* into ", request.fleet()));
-  Request(stage_.daemon()->api().AdoptInstances(std::move(request), Somebody()));
+  Request(stage_, stage_.daemon()->api().AdoptInstances(std::move(request), Somebody()));
 }
 
 // The same request twice at once, and another one under the same id.
@@ -185,11 +172,11 @@ void Happenings::RepeatYourself() {
   request.set_workers(1 + static_cast<int>(stage_.rng.Below(4)));
   request.set_request_id(Cat("00000000-0000-4000-8000-", 100'000'000'000 + ++request_ids_));
   stage_.did(Cat("scale ", request.fleet(), " to ", request.workers(), ", twice"));
-  Request(stage_.daemon()->api().ScaleFleet(request, Somebody()));
-  Request(stage_.daemon()->api().ScaleFleet(request, Somebody()));
+  Request(stage_, stage_.daemon()->api().ScaleFleet(request, Somebody()));
+  Request(stage_, stage_.daemon()->api().ScaleFleet(request, Somebody()));
   if (stage_.rng.Chance(0.5)) stage_.rt.RunFor(absl::Seconds(30) * stage_.rng.Unit());
   request.set_workers(request.workers() + 1);
-  Request(stage_.daemon()->api().ScaleFleet(std::move(request), Somebody()));
+  Request(stage_, stage_.daemon()->api().ScaleFleet(std::move(request), Somebody()));
 }
 
 void Happenings::ChangeSpec() {
@@ -204,7 +191,7 @@ void Happenings::ChangeSpec() {
   stage_.did(Cat("another spec for ", fleet.name, ": at most $", fleet.price_max, "/h"));
   api::ApplyFleetRequest request;
   *request.mutable_spec() = *std::move(spec);
-  Request(stage_.daemon()->api().ApplyFleet(std::move(request), Somebody()));
+  Request(stage_, stage_.daemon()->api().ApplyFleet(std::move(request), Somebody()));
 }
 
 void Happenings::Calm() {

@@ -37,8 +37,15 @@ struct Stage {
   std::function<absl::Time(absl::Time)> true_time;  // of a time by our clock
   std::function<void(const std::string&)> did;      // writes it into the story
   std::function<void(absl::Duration)> pass;         // lets the world go on
+  std::function<void(absl::Duration)> set_clock;    // by so much
+  std::function<void(absl::Duration)> end_credit;   // for so long
+  std::function<void()> end_a_worker;               // as an operator asks for it
+  Keys& keys;                                       // that the program is given
   StormReport& report;
 };
+
+// Ends a trap that was set for a while; what lasts through the whole storm goes on.
+void Restore(const Stage& stage, vastsim::Trap trap);
 
 class Happenings {
  public:
@@ -64,13 +71,8 @@ class Happenings {
   void RepeatYourself();
   void ChangeSpec();
 
-  // Ends a trap of ours; what lasts through the whole storm goes on.
-  void Restore(vastsim::Trap trap);
-
   const FleetDraw& AnyFleet();
   double Cents(int low, int high);  // in $
-  template <class T>
-  void Request(Task<StatusOr<T>> call);
 
   Stage stage_;
   int request_ids_ = 0;

@@ -158,7 +158,8 @@ std::string WorstCaseWithinTheBudget(const Facts& facts) {
         now.slack_per_hour * absl::ToDoubleHours(kAnswerLag + facts.deeds.clock_moved) + 1e-4;
     // Asked for before midnight, rented after it: the new day was not known to the asking.
     const absl::Duration rest = UntilMidnight(facts.ours);
-    const bool new_day = rest + absl::Minutes(20) > absl::Hours(24);
+    const bool new_day = rest + absl::Minutes(20) > absl::Hours(24) ||
+                         facts.deeds.leapt + absl::Minutes(20) > facts.ground.now;
     const double until = now.today + burn * absl::ToDoubleHours(rest);
     if (day > 0 && !new_day && until > day + slack) {
       return Cat(party.name, " rents, and spends $", until,

@@ -11,32 +11,26 @@
 #include "absl/strings/str_split.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/sha256.h"
-#include "services/files/fleet_file.h"
 #include "tests/stage/crash_disk.h"
 #include "tests/stage/outside.h"
+#include "tests/storm/calamities.h"
 #include "tests/storm/coverage.h"
 #include "tests/storm/daemon.h"
 #include "tests/storm/happenings.h"
 #include "tests/storm/invariants.h"
 #include "tests/storm/log_book.h"
+#include "tests/storm/operators.h"
 #include "tests/storm/weather.h"
 #include "tests/storm/why.h"
 
 namespace muster::storm {
 namespace {
 
-namespace api = ::muster::api::v1;
 using vastsim::Failure;
 
 constexpr absl::Duration kLookEvery = absl::Minutes(15);
 constexpr std::size_t kStoryLines = 30;
 constexpr int kStartsMax = 5;  // of which all but the last may crash
-
-template <class T>
-Task<void> Await(Task<StatusOr<T>> call, int* refused) {
-  const StatusOr<T> answer = co_await std::move(call);
-  if (!answer.ok()) ++*refused;
-}
 
 class Storm {
  public:
@@ -62,7 +56,7 @@ class Storm {
     started_ = rt_.TrueNow();
     Begin();
     if (!Fine()) return std::move(report_);
-    for (const FleetDraw& fleet : weather_.fleets) Apply(fleet);
+    for (const FleetDraw& fleet : weather_.fleets) operators_.Apply(fleet);
     for (const vastsim::Fault& fault : weather_.faults) sim_.SetFault(fault);
     Rage();
     if (Fine()) Calm();
@@ -96,10 +90,11 @@ class Storm {
     std::erase_if(weather_.faults, [&](const vastsim::Fault& fault) {
       return limits.without.contains(std::string(vastsim::TrapName(fault.trap)));
     });
-    double* const rates[] = {
-        &weather_.rates.crash,      &weather_.rates.act,        &weather_.rates.burst,
-        &weather_.rates.credit_end, &weather_.rates.price_rise, &weather_.rates.clock_step,
-        &weather_.rates.failure,    &weather_.rates.more,       &weather_.rates.forget};
+    double* const rates[] = {&weather_.rates.crash,      &weather_.rates.act,
+                             &weather_.rates.burst,      &weather_.rates.credit_end,
+                             &weather_.rates.price_rise, &weather_.rates.clock_step,
+                             &weather_.rates.failure,    &weather_.rates.more,
+                             &weather_.rates.forget,     &weather_.rates.calamity};
     static_assert(std::size(rates) == std::size(kHappenings));
     for (std::size_t i = 0; i < std::size(rates); ++i) {
       if (limits.without.contains(kHappenings[i])) *rates[i] = 0;
@@ -126,7 +121,8 @@ class Storm {
         return;
       }
       CheckNothingLost(**store);
-      daemon_ = std::make_unique<Daemon>(rt_, weights_, *std::move(store), weather_.account_budget);
+      daemon_ = std::make_unique<Daemon>(rt_, weights_, *std::move(store), weather_.account_budget,
+                                         keys_);
       if (!may_crash || start == kStartsMax || !rng_.Chance(0.3)) break;
       Did("crash while starting");
       ++report_.crash_kinds["start"];
@@ -216,6 +212,7 @@ class Storm {
     ReadOn();
     for (const vastsim::InstanceView& each : sim_.Instances()) deeds_.NoteRent(each);
     Broke(FirstBrokenNow(WhenRented()));
+    rare_.Born();
   }
   void Look() {
     sim_.Advance(server_.TrueTime(rt_.Now()));
@@ -246,100 +243,6 @@ class Storm {
 
   // ---- what happens -----------------------------------------------------------------------------
 
-  template <class T>
-  void Request(Task<StatusOr<T>> call) {
-    ++report_.requests;
-    rt_.Spawn("operator", Await<T>(std::move(call), &report_.refused));
-  }
-  grpc_api::Caller Somebody() { return {"operator:storm"}; }
-
-  void Apply(const FleetDraw& fleet) {
-    Did(Cat("apply ", fleet.name, " with ", fleet.workers));
-    StatusOr<specpb::FleetSpec> spec = ParseFleetFile(FleetFile(fleet), "fleet.yaml");
-    MUSTER_CHECK(spec.ok());
-    api::ApplyFleetRequest request;
-    *request.mutable_spec() = *std::move(spec);
-    Request(daemon_->api().ApplyFleet(std::move(request), Somebody()));
-  }
-  void Scale(const std::string& fleet, int workers) {
-    Did(Cat("scale ", fleet, " to ", workers));
-    api::ScaleFleetRequest request;
-    request.set_fleet(fleet);
-    request.set_workers(workers);
-    Request(daemon_->api().ScaleFleet(std::move(request), Somebody()));
-  }
-  void Down(const std::string& fleet) {
-    Did(Cat("down ", fleet));
-    deeds_.fleets_downed[fleet].push_back(server_.TrueTime(rt_.Now()));
-    api::DownFleetRequest request;
-    request.set_fleet(fleet);
-    request.set_reason("storm");
-    Request(daemon_->api().DownFleet(std::move(request), Somebody()));
-  }
-  void EndAWorker() {
-    std::vector<std::string> open;
-    for (const auto& [fleet, workers] : daemon_->world().open_by_fleet) {
-      for (const WorkerId& id : workers) open.push_back(id.str());
-    }
-    if (open.empty()) return;
-    const std::string worker = open[rng_.Below(open.size())];
-    Deeds::Named& named = deeds_.workers_named[worker].emplace_back();
-    named.at = server_.TrueTime(rt_.Now());
-    if (rng_.Chance(0.7)) {
-      Did(Cat("replace ", worker));
-      api::ReplaceWorkerRequest request;
-      request.set_worker(worker);
-      request.set_reason("storm");
-      named.strike = rng_.Chance(0.3);
-      request.set_strike(named.strike);
-      Request(daemon_->api().ReplaceWorker(std::move(request), Somebody()));
-      return;
-    }
-    Did(Cat("destroy ", worker));
-    api::DestroyWorkerRequest request;
-    request.set_worker(worker);
-    request.set_reason("storm");
-    request.set_keep_size(rng_.Chance(0.5));
-    Request(daemon_->api().DestroyWorker(std::move(request), Somebody()));
-  }
-  void Pardon() {
-    for (const auto& [key, host] : daemon_->world().hosts) {
-      if (host.LiveStrikes(rt_.Now()) <= 0) continue;
-      Did(Cat("pardon ", key.second.str()));
-      api::PardonHostRequest request;
-      request.set_provider(key.first.str());
-      request.set_machine(key.second.str());
-      request.set_reason("storm");
-      Request(daemon_->api().PardonHost(std::move(request), Somebody()));
-      return;
-    }
-  }
-  void Act() {
-    ++report_.happened["act"];
-    FleetDraw fleet = weather_.fleets[rng_.Below(weather_.fleets.size())];
-    switch (rng_.Below(6)) {
-      case 0:
-        Scale(fleet.name, static_cast<int>(rng_.Below(6)));
-        return;
-      case 1:  // again, with another size
-        fleet.workers = 1 + static_cast<int>(rng_.Below(5));
-        Apply(fleet);
-        return;
-      case 2:
-        Down(fleet.name);
-        if (rng_.Chance(0.7)) rt_.RunFor(absl::Seconds(300) * rng_.Unit());
-        Apply(fleet);
-        return;
-      case 3:
-      case 4:
-        EndAWorker();
-        return;
-      default:
-        Pardon();
-        return;
-    }
-  }
-
   void Burst() {
     const vastsim::Fault fault = DrawBurst(rng_.Next());
     if (options_.limits.without.contains(std::string(vastsim::TrapName(fault.trap)))) return;
@@ -352,12 +255,11 @@ class Storm {
       if (lasting.trap == fault.trap) sim_.SetFault(lasting);
     }
   }
-  void EndCredit() {
-    ++report_.happened["credit"];
+  void EndCredit(absl::Duration span) {
     Did("credit ends");
     sim_.SetCredit(0);
     deeds_.credit_out.emplace_back(server_.TrueTime(rt_.Now()), absl::InfiniteFuture());
-    Pass(absl::Minutes(5) + absl::Minutes(90) * rng_.Unit());
+    Pass(span);
     Did("credit is back");
     deeds_.credit_out.back().second = server_.TrueTime(rt_.Now());
     sim_.SetCredit(50);
@@ -376,10 +278,14 @@ class Storm {
     ++report_.happened["clock"];
     const double seconds = rng_.Chance(0.7) ? rng_.Between(-60, 60) : rng_.Between(-900, 240);
     Did(Cat("the clock is set by ", static_cast<int>(seconds), " s"));
-    Look();  // what was recorded before is read by the clock of before
+    SetClock(absl::Seconds(seconds));
     deeds_.clock_moved += absl::Seconds(std::abs(seconds));
     deeds_.clock_set_back += seconds < 0 ? 1 : 0;
-    rt_.StepClock(absl::Seconds(seconds));
+  }
+  void SetClock(absl::Duration by) {
+    Look();  // what was recorded before is read by the clock of before
+    if (by >= absl::Hours(1)) deeds_.leapt = server_.TrueTime(rt_.Now());
+    rt_.StepClock(by);
   }
   void FailOne() {
     constexpr Failure kKinds[] = {
@@ -406,17 +312,24 @@ class Storm {
       return;
     }
     if ((which -= rates.act) < 0) {
-      if (report_.requests < limits.requests.value_or(report_.requests + 1)) Act();
+      if (report_.requests < limits.requests.value_or(report_.requests + 1)) operators_.Act();
       return;
     }
     if ((which -= rates.burst) < 0) return Burst();
-    if ((which -= rates.credit_end) < 0) return EndCredit();
+    if ((which -= rates.credit_end) < 0) {
+      ++report_.happened["credit"];
+      return EndCredit(absl::Minutes(5) + absl::Minutes(90) * rng_.Unit());
+    }
     if ((which -= rates.price_rise) < 0) return RaisePrice();
     if ((which -= rates.clock_step) < 0) return StepClock();
     if ((which -= rates.failure) < 0) return FailOne();
     if ((which -= rates.forget) < 0) {
       ++report_.happened["forget"];
       return more_.ForgetOne();
+    }
+    if ((which -= rates.calamity) < 0) {
+      ++report_.happened["calamity"];
+      return rare_.One(limits);
     }
     ++report_.happened["more"];
     more_.One();
@@ -463,7 +376,7 @@ class Storm {
     if (Fine()) LookAtLog();
   }
   void TakeDown() {
-    for (const FleetDraw& fleet : weather_.fleets) Down(fleet.name);
+    for (const FleetDraw& fleet : weather_.fleets) operators_.Down(fleet.name);
     Pass(absl::Minutes(1));
     if (Fine()) Settle(kEnd);
     if (Fine()) LookAtLog();
@@ -530,10 +443,25 @@ class Storm {
   LogBook book_{{kApiKey, kHfToken}};
   Deeds deeds_;
   DayBook days_;
-  Happenings more_{{rt_, sim_, weights_, weather_, deeds_, rng_, [this] { return daemon_.get(); },
-                    [this](absl::Time ours) { return server_.TrueTime(ours); },
-                    [this](const std::string& what) { Did(what); },
-                    [this](absl::Duration span) { Pass(span); }, report_}};
+  Keys keys_;
+  const Stage stage_{rt_,
+                     sim_,
+                     weights_,
+                     weather_,
+                     deeds_,
+                     rng_,
+                     [this] { return daemon_.get(); },
+                     [this](absl::Time ours) { return server_.TrueTime(ours); },
+                     [this](const std::string& what) { Did(what); },
+                     [this](absl::Duration span) { Pass(span); },
+                     [this](absl::Duration by) { SetClock(by); },
+                     [this](absl::Duration span) { EndCredit(span); },
+                     [this] { operators_.EndAWorker(); },
+                     keys_,
+                     report_};
+  Operators operators_{stage_};
+  Happenings more_{stage_};
+  Calamities rare_{stage_, options_.seed};
   absl::Time started_;
   std::vector<std::pair<Position, std::string>> acts_;
 };

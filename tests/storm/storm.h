@@ -24,11 +24,11 @@ inline constexpr absl::Duration kEnd = absl::Hours(1);
 
 // What is taken out of a storm that the seed would have in it, to find out what a failure needs.
 struct Limits {
-  std::set<std::string> without;  // traps, by name, and kinds of what happens, of kHappenings
+  std::set<std::string> without;  // traps, by name; of kHappenings, kCalamities
   std::optional<int> fleets, workers, crashes, requests;  // at most (workers: of each fleet)
 };
 inline constexpr const char* kHappenings[] = {"crash", "act",     "burst", "credit", "price",
-                                              "clock", "failure", "more",  "forget"};
+                                              "clock", "failure", "more",  "forget", "calamity"};
 
 struct Weather;
 

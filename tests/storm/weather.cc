@@ -117,6 +117,8 @@ Weather DrawWeather(std::uint64_t seed) {
   weather.length = absl::Hours(2) + rng.Unit() * absl::Hours(8);
   Rng more(seed ^ 0x307eULL);
   DrawMore(more, weather);
+  Rng rare(seed ^ 0xca1a317ULL);
+  weather.rates.calamity = RateOrNone(rare, 0.4, 0.15, 1.5);
   return weather;
 }
 

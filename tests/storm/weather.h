@@ -35,11 +35,13 @@ struct Rates {
   double credit_end = 0;
   double price_rise = 0;  // of a running contract
   double clock_step = 0;
-  double failure = 0;  // of an instance picked at random, of any kind
-  double more = 0;     // of what happenings.h has
-  double forget = 0;   // one list leaves out one instance
+  double failure = 0;   // of an instance picked at random, of any kind
+  double more = 0;      // of what happenings.h has
+  double forget = 0;    // one list leaves out one instance
+  double calamity = 0;  // of what calamities.h has
   double total() const {
-    return crash + act + burst + credit_end + price_rise + clock_step + failure + more + forget;
+    return crash + act + burst + credit_end + price_rise + clock_step + failure + more + forget +
+           calamity;
   }
 };
 

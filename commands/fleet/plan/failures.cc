@@ -169,12 +169,25 @@ Purse PurseOfFleet(const Pass& pass, const Scope& scope) {
   return {scope.fleet.spec.budget(), money, Cat("fleet ", scope.fleet.name.str())};
 }
 
+// What will go of a fleet that this pass comes to later: all of one that is taken down, and who has
+// a verdict. On their account nobody else has to.
+MicroUsdPerHour GoingAnyway(const Pass& pass, const FleetName& name, const FleetBoard& fleet) {
+  const State* state = pass.world.FindFleet(name);
+  if (state == nullptr) return {};
+  if (!state->active()) return fleet.burn - fleet.leaving_burn;
+  MicroUsdPerHour burn;
+  for (const WorkerId& id : fleet.with_verdict) burn += fleet.cards.at(id).burn;
+  return burn;
+}
+
 Purse PurseOfAccount(const Pass& pass, const Scope& scope) {
   const auto limits = pass.options.account_budgets.find(scope.provider);
   if (limits == pass.options.account_budgets.end()) return {};
   Money money = pass.board.MoneyOfAccount(pass.world, scope.provider, pass.now);
   for (const auto& [name, fleet] : pass.board.fleets()) {
-    if (fleet.provider == scope.provider) money.burn -= fleet.leaving_burn;
+    if (fleet.provider != scope.provider) continue;
+    money.burn -= fleet.leaving_burn;
+    if (scope.fleet.name < name) money.burn -= GoingAnyway(pass, name, fleet);
   }
   const auto given_up = pass.given_up_burn.find(scope.provider);
   if (given_up != pass.given_up_burn.end()) money.burn -= given_up->second;

@@ -271,6 +271,21 @@ TEST_F(Planted, AWorkerDestroyedForAnotherFailureThanItHad) {
   EXPECT_EQ(Broken(), Names{"NobodyProducingIsDestroyedWithoutAReason"}) << told;
 }
 
+TEST_F(Planted, AVerdictOnAnOutageThatWasOverAndOnOneThatNeverEnds) {
+  Fleet(2);
+  const std::int64_t a = Worker("a1"), b = Worker("a2");
+  Pass(absl::Hours(1));
+  ASSERT_TRUE(sim.FailWorker(a, {.how = Failure::kOffline, .span = absl::InfiniteDuration()}).ok());
+  ASSERT_TRUE(sim.FailWorker(b, {.how = Failure::kOffline, .span = absl::Minutes(5)}).ok());
+  Pass(absl::Hours(3));
+  Condemn("a1", a, "offline", eventpb::WorkerHealthChanged::OFFLINE);
+  Destroy(a);
+  EXPECT_EQ(Broken(), Names{}) << told;
+  Condemn("a2", b, "offline", eventpb::WorkerHealthChanged::OFFLINE);
+  Destroy(b);
+  EXPECT_EQ(Broken(), Names{"NobodyProducingIsDestroyedWithoutAReason"}) << told;
+}
+
 TEST_F(Planted, ADownscaleOfAFleetThatHasNoneToSpare) {
   Fleet(1);
   const std::int64_t id = Worker("a1");

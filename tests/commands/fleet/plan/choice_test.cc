@@ -239,6 +239,27 @@ TEST(Budget, AnAccountGivesUpNoMoreThanItMust) {
   EXPECT_EQ(stage.Condemned(stage.Decisions()).size(), 1u);
 }
 
+// Found by the storm: a fleet gave up a worker for what another one, looked at later, gave up
+// anyway.
+TEST(Budget, NobodyIsGivenUpForAnAccountBecauseOfWhoGoesAnyway) {
+  for (const bool taken_down : {false, true}) {
+    Stage stage;
+    stage.options.account_budgets[kVast].set_per_hour_micro_usd(200'000);
+    stage.Apply(Stage::Spec(2, "aaa"));
+    stage.Apply(Stage::Spec(1, "zeb"));
+    stage.Market({});
+    stage.AddHealthy(0, 2.0, 60'000, absl::Minutes(1), "aaa");
+    stage.AddHealthy(1, 2.0, 60'000, absl::Minutes(1), "aaa");
+    const WorkerId dear = stage.AddHealthy(0);
+    EXPECT_EQ(stage.Condemned(stage.Decisions()).size(), 0u);
+    stage.See(dear, ActualStatus::kRunning, 150'000);
+    if (taken_down) stage.OnFleet(Down{"as the test says"});
+    const auto condemned = stage.Condemned(stage.Decisions());
+    ASSERT_EQ(condemned.size(), 1u) << taken_down;
+    EXPECT_EQ(condemned.begin()->first, dear);
+  }
+}
+
 TEST(Budget, WhatRunsIsGivenUpBeforeTheLimitIsReached) {
   Stage stage;
   specpb::FleetSpec spec = Stage::Spec(2);

@@ -98,15 +98,14 @@ std::optional<Key> ReadToken(const std::string& token) {
 // Rows that were destroyed but, by a trap, are shown a little longer.
 void AddGhosts(World& world, std::vector<std::string>& rows) {
   for (auto& [id, contract] : world.past) {
-    const Fault* lag = nullptr;
-    for (const Fault& fault : world.faults) {
-      if (fault.trap == Trap::kDestroyLag && (fault.instance == 0 || fault.instance == id)) {
-        lag = &fault;
-      }
+    const absl::Duration gone = world.now() - contract.ended;
+    const bool lags = std::any_of(world.faults.begin(), world.faults.end(), [&](const Fault& each) {
+      return each.trap == Trap::kDestroyLag && (each.instance == 0 || each.instance == id) &&
+             gone < absl::Seconds(each.value == 0 ? 30 : each.value);
+    });
+    if (lags && world.Fire(Trap::kDestroyLag, world.call_endpoint, id) != nullptr) {
+      rows.push_back(InstanceText(world, contract));
     }
-    if (lag == nullptr) return;
-    const absl::Duration span = absl::Seconds(lag->value == 0 ? 30 : lag->value);
-    if (world.now() - contract.ended < span) rows.push_back(InstanceText(world, contract));
   }
 }
 

@@ -123,7 +123,7 @@ void World::PlanFate(Contract& contract) {
 }
 
 void World::Fail(Contract& contract, const FailureSpec& spec) {
-  contract.failures.push_back({spec.how, now_});
+  contract.failures.push_back({spec.how, now_, spec.span == absl::InfiniteDuration()});
   if (FailProgram(contract, spec)) return;
   FailHost(contract, spec);
 }

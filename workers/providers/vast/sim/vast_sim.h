@@ -162,6 +162,7 @@ struct OfferView {
 struct FailureSeen {
   Failure how = Failure::kStall;
   absl::Time at;
+  bool for_good = false;  // an outage without an end
 };
 
 struct InstanceView {
@@ -231,6 +232,8 @@ class VastSim final : public SimServer {
   Status RemoveOffer(std::int64_t offer);  // somebody else rents it
   std::int64_t AddForeign(const ForeignSpec& spec);
 
+  // From now on exactly these may call; those of before are unknown.
+  void SetKeys(std::vector<std::string> keys);
   void SetCredit(double usd);
   void AddCredit(double usd);
   double credit_usd() const;

@@ -149,6 +149,7 @@ Status VastSim::RemoveOffer(std::int64_t offer) {
 
 std::int64_t VastSim::AddForeign(const ForeignSpec& spec) { return world_->AddForeign(spec).id; }
 
+void VastSim::SetKeys(std::vector<std::string> keys) { world_->options.api_keys = std::move(keys); }
 void VastSim::SetCredit(double usd) { world_->SetCredit(usd); }
 void VastSim::AddCredit(double usd) { world_->SetCredit(world_->credit_usd() + usd); }
 double VastSim::credit_usd() const { return world_->credit_usd(); }

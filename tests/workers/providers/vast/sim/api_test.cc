@@ -161,7 +161,9 @@ TEST(VastSimSearch, OrdersByAnyFieldInEitherDirection) {
   for (std::size_t i = 1; i < rows.size(); ++i) {
     const json &a = rows[i - 1], &b = rows[i];
     EXPECT_GE(a["gpu_ram"], b["gpu_ram"]);
-    if (a["gpu_ram"] == b["gpu_ram"]) EXPECT_LE(a["dph_total"], b["dph_total"]);
+    if (a["gpu_ram"] == b["gpu_ram"]) {
+      EXPECT_LE(a["dph_total"], b["dph_total"]);
+    }
   }
 }
 

@@ -2,6 +2,7 @@
 // themselves: tests/commands/fleet/plan/why_not_test.cc.
 #include "commands/handler/log_fold.h"
 #include "services/grpc/query_api.h"
+#include "tests/queries/random_log.h"
 #include "tests/services/grpc/query_testing.h"
 
 namespace muster::grpc_api {
@@ -87,6 +88,91 @@ TEST_F(WhyNot, OfThePastAsksTheWorldOfThatMoment) {
 TEST_F(WhyNot, WithoutAPolicyIsRefused) {
   hooks_.world = nullptr;
   EXPECT_THAT(Answer(Ask("offer/777")), StatusIs(StatusCode::kUnavailable));
+}
+
+TEST_F(WhyNot, OfAMomentThatNeverWasIsRefused) {
+  api::ExplainRequest never = Ask("worker/k7f2q");
+  never.mutable_as_of()->set_position(999);
+  EXPECT_THAT(Answer(never), StatusIs(StatusCode::kOutOfRange));
+}
+
+TEST(Diff, TakesTwoMomentsAndSaysWhichTheyWere) {
+  QueryBench bench;
+  const Position applied = bench.log.Fleet("zeb", {.workers = 1});
+  bench.After(absl::Minutes(5));
+  const Position launched = bench.log.Launch("k7f2q", "zeb", {});
+  api::DiffRequest request;
+  EXPECT_THAT(bench.Ask(bench.api.Diff(request)), StatusIs(StatusCode::kInvalidArgument));
+  request.mutable_from()->set_position(applied);
+  const auto answer = bench.Ask(bench.api.Diff(request));
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_EQ(answer->from().position(), applied);
+  EXPECT_EQ(answer->to().position(), launched);
+  bool came = false;
+  for (const auto& change : answer->changes()) {
+    came = came || (change.subject() == "worker/k7f2q" && change.field() == "phase" &&
+                    change.before().empty() && change.after() == "launching");
+  }
+  EXPECT_TRUE(came);
+  request.mutable_to()->set_position(applied);
+  EXPECT_EQ(bench.Ask(bench.api.Diff(request))->changes_size(), 0);
+  request.set_fleet("none");
+  EXPECT_THAT(bench.Ask(bench.api.Diff(request)), StatusIs(StatusCode::kNotFound));
+}
+
+// Everything that --at can be asked of, as bytes.
+std::vector<std::string> AllAnswers(QueryBench& bench, const api::AsOf& moment) {
+  std::vector<std::string> answers;
+  const auto keep = [&](const auto& answer) {
+    answers.push_back(answer.ok() ? answer->SerializeAsString() : Cat(answer.status().code()));
+  };
+  api::ListFleetsRequest fleets;
+  fleets.set_include_ended(true);
+  *fleets.mutable_as_of() = moment;
+  keep(bench.Ask(bench.api.ListFleets(fleets)));
+  api::ListWorkersRequest workers;
+  workers.set_include_ended(true);
+  *workers.mutable_as_of() = moment;
+  keep(bench.Ask(bench.api.ListWorkers(workers)));
+  api::ListHostsRequest hosts;
+  *hosts.mutable_as_of() = moment;
+  keep(bench.Ask(bench.api.ListHosts(hosts)));
+  api::GetCostRequest cost;
+  *cost.mutable_as_of() = moment;
+  keep(bench.Ask(bench.api.GetCost(cost)));
+  api::GetEfficiencyRequest efficiency;
+  *efficiency.mutable_as_of() = moment;
+  keep(bench.Ask(bench.api.GetEfficiency(efficiency)));
+  api::ListEventsRequest events;
+  events.set_newest_first(true);
+  events.set_page_size(50);
+  *events.mutable_as_of() = moment;
+  keep(bench.Ask(bench.api.ListEvents(events)));
+  for (const std::string subject : {"fleet/f0", "w1", "host/vast/1", "account/vast"}) {
+    api::ExplainRequest explain;
+    explain.set_subject(subject);
+    *explain.mutable_as_of() = moment;
+    keep(bench.Ask(bench.api.Explain(explain)));
+  }
+  return answers;
+}
+
+TEST(QueriesOfThePast, AnswerByteForByteWhatWasAnsweredThen) {
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    QueryBench bench;
+    Rng rng(seed);
+    std::vector<std::vector<std::string>> then;
+    for (int i = 0; i < 80; ++i) {
+      bench.After(absl::Seconds(rng.Below(3600)));
+      ASSERT_NO_FATAL_FAILURE(queries::WriteRandomEvent(bench.log, rng));
+      then.push_back(AllAnswers(bench, {}));
+    }
+    for (std::size_t i = 0; i < then.size(); ++i) {
+      api::AsOf moment;
+      moment.set_position(i + 1);
+      EXPECT_EQ(AllAnswers(bench, moment), then[i]) << "seed " << seed << ", position " << i + 1;
+    }
+  }
 }
 
 }  // namespace

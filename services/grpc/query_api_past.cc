@@ -1,6 +1,8 @@
-// Explain with --why-not: the policy is asked on the World of that moment.
+// Questions about two states of affairs: Explain with why_not, for which the policy is asked on the
+// World of that moment, and Diff.
 #include "commands/fleet/plan/why_not.h"
 #include "commands/handler/log_fold.h"
+#include "queries/diff/diff.h"
 #include "queries/words.h"
 #include "services/files/problems.h"
 #include "services/grpc/convert.h"
@@ -74,6 +76,33 @@ Task<StatusOr<api::ExplainResponse>> QueryApi::WhyNot(api::ExplainRequest reques
   }
   api::ExplainResponse out;
   Fill(*why, out);
+  co_return out;
+}
+
+Task<StatusOr<api::DiffResponse>> QueryApi::Diff(api::DiffRequest request) {
+  if (!request.has_from()) co_return BadRequest({{"from", "expected a position or a time"}});
+  CO_ASSIGN_OR_RETURN(const View from, co_await At(request.from()));
+  CO_ASSIGN_OR_RETURN(const View to, co_await At(request.to()));
+  const bool known = request.fleet().empty() || from.models->HasFleet(FleetName(request.fleet())) ||
+                     to.models->HasFleet(FleetName(request.fleet()));
+  if (!known) {
+    co_return Refusal(StatusCode::kNotFound, "FLEET_NOT_FOUND",
+                      Cat("there was no fleet \"", request.fleet(), "\" at either moment"),
+                      {{"fleet", request.fleet()}});
+  }
+  api::DiffResponse out;
+  out.mutable_from()->set_position(from.models->position());
+  *out.mutable_from()->mutable_time() = ToTimestamp(from.now);
+  out.mutable_to()->set_position(to.models->position());
+  *out.mutable_to()->mutable_time() = ToTimestamp(to.now);
+  for (queries::Change& change :
+       queries::Diff({*from.models, from.now}, {*to.models, to.now}, FleetName(request.fleet()))) {
+    api::DiffResponse::Change& shown = *out.add_changes();
+    shown.set_subject(std::move(change.subject));
+    shown.set_field(std::move(change.field));
+    shown.set_before(std::move(change.before));
+    shown.set_after(std::move(change.after));
+  }
   co_return out;
 }
 
