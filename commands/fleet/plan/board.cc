@@ -1,6 +1,7 @@
 #include "commands/fleet/plan/board.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "commands/fleet/plan/gates.h"
 #include "eventstore/base/overloaded.h"
@@ -172,11 +173,39 @@ void Board::Unjudge(FleetBoard& fleet, const WorkerId& id) {
   if (card.assessment.health == eventpb::WorkerHealthChanged::HEALTHY) --fleet.healthy;
 }
 
+void FreePlaces::Take(int index) {
+  if (index < 0) return;
+  const auto span = std::prev(spans_.upper_bound(index));
+  const auto [begin, end] = *span;
+  spans_.erase(span);
+  if (begin < index) spans_[begin] = index;
+  if (index + 1 < end) spans_[index + 1] = end;
+}
+
+void FreePlaces::Give(int index) {
+  if (index < 0) return;
+  auto next = spans_.upper_bound(index);
+  int begin = index, end = index + 1;
+  if (next != spans_.begin() && std::prev(next)->second == index) {
+    begin = std::prev(next)->first;
+  }
+  if (next != spans_.end() && next->first == end) {
+    end = next->second;
+    spans_.erase(next);
+  }
+  spans_[begin] = end;
+}
+
+int FreePlaces::From(int index) const {
+  const auto next = spans_.upper_bound(index);
+  return next != spans_.begin() && std::prev(next)->second > index ? index : next->first;
+}
+
 void Board::Occupy(FleetBoard& fleet, const WorkerId& id, int index) {
   auto& place = fleet.places[index];
   place.insert(id);
   if (place.size() > 1) fleet.crowded.insert(index);
-  while (fleet.places.count(fleet.place_free) > 0) ++fleet.place_free;
+  if (place.size() == 1) fleet.free_places.Take(index);
 }
 
 void Board::Vacate(FleetBoard& fleet, const WorkerId& id, int index) {
@@ -185,7 +214,7 @@ void Board::Vacate(FleetBoard& fleet, const WorkerId& id, int index) {
   if (place.size() < 2) fleet.crowded.erase(index);
   if (!place.empty()) return;
   fleet.places.erase(index);
-  if (index >= 0) fleet.place_free = std::min(fleet.place_free, index);
+  fleet.free_places.Give(index);
 }
 
 void Board::Remove(FleetBoard& fleet, const WorkerId& id) {

@@ -5,6 +5,7 @@
 // changed, looks at one. Reactor thread; holds no references into the World between calls.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -65,11 +66,24 @@ struct Money {
   MicroUsd total;
 };
 
+// The places from 0 on that nobody occupies, as spans: there may be ten thousand taken, and each
+// event about a worker takes it off the board and puts it back.
+class FreePlaces {
+ public:
+  void Take(int index);
+  void Give(int index);
+  // The lowest free one from `index` on.
+  int From(int index) const;
+
+ private:
+  std::map<int, int> spans_{{0, std::numeric_limits<int>::max()}};  // begin -> end
+};
+
 struct FleetBoard {
   std::map<WorkerId, Card> cards;
   std::map<int, std::set<WorkerId>> places;  // by index: who occupies it
   std::set<int> crowded;                     // indexes with two or more
-  int place_free = 0;                        // the lowest index that nobody occupies
+  FreePlaces free_places;
   std::set<WorkerId> with_verdict;
   std::set<WorkerId> to_start;
   std::set<WorkerId> unheard;      // see Assessment::unheard_since
