@@ -125,6 +125,7 @@ StreamId AccountStream(const ProviderName& provider) {
   return StreamId(Cat("account/", provider.str()));
 }
 StreamId InstallationStream() { return StreamId("installation"); }
+StreamId AuditStream() { return StreamId("audit"); }
 StreamId RequestStream(std::string_view request_id) {
   return StreamId(Cat("request/", request_id));
 }

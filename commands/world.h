@@ -27,6 +27,7 @@ StreamId HostStream(const ProviderName& provider, const MachineId& machine);
 StreamId AccountStream(const ProviderName& provider);
 StreamId InstallationStream();
 StreamId RequestStream(std::string_view request_id);
+StreamId AuditStream();  // what is said of the log itself
 
 using HostKey = std::pair<ProviderName, MachineId>;
 

@@ -88,6 +88,13 @@ class EventStore {
   virtual Status ReadAll(Position after, std::size_t limit,
                          absl::FunctionRef<bool(const RecordedEvent&)> visit) const = 0;
 
+  // The records of ReadAll as they are stored (record.h), not checked: for whoever checks them.
+  //
+  // kDataLoss  names the position that is missing or cannot be read; those before were visited
+  virtual Status ReadRecords(
+      Position after, std::size_t limit,
+      absl::FunctionRef<bool(Position, std::string_view record)> visit) const = 0;
+
   virtual Position Head() const = 0;  // of the newest synced event; 0 while the log is empty
   virtual Version StreamVersion(const StreamId& stream) const = 0;  // 0 = no such stream
 
@@ -98,6 +105,17 @@ class EventStore {
   virtual Status SaveSnapshot(std::string_view name, const Snapshot& snapshot) = 0;
   // kNotFound  none, or damaged: rebuild from the log
   virtual StatusOr<Snapshot> LoadSnapshot(std::string_view name) const = 0;
+
+  // Takes the payload at `position` out of the store for good; its digest stays, so the chain still
+  // holds. Until the store is closed readers are given `replacement` in its stead; call it again
+  // after opening. Snapshots are thrown away, and none are kept any more: they are made from what
+  // was read before. Blocks for as long as the disk takes. Reactor thread.
+  // REQUIRES: an event in the log tells of it already
+  //
+  // kNotFound      nothing is at `position`
+  // kDataLoss      what is there is damaged
+  // kResourceExhausted, kUnavailable  the disk; call it again
+  virtual Status Redact(Position position, std::string replacement) = 0;
 
   // Walks the chain over (after, Head()]. OK, or kDataLoss naming the first bad position.
   virtual Status Verify(Position after) const = 0;

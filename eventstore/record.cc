@@ -80,6 +80,8 @@ Parts Split(std::string_view record) {
   parts.payload = reader.rest;
   if (!reader.ok) parts.problem = "it ends too early";
   if (parts.kind != kPayload && parts.kind != kPruned) parts.problem = "its kind is not known";
+  if (parts.kind == kPruned && parts.payload.size() != 32)
+    parts.problem = "its digest is no digest";
   return parts;
 }
 
@@ -170,6 +172,32 @@ Status DecodeRecord(std::string_view record, RecordedEvent& event) {
   if (!reader.ok || !reader.rest.empty()) return DataLoss("its header is malformed");
   event.event.payload.assign(parts.kind == kPayload ? parts.payload : std::string_view());
   return {};
+}
+
+EventHash RecordView::PayloadDigest() const {
+  if (!pruned) return Sha256(payload);
+  EventHash digest{};
+  std::memcpy(digest.data(), payload.data(), digest.size());
+  return digest;
+}
+
+StatusOr<RecordView> ViewRecord(std::string_view record) {
+  const Parts parts = Split(record);
+  if (parts.problem != nullptr) return DataLoss(parts.problem);
+  return RecordView{parts.hash, parts.header, parts.kind == kPruned, parts.payload};
+}
+
+StatusOr<std::string> PruneRecord(std::string_view record) {
+  MUSTER_ASSIGN_OR_RETURN(const RecordView view, ViewRecord(record));
+  const EventHash digest = view.PayloadDigest();
+  std::string pruned(kCrcBytes, '\0');
+  pruned.append(view.hash);
+  PutText(pruned, view.header);
+  Put<std::uint8_t>(pruned, kPruned);
+  pruned.append(Bytes(digest));
+  const std::uint32_t crc = Crc32c(std::string_view(pruned).substr(kCrcBytes));
+  std::memcpy(pruned.data(), &crc, kCrcBytes);
+  return pruned;
 }
 
 bool ChainHolds(std::string_view record, const EventHash& previous) {

@@ -46,6 +46,21 @@ void EncodeRecord(const RecordedEvent& event, std::string_view header, std::stri
 // kDataLoss  the bytes are not what was written; says why, `event` is unspecified
 Status DecodeRecord(std::string_view record, RecordedEvent& event);
 
+// A record taken apart, whatever stands in it. The views are into the record.
+struct RecordView {
+  std::string_view hash;    // 32 bytes
+  std::string_view header;  // as EncodeHeader makes it
+  bool pruned = false;
+  std::string_view payload;  // or the 32 bytes of its digest, when pruned
+  EventHash PayloadDigest() const;
+};
+// kDataLoss  the bytes are not what was written; says why
+StatusOr<RecordView> ViewRecord(std::string_view record);
+
+// `record` with the digest in the place of its payload; as it is when it is pruned already.
+// kDataLoss  as ViewRecord
+StatusOr<std::string> PruneRecord(std::string_view record);
+
 // Whether `record` (which DecodeRecord accepts) follows an event with hash `previous`. Holds for
 // pruned records too: they keep the digest of what was taken out.
 bool ChainHolds(std::string_view record, const EventHash& previous);

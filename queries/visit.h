@@ -104,6 +104,12 @@ void VisitEvent(const eventpb::EventBody& body, Visitor&& visit) {
       return visit(body.instance_list_observed());
     case B::kCommandAccepted:
       return visit(body.command_accepted());
+    case B::kHeadSigned:
+      return visit(body.head_signed());
+    case B::kHeadDelivered:
+      return visit(body.head_delivered());
+    case B::kPayloadRedacted:
+      return visit(body.payload_redacted());
     case B::KIND_NOT_SET:
       return;
   }

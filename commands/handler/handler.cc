@@ -5,6 +5,7 @@
 #include "commands/handler/log_fold.h"
 #include "commands/snapshot.h"
 #include "eventstore/base/check.h"
+#include "eventstore/base/log.h"
 #include "eventstore/base/sha256.h"
 #include "eventstore/events/readable.h"
 #include "eventstore/events/values.h"
@@ -93,7 +94,31 @@ StatusOr<World> Handler::LoadWorld() const {
   return world;
 }
 
+// What the log says was taken out is taken out, also when the process that said so ended too soon.
+// The text may stay for lack of room; the fleets do not wait for that.
+Status Handler::FinishRedactions() {
+  std::vector<eventpb::PayloadRedacted> all;
+  Status decoded;
+  MUSTER_RETURN_IF_ERROR(store_.ReadStream(AuditStream(), 0, [&](const RecordedEvent& recorded) {
+    const StatusOr<Written> written = ToWritten(recorded);
+    decoded = written.status();
+    if (decoded.ok() && written->body.has_payload_redacted()) {
+      all.push_back(written->body.payload_redacted());
+    }
+    return decoded.ok();
+  }));
+  MUSTER_RETURN_IF_ERROR(decoded);
+  for (const eventpb::PayloadRedacted& event : all) {
+    const Status gone = store_.Redact(event.position(), event.replacement());
+    if (gone.ok()) continue;
+    Log(LogLevel::kError, "redaction_unfinished",
+        {{"position", event.position()}, {"error", gone}});
+  }
+  return absl::OkStatus();
+}
+
 Task<Status> Handler::Load() {
+  CO_RETURN_IF_ERROR(FinishRedactions());
   CO_ASSIGN_OR_RETURN(world_, LoadWorld());
   clock_offset_ = rt_.Now() - rt_.Steady();
   if (!world_.installation.empty()) co_return absl::OkStatus();
@@ -370,6 +395,15 @@ Task<StatusOr<Outcome>> Handler::Fleet(FleetName name, fleet::Command command, O
   };
   Job job{FleetStream(name), [state] { return state().version; }, decide, absl::InfinitePast(),
           std::move(origin)};
+  StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome;
+}
+
+Task<StatusOr<Outcome>> Handler::Audit(AuditDecision decide, Origin origin) {
+  const auto version = [this]() -> StatusOr<Version> {
+    return store_.StreamVersion(AuditStream());
+  };
+  Job job{AuditStream(), version, std::move(decide), absl::InfinitePast(), std::move(origin)};
   StatusOr<Outcome> outcome = co_await Run(std::move(job));
   co_return outcome;
 }

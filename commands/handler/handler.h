@@ -51,8 +51,9 @@ class Handler {
   Handler(Runtime& rt, EventStore& store);
   ~Handler();
 
-  // Folds the log (from the newest usable snapshot) and writes InstallationCreated on an empty one.
-  // Call once, before anything else.  kDataLoss, kUnimplemented: as EventStore and DecodeEvent.
+  // Finishes redactions, folds the log (from the newest usable snapshot) and writes
+  // InstallationCreated on an empty one. Call once, before anything else.  kDataLoss,
+  // kUnimplemented: as EventStore and DecodeEvent.
   Task<Status> Load();
 
   // Each: OK with what was written, or
@@ -63,6 +64,10 @@ class Handler {
                                Origin origin);
   Task<StatusOr<Outcome>> Account(ProviderName provider, account::Command command, Origin origin);
   Task<StatusOr<Outcome>> Fleet(FleetName name, fleet::Command command, Origin origin);
+
+  // Writes what `decide` says of the log itself into its own stream; nothing is folded from it.
+  using AuditDecision = std::function<StatusOr<Events>(const DecideContext&)>;
+  Task<StatusOr<Outcome>> Audit(AuditDecision decide, Origin origin);
 
   // Requests of clients, so that the same one again gets the first answer, also after a restart.
   // FindRequest: the request as it was accepted, nullopt when there was none. The asker compares
@@ -119,6 +124,7 @@ class Handler {
   // The World's state of the worker; one that ended long ago is folded anew into `kept`.
   StatusOr<const worker::State*> StateOf(const WorkerId& id, worker::State* kept) const;
   StatusOr<World> LoadWorld() const;
+  Status FinishRedactions();
 
   Runtime& rt_;
   EventStore& store_;

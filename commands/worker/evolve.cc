@@ -559,6 +559,9 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
     case B::kOrphanResolved:
     case B::kInstanceListObserved:
     case B::kCommandAccepted:
+    case B::kHeadSigned:
+    case B::kHeadDelivered:
+    case B::kPayloadRedacted:
     case B::KIND_NOT_SET:
       return;
   }

@@ -96,6 +96,12 @@ std::string_view TypeName(EventKind kind) {
       return "account.instance_list_observed";
     case B::kCommandAccepted:
       return "request.accepted";
+    case B::kHeadSigned:
+      return "audit.head_signed";
+    case B::kHeadDelivered:
+      return "audit.head_delivered";
+    case B::kPayloadRedacted:
+      return "audit.payload_redacted";
     case B::KIND_NOT_SET:
       break;
   }

@@ -109,6 +109,44 @@ Status MemoryEventStore::ReadAll(Position after, std::size_t limit,
   return {};
 }
 
+// As the store on the disk would have it.
+std::string MemoryEventStore::RecordAt(std::size_t index) const {
+  const auto pruned = log_->redacted.find(index + 1);
+  if (pruned != log_->redacted.end()) return pruned->second;
+  std::string header, record;
+  EncodeHeader(log_->events[index], header);
+  EncodeRecord(log_->events[index], header, record);
+  return record;
+}
+
+Status MemoryEventStore::ReadRecords(
+    Position after, std::size_t limit,
+    absl::FunctionRef<bool(Position, std::string_view record)> visit) const {
+  std::string record;
+  for (Position at = after; limit > 0; ++at, --limit) {
+    {
+      absl::MutexLock lock(&log_->mutex);
+      if (at >= log_->events.size()) return {};
+      record = RecordAt(at);
+    }
+    if (!visit(at + 1, record)) return {};
+  }
+  return {};
+}
+
+Status MemoryEventStore::Redact(Position position, std::string replacement) {
+  absl::MutexLock lock(&log_->mutex);
+  if (position == 0 || position > log_->events.size()) {
+    return NotFound(Cat("nothing is at position ", position));
+  }
+  MUSTER_ASSIGN_OR_RETURN(std::string pruned, PruneRecord(RecordAt(position - 1)));
+  log_->redacted.insert_or_assign(position, std::move(pruned));
+  log_->events[position - 1].event.payload = std::move(replacement);
+  log_->snapshots.clear();
+  redacted_ = true;
+  return {};
+}
+
 Position MemoryEventStore::Head() const {
   absl::MutexLock lock(&log_->mutex);
   return log_->events.size();
@@ -126,6 +164,7 @@ Task<void> MemoryEventStore::WaitPast(Position after, absl::Time deadline) {
 
 Status MemoryEventStore::SaveSnapshot(std::string_view name, const Snapshot& snapshot) {
   absl::MutexLock lock(&log_->mutex);
+  if (redacted_) return FailedPrecondition("no snapshot is kept after a redaction; restart");
   log_->snapshots.insert_or_assign(std::string(name), snapshot);
   return {};
 }
@@ -139,13 +178,10 @@ StatusOr<Snapshot> MemoryEventStore::LoadSnapshot(std::string_view name) const {
 
 Status MemoryEventStore::Verify(Position after) const {
   absl::MutexLock lock(&log_->mutex);
-  std::string header;
   for (std::size_t at = after; at < log_->events.size(); ++at) {
     const RecordedEvent& event = log_->events[at];
-    EncodeHeader(event, header);
     const EventHash& previous = at == 0 ? kGenesisHash : log_->events[at - 1].hash;
-    if (event.position != at + 1 ||
-        event.hash != ChainHash(previous, header, event.event.payload)) {
+    if (event.position != at + 1 || !ChainHolds(RecordAt(at), previous)) {
       return DataLoss(Cat("event ", at + 1, " breaks the hash chain"));
     }
   }

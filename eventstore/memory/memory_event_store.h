@@ -28,6 +28,7 @@ struct MemoryLog {
   absl::flat_hash_map<StreamId, std::vector<Position>> streams ABSL_GUARDED_BY(mutex);
   absl::flat_hash_map<EventId, Position> ids ABSL_GUARDED_BY(mutex);
   std::map<std::string, Snapshot, std::less<>> snapshots ABSL_GUARDED_BY(mutex);
+  std::map<Position, std::string> redacted ABSL_GUARDED_BY(mutex);  // the pruned records
 };
 
 class MemoryEventStore final : public EventStore {
@@ -40,11 +41,15 @@ class MemoryEventStore final : public EventStore {
                     absl::FunctionRef<bool(const RecordedEvent&)> visit) const override;
   Status ReadAll(Position after, std::size_t limit,
                  absl::FunctionRef<bool(const RecordedEvent&)> visit) const override;
+  Status ReadRecords(
+      Position after, std::size_t limit,
+      absl::FunctionRef<bool(Position, std::string_view record)> visit) const override;
   Position Head() const override;
   Version StreamVersion(const StreamId& stream) const override;
   Task<void> WaitPast(Position after, absl::Time deadline) override;
   Status SaveSnapshot(std::string_view name, const Snapshot& snapshot) override;
   StatusOr<Snapshot> LoadSnapshot(std::string_view name) const override;
+  Status Redact(Position position, std::string replacement) override;
   Status Verify(Position after) const override;
 
   // The next append that would write fails with `status` and writes nothing. Reactor thread.
@@ -53,6 +58,7 @@ class MemoryEventStore final : public EventStore {
  private:
   StatusOr<Appended> Commit(const StreamId& stream, Expect expect, std::vector<NewEvent> events,
                             absl::Time recorded_at);
+  std::string RecordAt(std::size_t index) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(log_->mutex);
   StatusOr<Appended> Repeated(const StreamId& stream, const std::vector<NewEvent>& events,
                               Position first) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(log_->mutex);
 
@@ -60,6 +66,7 @@ class MemoryEventStore final : public EventStore {
   const std::shared_ptr<MemoryLog> log_;
   const std::unique_ptr<Signal> grown_;
   Status fail_next_;
+  bool redacted_ = false;  // since this store was opened
 };
 
 }  // namespace muster

@@ -55,20 +55,29 @@ Task<StatusOr<Appended>> RocksDbEventStore::Append(StreamId stream, Expect expec
 Status RocksDbEventStore::ReadStream(const StreamId& stream, Version after,
                                      absl::FunctionRef<bool(const RecordedEvent&)> visit) const {
   MUSTER_ASSIGN_OR_RETURN(const auto db, db_->Get());
-  return db->ReadStream(stream, after, Head(), visit);
+  RecordedEvent kept;
+  const auto show = [&](const RecordedEvent& event) { return visit(Shown(event, kept)); };
+  return db->ReadStream(stream, after, Head(), show);
 }
 
 Status RocksDbEventStore::ReadAll(Position after, std::size_t limit,
                                   absl::FunctionRef<bool(const RecordedEvent&)> visit) const {
-  RecordedEvent event;
+  RecordedEvent event, kept;
   Status bad;
   const auto decode = [&](Position position, std::string_view record) {
     bad = rocks::DecodeAt(position, record, event);
-    return bad.ok() && visit(event);
+    return bad.ok() && visit(Shown(event, kept));
   };
   MUSTER_ASSIGN_OR_RETURN(const auto db, db_->Get());
   MUSTER_RETURN_IF_ERROR(db->Walk(after, limit, Head(), decode));
   return bad;
+}
+
+Status RocksDbEventStore::ReadRecords(
+    Position after, std::size_t limit,
+    absl::FunctionRef<bool(Position, std::string_view record)> visit) const {
+  MUSTER_ASSIGN_OR_RETURN(const auto db, db_->Get());
+  return db->Walk(after, limit, Head(), visit);
 }
 
 Position RocksDbEventStore::Head() const { return committer_->head(); }

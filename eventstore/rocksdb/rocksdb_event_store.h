@@ -9,9 +9,13 @@
 // may wait in WaitPast when the store is destroyed; appends under way are finished.
 #pragma once
 
+#include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "eventstore/base/runtime.h"
 #include "eventstore/event_store.h"
 
@@ -59,11 +63,15 @@ class RocksDbEventStore final : public EventStore {
                     absl::FunctionRef<bool(const RecordedEvent&)> visit) const override;
   Status ReadAll(Position after, std::size_t limit,
                  absl::FunctionRef<bool(const RecordedEvent&)> visit) const override;
+  Status ReadRecords(
+      Position after, std::size_t limit,
+      absl::FunctionRef<bool(Position, std::string_view record)> visit) const override;
   Position Head() const override;
   Version StreamVersion(const StreamId& stream) const override;
   Task<void> WaitPast(Position after, absl::Time deadline) override;
   Status SaveSnapshot(std::string_view name, const Snapshot& snapshot) override;
   StatusOr<Snapshot> LoadSnapshot(std::string_view name) const override;
+  Status Redact(Position position, std::string replacement) override;
   Status Verify(Position after) const override;
 
   // Adds a backup to the folder `to` (made if its parent is there) while the store goes on, and
@@ -90,10 +98,16 @@ class RocksDbEventStore final : public EventStore {
                     std::shared_ptr<rocks::Committer> committer,
                     std::unique_ptr<rocks::SnapshotFiles> snapshots);
 
+  // The event as readers are to see it: `kept` with its replacement, when it was redacted.
+  const RecordedEvent& Shown(const RecordedEvent& event, RecordedEvent& kept) const;
+
   Runtime& rt_;
   const std::unique_ptr<rocks::SharedDb> db_;
   std::shared_ptr<rocks::Committer> committer_;
   const std::unique_ptr<rocks::SnapshotFiles> snapshots_;
+  mutable absl::Mutex mutex_;
+  std::map<Position, std::string> replacements_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<bool> redacted_ = false;  // there are replacements
 };
 
 }  // namespace muster

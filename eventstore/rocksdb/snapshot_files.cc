@@ -2,6 +2,8 @@
 
 #include <rocksdb/env.h>
 
+#include <vector>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "eventstore/base/crc32c.h"
@@ -41,10 +43,26 @@ Status SnapshotFiles::Save(std::string_view name, const Snapshot& snapshot) {
   const std::string file = FileOf(name);
   const std::string context = Cat("cannot save the snapshot ", file);
   absl::MutexLock lock(&saving_);
+  if (abandoned_) {
+    return FailedPrecondition(Cat(context, ": since this process started a payload was redacted"));
+  }
   MUSTER_RETURN_IF_ERROR(FromRocks(env_->CreateDirIfMissing(folder_), context));
   const auto written = rocksdb::WriteStringToFile(env_, bytes, file + ".new");
   MUSTER_RETURN_IF_ERROR(FromRocks(written, context));
   return FromRocks(env_->RenameFile(file + ".new", file), context);
+}
+
+Status SnapshotFiles::Abandon() {
+  absl::MutexLock lock(&saving_);
+  abandoned_ = true;
+  std::vector<std::string> files;
+  if (env_->GetChildren(folder_, &files).IsNotFound()) return {};
+  for (const std::string& file : files) {
+    if (file == "." || file == "..") continue;
+    MUSTER_RETURN_IF_ERROR(FromRocks(env_->DeleteFile(Cat(folder_, "/", file)),
+                                     Cat("cannot remove the snapshot ", file)));
+  }
+  return {};
 }
 
 StatusOr<Snapshot> SnapshotFiles::Load(std::string_view name) const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "eventstore/event_store.h"
 
@@ -26,6 +27,9 @@ class SnapshotFiles {
   Status Save(std::string_view name, const Snapshot& snapshot);
   // kNotFound  none, or damaged
   StatusOr<Snapshot> Load(std::string_view name) const;
+  // Removes all there are, and refuses to save any more.
+  // kUnavailable  some may be left
+  Status Abandon();
 
  private:
   std::string FileOf(std::string_view name) const;
@@ -33,6 +37,7 @@ class SnapshotFiles {
   rocksdb::Env* const env_;
   const std::string folder_;
   absl::Mutex saving_;
+  bool abandoned_ ABSL_GUARDED_BY(saving_) = false;
 };
 
 }  // namespace muster::rocks

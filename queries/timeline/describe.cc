@@ -249,6 +249,19 @@ struct Describer {
   std::string operator()(const eventpb::CommandAccepted& e) {
     return Cat("request ", e.request_id(), " accepted: ", e.method());
   }
+
+  // audit
+  std::string operator()(const eventpb::HeadSigned& e) {
+    return Cat("head signed: the log up to ", e.position());
+  }
+  std::string operator()(const eventpb::HeadDelivered& e) {
+    return Cat("head ", e.position(), " delivered to ", e.place());
+  }
+  std::string operator()(const eventpb::PayloadRedacted& e) {
+    std::string text = Cat("text taken out of event ", e.position());
+    for (const auto& field : e.fields()) text += Cat(" ", field);
+    return Cat(text, Tail(e.reason()));
+  }
 };
 
 }  // namespace

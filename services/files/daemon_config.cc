@@ -108,6 +108,7 @@ class ConfigReader {
     store.Finish();
     ReadLog(root);
     ReadLimits(root.Map("limits"));
+    ReadAudit(root.Map("audit"));
     RefuseClearSecrets(root);
     root.Finish();
     return std::move(config_);
@@ -125,6 +126,7 @@ class ConfigReader {
   void ReadMetrics(Section& root);
   void ReadLog(Section& root);
   void ReadLimits(Section s);
+  void ReadAudit(Section s);
   void ReadSim(Section s);
   void RefuseClearSecrets(Section& root);
 
@@ -330,6 +332,44 @@ void ConfigReader::ReadLimits(Section s) {
   };
   size("log_bytes_max", &m.log_bytes_max);
   size("answer_bytes_max", &m.answer_bytes_max);
+  s.Finish();
+}
+
+void ConfigReader::ReadAudit(Section s) {
+  AuditConfig& m = config_.audit;
+  s.Read(
+      "heads_every", "a time span such as 1d, or off",
+      [](std::string_view text) -> StatusOr<std::int64_t> {
+        if (text == "off" || text == "false") return 0;
+        MUSTER_ASSIGN_OR_RETURN(const std::int64_t span, ParseSpan(text));
+        if (span < 60) return InvalidArgument("is out of range; expected 1m or more, or off");
+        return span;
+      },
+      [&](std::int64_t span) { m.heads_every = absl::Seconds(span); });
+  s.Scalar("heads_file", "a file, or off", [&](std::string_view text) -> Status {
+    if (Trim(text).empty()) return InvalidArgument("is empty; expected a file, or off");
+    m.heads_to_file = text != "off" && text != "false";
+    if (m.heads_to_file) m.heads_file = std::string(text);
+    return absl::OkStatus();
+  });
+  s.Read("heads_syslog", "true or false", ParseYesNo, [&](bool v) { m.heads_to_syslog = v; });
+  s.SecretRef("heads_webhook_bearer", &m.heads_webhook_bearer_ref);
+  std::string url;
+  if (s.Text("heads_webhook", &url)) {
+    static const RE2 kUrl(
+        R"((https?)://([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[^\s#]*)?)");
+    std::string scheme, host;
+    if (files::HasUserInfo(url) || !RE2::FullMatch(url, kUrl, &scheme, &host)) {
+      problems_.AddAt(
+          s.PathOf("heads_webhook"),
+          "the value is not shown; expected https://HOST/PATH without user and password");
+    } else if (scheme == "http" && !m.heads_webhook_bearer_ref.empty() && !IsLoopback(host)) {
+      problems_.AddAt(s.PathOf("heads_webhook"),
+                      "would carry the bearer in clear; expected https:// or a loopback host");
+    } else {
+      m.heads_webhook = url;
+    }
+  }
   s.Finish();
 }
 

@@ -58,6 +58,17 @@ struct SimConfig {
   double speed = 1;  // simulated seconds per second
 };
 
+// Signed heads of the log: how often, and where they go.
+struct AuditConfig {
+  absl::Duration heads_every = absl::Hours(24);  // zero = never
+  std::string heads_file;                        // empty = in the store's folder
+  bool heads_to_file = true;
+  bool heads_to_syslog = false;
+  std::string heads_webhook;             // a URL; empty = none
+  std::string heads_webhook_bearer_ref;  // "env:NAME" or "file:PATH"; may be empty
+  bool operator==(const AuditConfig&) const = default;
+};
+
 struct DaemonConfig {
   std::map<std::string, ProviderConfig> providers;  // by name, "vast"
   // "unix:///PATH" or "HOST:PORT". Both services answer on `listen` unless one has its own.
@@ -70,6 +81,7 @@ struct DaemonConfig {
   std::string log_level = "info";                  // debug, info, warning or error
   absl::Duration tail_keep = absl::Hours(7 * 24);  // last log tails of workers that are gone
   LimitConfig limits;
+  AuditConfig audit;
   SimConfig sim;
 };
 

@@ -36,6 +36,8 @@ struct CommandHooks {
   std::function<Task<StatusOr<std::vector<Instance>>>(ProviderName)> list_instances;
   // Makes a backup beside the reactor; null where the store has none (in memory).
   std::function<Task<StatusOr<api::BackupStoreResponse>>()> backup;
+  // Whose payloads may be redacted; null = none.
+  EventStore* store = nullptr;
   // A text with every known secret painted over; may be empty. What it would change is refused.
   MaskFn mask;
   // Returns once the read models show `position`, so that who wrote reads what was written.
@@ -57,6 +59,8 @@ class CommandApi {
                                                              Caller caller);
   Task<StatusOr<api::BackupStoreResponse>> BackupStore(api::BackupStoreRequest request,
                                                        Caller caller);
+  Task<StatusOr<api::RedactPayloadResponse>> RedactPayload(api::RedactPayloadRequest request,
+                                                           Caller caller);
 
  private:
   // What an operation is about: a fleet or a worker, and the fleet it belongs to.

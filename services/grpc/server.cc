@@ -115,7 +115,8 @@ Status CheckListener(const std::string& address, const TlsFiles& tls) {
 StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const std::vector<ListenerSpec>& listeners,
                                                         const TlsFiles& tls,
                                                         grpc::Service& commands,
-                                                        grpc::Service& queries) {
+                                                        grpc::Service& queries,
+                                                        grpc::Service* audit) {
   static const bool plugins = [] {
     grpc::EnableDefaultHealthCheckService(true);
     // Named, so that its descriptor is linked in and reflection can describe the service.
@@ -138,6 +139,7 @@ StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const std::vector<Listen
     builder.SetMaxReceiveMessageSize(kMessageBytesMax);
     if (services.first) builder.RegisterService(&commands);
     if (services.second) builder.RegisterService(&queries);
+    if (services.second && audit != nullptr) builder.RegisterService(audit);
     std::vector<int> ports(members.size(), 0);
     for (std::size_t k = 0; k < members.size(); ++k) {
       const std::string& address = listeners[members[k]].address;

@@ -37,14 +37,15 @@ Status CheckListener(const std::string& address, const TlsFiles& tls);
 
 class GrpcServer {
  public:
-  // Begins to serve. The services must outlive it.
+  // Begins to serve. The services must outlive it; `audit` answers where queries do.
   //
   // As CheckListener, and
   // kNotFound       a TLS file cannot be read; the message names it
   // kAlreadyExists  something else listens there already; the message names the address
   static StatusOr<std::unique_ptr<GrpcServer>> Start(const std::vector<ListenerSpec>& listeners,
                                                      const TlsFiles& tls, grpc::Service& commands,
-                                                     grpc::Service& queries);
+                                                     grpc::Service& queries,
+                                                     grpc::Service* audit = nullptr);
   ~GrpcServer();
   GrpcServer(const GrpcServer&) = delete;
   GrpcServer& operator=(const GrpcServer&) = delete;

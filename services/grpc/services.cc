@@ -13,21 +13,28 @@ namespace muster::grpc_api {
                                    return api_.Method(copy, caller);                     \
                                  });                                                     \
   }
-#define MUSTER_QUERY(Method, Request, Response)                                          \
-  grpc::ServerUnaryReactor* QueryService::Method(grpc::CallbackServerContext* context,   \
-                                                 const api::Request* request,            \
-                                                 api::Response* response) {              \
+#define MUSTER_READ(Service, Method, Request, Response)                                  \
+  grpc::ServerUnaryReactor* Service::Method(grpc::CallbackServerContext* context,        \
+                                            const api::Request* request,                 \
+                                            api::Response* response) {                   \
     return Answer<api::Response>(rt_, context, response,                                 \
                                  [this, copy = *request] { return api_.Method(copy); }); \
   }
-#define MUSTER_QUERY_STREAM(Method, Request, Response)                                          \
-  grpc::ServerWriteReactor<api::Response>* QueryService::Method(grpc::CallbackServerContext*,   \
-                                                                const api::Request* request) {  \
+#define MUSTER_READ_STREAM(Service, Method, Request, Response)                                  \
+  grpc::ServerWriteReactor<api::Response>* Service::Method(grpc::CallbackServerContext*,        \
+                                                           const api::Request* request) {       \
     return AnswerStream<api::Response>(rt_,                                                     \
                                        [this, copy = *request](Stream<api::Response>& stream) { \
                                          return api_.Method(copy, stream);                      \
                                        });                                                      \
   }
+
+#define MUSTER_QUERY(Method, Request, Response) MUSTER_READ(QueryService, Method, Request, Response)
+#define MUSTER_QUERY_STREAM(Method, Request, Response) \
+  MUSTER_READ_STREAM(QueryService, Method, Request, Response)
+#define MUSTER_AUDIT(Method, Request, Response) MUSTER_READ(AuditService, Method, Request, Response)
+#define MUSTER_AUDIT_STREAM(Method, Request, Response) \
+  MUSTER_READ_STREAM(AuditService, Method, Request, Response)
 
 MUSTER_COMMAND(ApplyFleet, ApplyFleetRequest, Operation)
 MUSTER_COMMAND(ScaleFleet, ScaleFleetRequest, Operation)
@@ -38,6 +45,7 @@ MUSTER_COMMAND(AdoptInstances, AdoptInstancesRequest, Operation)
 MUSTER_COMMAND(PardonHost, PardonHostRequest, PardonHostResponse)
 MUSTER_COMMAND(ImportBadHosts, ImportBadHostsRequest, ImportBadHostsResponse)
 MUSTER_COMMAND(BackupStore, BackupStoreRequest, BackupStoreResponse)
+MUSTER_COMMAND(RedactPayload, RedactPayloadRequest, RedactPayloadResponse)
 
 MUSTER_QUERY(GetFleet, GetFleetRequest, Fleet)
 MUSTER_QUERY(ListFleets, ListFleetsRequest, ListFleetsResponse)
@@ -60,8 +68,21 @@ MUSTER_QUERY_STREAM(WatchEvents, WatchEventsRequest, Event)
 MUSTER_QUERY_STREAM(WatchOperation, GetOperationRequest, Operation)
 MUSTER_QUERY_STREAM(ReadLogs, ReadLogsRequest, LogChunk)
 
+MUSTER_AUDIT(VerifyLog, VerifyLogRequest, VerifyLogResponse)
+MUSTER_AUDIT(GetAuditKey, GetAuditKeyRequest, AuditKey)
+MUSTER_AUDIT(GetHead, GetHeadRequest, SignedHead)
+MUSTER_AUDIT(ProveEvent, ProveEventRequest, EventProof)
+MUSTER_AUDIT(ProveOrphans, ProveOrphansRequest, ProveOrphansResponse)
+MUSTER_AUDIT(ProveBudget, ProveBudgetRequest, ProveBudgetResponse)
+MUSTER_AUDIT_STREAM(ExportRecords, ExportRecordsRequest, RecordBatch)
+MUSTER_AUDIT_STREAM(ExportEvents, ExportEventsRequest, ExportedEvent)
+
 #undef MUSTER_COMMAND
+#undef MUSTER_READ
+#undef MUSTER_READ_STREAM
 #undef MUSTER_QUERY
 #undef MUSTER_QUERY_STREAM
+#undef MUSTER_AUDIT
+#undef MUSTER_AUDIT_STREAM
 
 }  // namespace muster::grpc_api

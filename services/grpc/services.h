@@ -1,10 +1,13 @@
-// The two gRPC services: thin shells that carry calls to CommandApi and QueryApi on the reactor.
+// The gRPC services: thin shells that carry calls to CommandApi, QueryApi and AuditApi on the
+// reactor.
 //
 // Called by gRPC on its own threads; the APIs and the Runtime must outlive the GrpcServer.
 #pragma once
 
+#include "muster/api/v1/audit.grpc.pb.h"
 #include "muster/api/v1/command.grpc.pb.h"
 #include "muster/api/v1/query.grpc.pb.h"
+#include "services/grpc/audit_api.h"
 #include "services/grpc/command_api.h"
 #include "services/grpc/query_api.h"
 
@@ -30,6 +33,7 @@ class CommandService final : public api::CommandService::CallbackService {
   MUSTER_UNARY(PardonHost, PardonHostRequest, PardonHostResponse)
   MUSTER_UNARY(ImportBadHosts, ImportBadHostsRequest, ImportBadHostsResponse)
   MUSTER_UNARY(BackupStore, BackupStoreRequest, BackupStoreResponse)
+  MUSTER_UNARY(RedactPayload, RedactPayloadRequest, RedactPayloadResponse)
 
  private:
   Runtime& rt_;
@@ -64,6 +68,24 @@ class QueryService final : public api::QueryService::CallbackService {
  private:
   Runtime& rt_;
   QueryApi& api_;
+};
+
+class AuditService final : public api::AuditService::CallbackService {
+ public:
+  AuditService(Runtime& rt, AuditApi& audit) : rt_(rt), api_(audit) {}
+
+  MUSTER_UNARY(VerifyLog, VerifyLogRequest, VerifyLogResponse)
+  MUSTER_UNARY(GetAuditKey, GetAuditKeyRequest, AuditKey)
+  MUSTER_UNARY(GetHead, GetHeadRequest, SignedHead)
+  MUSTER_UNARY(ProveEvent, ProveEventRequest, EventProof)
+  MUSTER_UNARY(ProveOrphans, ProveOrphansRequest, ProveOrphansResponse)
+  MUSTER_UNARY(ProveBudget, ProveBudgetRequest, ProveBudgetResponse)
+  MUSTER_STREAM(ExportRecords, ExportRecordsRequest, RecordBatch)
+  MUSTER_STREAM(ExportEvents, ExportEventsRequest, ExportedEvent)
+
+ private:
+  Runtime& rt_;
+  AuditApi& api_;
 };
 
 #undef MUSTER_UNARY

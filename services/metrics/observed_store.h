@@ -33,6 +33,11 @@ class ObservedStore final : public EventStore {
                  absl::FunctionRef<bool(const RecordedEvent&)> visit) const override {
     return inner_.ReadAll(after, limit, visit);
   }
+  Status ReadRecords(
+      Position after, std::size_t limit,
+      absl::FunctionRef<bool(Position, std::string_view record)> visit) const override {
+    return inner_.ReadRecords(after, limit, visit);
+  }
   Position Head() const override { return inner_.Head(); }
   Version StreamVersion(const StreamId& stream) const override {
     return inner_.StreamVersion(stream);
@@ -45,6 +50,9 @@ class ObservedStore final : public EventStore {
   }
   StatusOr<Snapshot> LoadSnapshot(std::string_view name) const override {
     return inner_.LoadSnapshot(name);
+  }
+  Status Redact(Position position, std::string replacement) override {
+    return inner_.Redact(position, std::move(replacement));
   }
   Status Verify(Position after) const override { return inner_.Verify(after); }
 

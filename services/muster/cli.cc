@@ -33,7 +33,7 @@ const std::vector<Verb>& AllVerbs() {
   static const auto* verbs = [] {
     auto* all = new std::vector<Verb>;
     for (const auto& group : {SetupVerbs(), FleetVerbs(), LookVerbs(), WorkerVerbs(), MoneyVerbs(),
-                              HistoryVerbs(), StudyVerbs()}) {
+                              HistoryVerbs(), AuditVerbs(), ProveVerbs(), StudyVerbs()}) {
       all->insert(all->end(), group.begin(), group.end());
     }
     all->push_back(

@@ -175,6 +175,12 @@ api::QueryService::StubInterface& Session::queries() {
   return *queries_;
 }
 
+api::AuditService::StubInterface& Session::audit() {
+  Connect();
+  if (audit_ == nullptr) audit_ = api::AuditService::NewStub(channel_);
+  return *audit_;
+}
+
 std::unique_ptr<grpc::ClientContext> Session::Context() const {
   auto context = std::make_unique<grpc::ClientContext>();
   context->set_deadline(std::chrono::system_clock::now() +

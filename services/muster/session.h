@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "muster/api/v1/audit.grpc.pb.h"
 #include "muster/api/v1/command.grpc.pb.h"
 #include "muster/api/v1/query.grpc.pb.h"
 #include "services/muster/args.h"
@@ -31,6 +32,7 @@ class Session {
 
   api::CommandService::StubInterface& commands();
   Queries& queries();
+  api::AuditService::StubInterface& audit();
 
   // A context whose deadline is --timeout (default 30 s) from now.
   std::unique_ptr<grpc::ClientContext> Context() const;
@@ -87,6 +89,7 @@ class Session {
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<api::CommandService::StubInterface> commands_;
   std::unique_ptr<Queries> queries_;
+  std::unique_ptr<api::AuditService::StubInterface> audit_;
 };
 
 // Every write goes the same way: show the plan, stop there with --dry-run, ask, do, and with
@@ -124,6 +127,8 @@ std::vector<Verb> MoneyVerbs();    // offers hosts stats cost
 std::vector<Verb> HistoryVerbs();  // events explain watch
 std::vector<Verb> SetupVerbs();    // init doctor
 std::vector<Verb> StudyVerbs();    // simulate market
+std::vector<Verb> AuditVerbs();    // audit
+std::vector<Verb> ProveVerbs();    // prove
 
 // Flags that several verbs share.
 Flag YesFlag();

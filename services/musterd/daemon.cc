@@ -6,7 +6,10 @@
 #include "eventstore/base/log.h"
 #include "services/musterd/registry.h"
 #include "services/sim/make_sim.h"
+#include "workers/audit/webhook_sink.h"
 #include "workers/os/curl_http_client.h"
+#include "workers/os/head_sinks.h"
+#include "workers/os/private_file.h"
 #include "workers/runtime/sim_http_client.h"
 
 namespace muster {
@@ -27,6 +30,16 @@ specpb::Budget ToSpec(const AccountBudget& budget) {
 std::string RuntimeDir() {
   const char* dir = std::getenv("XDG_RUNTIME_DIR");
   return dir == nullptr ? "" : dir;
+}
+
+// The installation's own, made on its first start.
+StatusOr<audit::SigningKey> ReadAuditKey(const std::string& path) {
+  MUSTER_ASSIGN_OR_RETURN(
+      const std::string pem, ReadOrMakePrivateFile(path, []() -> StatusOr<std::string> {
+        MUSTER_ASSIGN_OR_RETURN(const audit::SigningKey fresh, audit::SigningKey::Make());
+        return fresh.PrivatePem();
+      }));
+  return audit::SigningKey::FromPem(pem);
 }
 
 }  // namespace
@@ -52,6 +65,36 @@ Status Daemon::OpenStore() {
   const Status kept = tails_->Start();
   if (!kept.ok()) Log(LogLevel::kWarning, "tails_in_memory", {{"error", kept}});
   return absl::OkStatus();
+}
+
+// Not fatal: a fleet is not left alone because its log cannot be signed.
+void Daemon::OpenAuditKey() {
+  StatusOr<audit::SigningKey> key = ReadAuditKey(AuditKeyFile());
+  if (key.ok()) {
+    heads_ = std::make_unique<HeadMaker>(rt_, *store_, *std::move(key));
+  } else {
+    Log(LogLevel::kError, "audit_key_unusable",
+        {{"file", AuditKeyFile()}, {"error", key.status()}});
+  }
+}
+
+void Daemon::BeginHeads() {
+  const AuditConfig& audit = config_.audit;
+  if (heads_ == nullptr || audit.heads_every == absl::ZeroDuration()) return;
+  std::vector<std::unique_ptr<HeadSink>> sinks;
+  if (audit.heads_to_file) {
+    sinks.push_back(MakeFileHeadSink(
+        audit.heads_file.empty() ? Cat(config_.store_path, "/heads.jsonl") : audit.heads_file));
+  }
+  if (audit.heads_to_syslog) sinks.push_back(MakeSyslogHeadSink());
+  if (!audit.heads_webhook.empty()) {
+    sinks.push_back(std::make_unique<WebhookHeadSink>(rt_, *http_, secrets_, audit.heads_webhook,
+                                                      audit.heads_webhook_bearer_ref));
+  }
+  head_keeper_ =
+      std::make_unique<HeadKeeper>(HeadKeeper::Ports{rt_, *store_, engine_->handler(), *heads_},
+                                   std::move(sinks), HeadKeeperOptions{.every = audit.heads_every});
+  rt_.Spawn("heads", head_keeper_->Run());
 }
 
 Status Daemon::BeginMetrics() {
@@ -141,6 +184,8 @@ void Daemon::MakeApis() {
       std::make_unique<grpc_api::QueryApi>(rt_, *store_, *projector_, *tails_, MakeQueryHooks());
   command_service_ = std::make_unique<grpc_api::CommandService>(rt_, *command_api_);
   query_service_ = std::make_unique<grpc_api::QueryService>(rt_, *query_api_);
+  audit_api_ = std::make_unique<grpc_api::AuditApi>(rt_, *store_, *projector_, MakeAuditHooks());
+  audit_service_ = std::make_unique<grpc_api::AuditService>(rt_, *audit_api_);
 }
 
 std::vector<grpc_api::ListenerSpec> Daemon::Listeners() const {
@@ -166,6 +211,7 @@ Task<Status> Daemon::Start() {
   metrics_ = std::make_unique<metrics::Metrics>(
       metrics::MetricsOptions{.version = MUSTER_VERSION, .started_at = rt_.Now()});
   CO_RETURN_IF_ERROR(OpenStore());
+  OpenAuditKey();
   CO_RETURN_IF_ERROR(MakeAccounts());
   http_ = std::make_unique<CurlHttpClient>(rt_);
   EngineOptions options;
@@ -178,8 +224,9 @@ Task<Status> Daemon::Start() {
   CO_RETURN_IF_ERROR(co_await projector_->Start());
   MakeApis();
   CO_RETURN_IF_ERROR(BeginMetrics());
-  CO_ASSIGN_OR_RETURN(
-      server_, grpc_api::GrpcServer::Start(listeners, tls, *command_service_, *query_service_));
+  BeginHeads();
+  CO_ASSIGN_OR_RETURN(server_, grpc_api::GrpcServer::Start(listeners, tls, *command_service_,
+                                                           *query_service_, audit_service_.get()));
   Log(LogLevel::kInfo, "serving",
       {{"listen", std::string(absl::StrJoin(server_->addresses(), " "))},
        {"metrics", metrics_url()},
@@ -241,6 +288,7 @@ std::vector<std::string> Daemon::NeedsRestart(const DaemonConfig& fresh) const {
   note(fresh.command_listen != config_.command_listen, "command_listen");
   note(fresh.query_listen != config_.query_listen, "query_listen");
   note(fresh.metrics != config_.metrics, "metrics");
+  note(fresh.audit != config_.audit, "audit");
   note(fresh.store_path != config_.store_path, "store.path");
   note(fresh.tls.cert_file != config_.tls.cert_file || fresh.tls.key_file != config_.tls.key_file ||
            fresh.tls.client_ca_file != config_.tls.client_ca_file,

@@ -16,12 +16,14 @@
 #include "eventstore/rocksdb/rocksdb_event_store.h"
 #include "queries/projector.h"
 #include "services/files/daemon_config.h"
+#include "services/grpc/audit_api.h"
 #include "services/grpc/command_api.h"
 #include "services/grpc/query_api.h"
 #include "services/grpc/server.h"
 #include "services/grpc/services.h"
 #include "services/metrics/metrics.h"
 #include "services/metrics/observed_store.h"
+#include "workers/audit/head_keeper.h"
 #include "workers/os/os_runtime.h"
 #include "workers/pollers/tail_keeper.h"
 #include "workers/ports/observed_http.h"
@@ -64,6 +66,8 @@ class Daemon {
   };
 
   Status OpenStore();
+  void OpenAuditKey();
+  void BeginHeads();
   Status MakeAccounts();
   Status BeginMetrics();
   metrics::Probe Counted() const;
@@ -75,6 +79,8 @@ class Daemon {
   grpc_api::QueryHooks MakeQueryHooks();
   fleet::PlanOptions MakePlanOptions() const;
   grpc_api::CommandHooks MakeCommandHooks();
+  grpc_api::AuditHooks MakeAuditHooks();
+  Task<StatusOr<std::vector<Instance>>> ListInstances(ProviderName name);
   Task<StatusOr<api::v1::ListOffersResponse>> ListOffers(api::v1::ListOffersRequest request);
   Task<Status> SearchMarket(specpb::FleetSpec spec);
   Task<StatusOr<std::vector<Offer>>> SearchFor(const World& fleets, ProviderName name);
@@ -86,6 +92,7 @@ class Daemon {
   api::v1::Check CheckStore() const;
   Task<StatusOr<api::v1::BackupStoreResponse>> Backup();
   std::string BackupFolder() const;
+  std::string AuditKeyFile() const { return Cat(config_.store_path, "/audit.key"); }
 
   OsRuntime& rt_;
   DaemonConfig config_;
@@ -93,15 +100,19 @@ class Daemon {
   std::unique_ptr<metrics::Metrics> metrics_;
   std::unique_ptr<RocksDbEventStore> store_;
   std::unique_ptr<metrics::ObservedStore> observed_store_;  // what the engine writes through
+  std::unique_ptr<HeadMaker> heads_;                        // null: the key cannot be used
   std::unique_ptr<TailKeeper> tails_;
   std::unique_ptr<HttpClient> http_;  // for what is no provider's: preflight checks
   std::map<ProviderName, Account> accounts_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<HeadKeeper> head_keeper_;
   std::unique_ptr<queries::Projector> projector_;
   std::unique_ptr<grpc_api::CommandApi> command_api_;
   std::unique_ptr<grpc_api::QueryApi> query_api_;
   std::unique_ptr<grpc_api::CommandService> command_service_;
   std::unique_ptr<grpc_api::QueryService> query_service_;
+  std::unique_ptr<grpc_api::AuditApi> audit_api_;
+  std::unique_ptr<grpc_api::AuditService> audit_service_;
   std::unique_ptr<grpc_api::GrpcServer> server_;
   std::thread closer_;  // ends the server, which blocks
   std::thread copier_;  // makes a backup, which blocks

@@ -71,16 +71,29 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   hooks.search_market = [this](specpb::FleetSpec spec) { return SearchMarket(std::move(spec)); };
   hooks.missing_secrets = [this](const specpb::FleetSpec& spec) { return MissingSecrets(spec); };
   hooks.mask = [this](std::string_view text) { return secrets_.Mask(text); };
-  hooks.list_instances = [this](ProviderName name) -> Task<StatusOr<std::vector<Instance>>> {
-    const auto account = accounts_.find(name);
-    if (account == accounts_.end()) co_return NotConfigured(name);
-    co_return co_await account->second.made.provider->ListInstances(rt_.Now() + kListTime);
-  };
+  hooks.list_instances = [this](ProviderName name) { return ListInstances(std::move(name)); };
   hooks.backup = [this] { return Backup(); };
+  hooks.store = store_.get();
   hooks.written = [this](std::uint64_t position) -> Task<void> {
     co_await projector_->WaitPast(position == 0 ? 0 : position - 1, rt_.Now() + kCallTime);
   };
   return hooks;
+}
+
+grpc_api::AuditHooks Daemon::MakeAuditHooks() {
+  grpc_api::AuditHooks hooks;
+  for (const auto& [name, account] : accounts_) hooks.providers.push_back(name);
+  hooks.list_instances = [this](ProviderName name) { return ListInstances(std::move(name)); };
+  hooks.world = [this]() -> const World& { return engine_->handler().world(); };
+  hooks.heads = heads_.get();
+  hooks.key_file = AuditKeyFile();
+  return hooks;
+}
+
+Task<StatusOr<std::vector<Instance>>> Daemon::ListInstances(ProviderName name) {
+  const auto account = accounts_.find(name);
+  if (account == accounts_.end()) co_return NotConfigured(name);
+  co_return co_await account->second.made.provider->ListInstances(rt_.Now() + kListTime);
 }
 
 Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffersRequest request) {

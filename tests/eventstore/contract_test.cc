@@ -318,5 +318,40 @@ TYPED_TEST(EventStoreContract, VerifyStartsAnywhere) {
   for (const Position after : {0, 1, 2, 3}) EXPECT_THAT(this->store_->Verify(after), IsOk());
 }
 
+TYPED_TEST(EventStoreContract, ARedactedPayloadIsGoneForGoodAndTheChainStillHolds) {
+  ASSERT_THAT(this->Append("worker/a", 0, {"e1", "e2"}), IsOk());
+  ASSERT_THAT(this->store_->SaveSnapshot("s", {2, "made from the payload"}), IsOk());
+  ASSERT_THAT(this->Append("worker/b", 0, {"e3"}), IsOk());
+  const std::vector<RecordedEvent> before = ReadEvents(*this->store_);
+  EXPECT_THAT(this->store_->Redact(0, "x"), StatusIs(StatusCode::kNotFound));
+  EXPECT_THAT(this->store_->Redact(4, "x"), StatusIs(StatusCode::kNotFound));
+  for (int run = 0; run < 2; ++run) {  // after opening it is asked for again
+    ASSERT_THAT(this->store_->Redact(2, "x"), IsOk());
+    const std::vector<RecordedEvent> after = ReadEvents(*this->store_);
+    ASSERT_THAT(after, SizeIs(3));
+    EXPECT_EQ(after[1].event.payload, "x");
+    EXPECT_EQ(after[1].hash, before[1].hash);
+    EXPECT_EQ(after[0].event.payload, before[0].event.payload);
+    std::string of_stream;
+    ASSERT_THAT(this->store_->ReadStream(StreamId("worker/a"), 1,
+                                         [&](const RecordedEvent& event) {
+                                           of_stream = event.event.payload;
+                                           return true;
+                                         }),
+                IsOk());
+    EXPECT_EQ(of_stream, "x");
+    EXPECT_THAT(this->store_->Verify(0), IsOk());
+    EXPECT_THAT(this->store_->LoadSnapshot("s"), StatusIs(StatusCode::kNotFound));
+    if (run == 0) {
+      EXPECT_THAT(this->store_->SaveSnapshot("s", {3, "of what was read before"}),
+                  StatusIs(StatusCode::kFailedPrecondition));
+    }
+    this->Reopen();
+  }
+  EXPECT_THAT(this->store_->SaveSnapshot("s", {3, "of what is read now"}), IsOk());
+  ASSERT_THAT(this->Append("worker/b", 1, {"e4"}), IsOk());
+  EXPECT_THAT(this->store_->Verify(0), IsOk());
+}
+
 }  // namespace
 }  // namespace muster

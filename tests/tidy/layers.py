@@ -14,6 +14,7 @@ MAY = {
     "eventstore/base": {"absl", "asio", "openssl"},
     "eventstore/events": BASE | EVENTS,
     "eventstore": BASE | EVENTS | {"rocksdb", "openssl"},
+    "eventstore/audit": BASE | EVENTS | {"eventstore", "openssl", "nlohmann"},
     "commands": BASE | EVENTS | {"re2"},
     "commands/handler": BASE | EVENTS | {"eventstore", "commands"},
     "queries": BASE | EVENTS | {"eventstore"},
@@ -23,13 +24,14 @@ MAY = {
     "workers/providers": BASE | {"workers/ports", "nlohmann"},
     "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2"},
     "workers": BASE | EVENTS
-    | {"workers/ports", "eventstore", "commands/handler", "commands", "re2"},
+    | {"workers/ports", "eventstore", "eventstore/audit", "commands/handler", "commands", "re2"},
     "services/files": BASE | EVENTS | {"yaml-cpp", "re2"},
     "services/simulate": BASE | EVENTS
     | {"eventstore", "queries", "workers", "workers/ports", "workers/virtual", "commands/handler",
        "services", "nlohmann"},
     "services/muster": BASE | EVENTS
-    | {"muster/api", "services/files", "services/simulate", "grpcpp", "nlohmann", "sys"},
+    | {"muster/api", "services/files", "services/simulate", "eventstore", "eventstore/audit",
+       "grpcpp", "nlohmann", "sys"},
 }
 BANNED = [
     (r"system_clock|absl::Now\(|random_device|absl::BitGen",

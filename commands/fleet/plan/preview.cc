@@ -285,6 +285,7 @@ Status Rehearsal::Begin(const AdoptChange& change) {
   const State* fleet = world_.FindFleet(change.fleet);
   if (fleet == nullptr) return NotFound(Cat("there is no fleet ", change.fleet.str()));
   std::vector<eventpb::WorkerAdopted> adoptions;
+  adoptions.reserve(change.instances.size());
   Adoptions make(world_, *fleet);
   for (const Instance& instance : change.instances) {
     adoptions.push_back(make.Of(StrayOf(instance, change.fleet, now_)));

@@ -176,7 +176,8 @@ class WorkerReasons {
   }
 
  private:
-  static void Not(Reasons& out, std::string_view rule, std::uint64_t position, std::string text) {
+  static void Not(Reasons& out, std::string_view rule, std::uint64_t position,
+                  std::string_view text) {
     out.Add(position, Cat("not ", rule, ": ", text));
   }
   std::string Of(const Stamp& since, absl::Duration limit) const {

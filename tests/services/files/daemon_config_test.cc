@@ -95,6 +95,25 @@ limits: {launches_in_flight: 8, log_bytes_max: 512KB, answer_bytes_max: 4MB}
   EXPECT_EQ(config.limits.log_bytes_max, 512'000);
 }
 
+TEST(DaemonConfig, SaysWhereHeadsOfTheLogGo) {
+  const AuditConfig defaults = Parsed(kMinimal).audit;
+  EXPECT_EQ(defaults.heads_every, absl::Hours(24));
+  EXPECT_TRUE(defaults.heads_to_file);
+  EXPECT_EQ(defaults.heads_file, "");
+  const AuditConfig audit =
+      Parsed(std::string(kMinimal) +
+             "audit: {heads_every: 1h, heads_file: off, heads_syslog: true,\n"
+             "        heads_webhook: 'https://audit.example/heads', heads_webhook_bearer: env:T}\n")
+          .audit;
+  EXPECT_EQ(audit.heads_every, absl::Hours(1));
+  EXPECT_FALSE(audit.heads_to_file);
+  EXPECT_TRUE(audit.heads_to_syslog);
+  EXPECT_EQ(audit.heads_webhook, "https://audit.example/heads");
+  EXPECT_EQ(audit.heads_webhook_bearer_ref, "env:T");
+  EXPECT_EQ(Parsed(std::string(kMinimal) + "audit: {heads_every: off}\n").audit.heads_every,
+            absl::ZeroDuration());
+}
+
 TEST(DaemonConfig, SaysWhereAndWhatOfEveryMistake) {
   const std::pair<const char*, const char*> table[] = {
       {"metric: off", "d.yaml:2:1: metric: is not a known key; did you mean \"metrics\"?"},
@@ -116,6 +135,11 @@ TEST(DaemonConfig, SaysWhereAndWhatOfEveryMistake) {
       {"store: {path: ''}", "store.path: \"\" is empty; expected a folder"},
       {"limits: {launches_in_flight: 0}", "is zero; expected at least 1"},
       {"limits: {log_bytes_max: 5MiB}", "\"5MiB\" has the wrong unit; expected a size such as"},
+      {"audit: {heads_every: 59s}", "\"59s\" is out of range; expected 1m or more, or off"},
+      {"audit: {heads_webhook: 'https://a:b@host/'}", "heads_webhook: the value is not shown"},
+      {"audit: {heads_webhook: 'http://far/', heads_webhook_bearer: env:T}",
+       "would carry the bearer in clear"},
+      {"audit: {heads_webhook_bearer: hunter2hunter2}", "audit.heads_webhook_bearer: "},
       {"sim: {speed: 0}", "sim.speed: \"0\" is out of range; expected 0.01 to 100000"},
       {"sim: {embedded: perhaps}", "\"perhaps\" is neither; expected true or false"},
       {"store: {path: a}\nstore: {path: b}", "d.yaml:3:1: store: is here twice, first in line 2"},

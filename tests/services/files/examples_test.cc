@@ -88,6 +88,8 @@ TEST(Examples, TheDaemonsConfigurationShowsTheDefaults) {
   EXPECT_EQ(config->limits.launches_in_flight, defaults.limits.launches_in_flight);
   EXPECT_EQ(config->limits.log_bytes_max, defaults.limits.log_bytes_max);
   EXPECT_EQ(config->limits.answer_bytes_max, defaults.limits.answer_bytes_max);
+  EXPECT_EQ(config->audit.heads_every, defaults.audit.heads_every);
+  EXPECT_EQ(config->audit.heads_to_syslog, defaults.audit.heads_to_syslog);
 }
 
 TEST(Examples, PrometheusScrapesWhereTheDaemonAnswers) {

@@ -35,6 +35,11 @@ class CountingStore final : public EventStore {
     ++reads;
     return store_.ReadAll(after, limit, visit);
   }
+  Status ReadRecords(
+      Position after, std::size_t limit,
+      absl::FunctionRef<bool(Position, std::string_view record)> visit) const override {
+    return store_.ReadRecords(after, limit, visit);
+  }
   Position Head() const override { return store_.Head(); }
   Version StreamVersion(const StreamId& stream) const override {
     return store_.StreamVersion(stream);
@@ -47,6 +52,9 @@ class CountingStore final : public EventStore {
   }
   StatusOr<Snapshot> LoadSnapshot(std::string_view name) const override {
     return store_.LoadSnapshot(name);
+  }
+  Status Redact(Position position, std::string replacement) override {
+    return store_.Redact(position, std::move(replacement));
   }
   Status Verify(Position after) const override { return store_.Verify(after); }
 

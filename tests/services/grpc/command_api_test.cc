@@ -2,6 +2,7 @@
 // providers are hooks.
 #include "services/grpc/command_api.h"
 
+#include "eventstore/events/values.h"
 #include "eventstore/memory/memory_event_store.h"
 #include "services/files/fleet_file.h"
 #include "tests/support/matchers.h"
@@ -41,6 +42,7 @@ class CommandApiTest : public ::testing::Test {
     hooks.list_instances = [this](ProviderName) -> Task<StatusOr<std::vector<Instance>>> {
       co_return instances_;
     };
+    hooks.store = &store_;
     api_ = std::make_unique<CommandApi>(rt_, handler_, policy_, std::move(hooks));
   }
   ~CommandApiTest() override { rt_.DestroyTasks(); }
@@ -267,6 +269,79 @@ TEST_F(CommandApiTest, BadHostsAreImportedAndPardoned) {
   const host::State* host = handler_.world().FindHost(ProviderName("vast"), MachineId("5512"));
   ASSERT_NE(host, nullptr);
   EXPECT_EQ(host->LiveStrikes(rt_.Now()), 0);
+}
+
+// The position of the newest event of this type.
+Position Newest(const EventStore& store, std::string_view type) {
+  Position found = 0;
+  EXPECT_THAT(store.ReadAll(0, 1000,
+                            [&](const RecordedEvent& event) {
+                              if (event.event.type == type) found = event.position;
+                              return true;
+                            }),
+              IsOk());
+  return found;
+}
+
+TEST_F(CommandApiTest, ARedactionIsAnEventFirstAndTheNextStartReadsWhatWasPutInstead) {
+  ASSERT_THAT(Apply(Zeb(2)), IsOk());
+  api::ApplyFleetRequest second = Zeb(2);
+  second.mutable_spec()->mutable_launch()->set_onstart("echo goodbye");
+  const Position old_spec = Newest(store_, "fleet.applied");
+  api::RedactPayloadRequest request;
+  request.set_position(old_spec);
+  request.add_fields("spec.launch.onstart");
+  request.set_reason("a name in it");
+  EXPECT_THAT(rt_.Run(api_->RedactPayload(request, kAlice)),
+              StatusIs(StatusCode::kFailedPrecondition, HasSubstr("runs by this very version")));
+  ASSERT_THAT(Apply(second), IsOk());
+  request.set_validate_only(true);
+  const Position before = store_.Head();
+  EXPECT_EQ(rt_.Run(api_->RedactPayload(request, kAlice))->fields(0),
+            "fleet_applied.spec.launch.onstart");
+  EXPECT_EQ(store_.Head(), before);
+  request.set_validate_only(false);
+  request.set_request_id("once");
+  const auto done = rt_.Run(api_->RedactPayload(request, kAlice));
+  ASSERT_THAT(done, IsOk());
+  EXPECT_EQ(done->position(), Newest(store_, "audit.payload_redacted"));
+  EXPECT_EQ(rt_.Run(api_->RedactPayload(request, kAlice))->position(), done->position());
+  EXPECT_THAT(store_.Verify(0), IsOk());
+  Handler again(rt_, store_);
+  ASSERT_THAT(rt_.Run(again.Load()), IsOk());
+  EXPECT_EQ(again.world().FindFleet(FleetName("zeb"))->spec.launch().onstart(), "echo goodbye");
+}
+
+TEST_F(CommandApiTest, ARedactionThatCameToAnEarlyEndIsFinishedByTheNextStart) {
+  ASSERT_THAT(Apply(Zeb(1)), IsOk());
+  eventpb::PayloadRedacted told;  // the event is there, the payload still is
+  told.set_position(1);
+  eventpb::InstallationCreated created;
+  created.set_id("m7k2");
+  told.set_replacement(EncodeEvent(Wrap(created)));
+  ASSERT_THAT(rt_.Run(handler_.Audit(
+                  [told](const DecideContext&) -> StatusOr<Events> { return Events{Wrap(told)}; },
+                  {.actor = "operator:alice"})),
+              IsOk());
+  Handler again(rt_, store_);
+  ASSERT_THAT(rt_.Run(again.Load()), IsOk());
+  EXPECT_EQ(again.world().installation, "m7k2");
+  EXPECT_THAT(store_.Verify(0), IsOk());
+}
+
+TEST_F(CommandApiTest, ARedactionWithoutAReasonOrOfNothingIsRefused) {
+  ASSERT_THAT(Apply(Zeb(1)), IsOk());
+  api::RedactPayloadRequest request;
+  request.set_position(Newest(store_, "fleet.applied"));
+  request.add_fields("spec.launch.onstart");
+  EXPECT_THAT(rt_.Run(api_->RedactPayload(request, kAlice)),
+              StatusIs(StatusCode::kInvalidArgument));
+  request.set_reason("why");
+  request.set_fields(0, "spec.name");
+  EXPECT_THAT(rt_.Run(api_->RedactPayload(request, kAlice)),
+              StatusIs(StatusCode::kInvalidArgument, HasSubstr("holds no free text")));
+  request.set_position(10'000);
+  EXPECT_THAT(rt_.Run(api_->RedactPayload(request, kAlice)), StatusIs(StatusCode::kNotFound));
 }
 
 }  // namespace

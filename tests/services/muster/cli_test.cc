@@ -44,9 +44,10 @@ TEST(Cli, HelpNamesEveryVerbOfTheContract) {
   const Ran ran = Muster({"help"});
   EXPECT_EQ(ran.code, kOk);
   for (const char* verb :
-       {"init",   "plan",    "apply",   "status",  "get",    "describe",   "logs",     "ssh",
-        "offers", "scale",   "replace", "destroy", "down",   "hosts",      "stats",    "cost",
-        "events", "explain", "watch",   "adopt",   "doctor", "completion", "simulate", "market"}) {
+       {"init",       "plan",     "apply",  "status",  "get",     "describe", "logs",
+        "ssh",        "offers",   "scale",  "replace", "destroy", "down",     "hosts",
+        "stats",      "cost",     "events", "explain", "watch",   "adopt",    "doctor",
+        "completion", "simulate", "market", "audit",   "prove"}) {
     EXPECT_THAT(ran.out, HasSubstr(Cat("\n  ", verb, " "))) << verb;
     EXPECT_EQ(Muster({"help", verb}).code, kOk) << verb;
   }
@@ -88,6 +89,15 @@ TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {
                                                 {"market"},
                                                 {"market", "import"},
                                                 {"market", "export", "--since", "monday"},
+                                                {"audit"},
+                                                {"audit", "verfy"},
+                                                {"audit", "verify", "more"},
+                                                {"audit", "prove"},
+                                                {"audit", "prove", "here"},
+                                                {"audit", "redact", "0"},
+                                                {"audit", "export", "--raw", "--fleet", "zeb"},
+                                                {"audit", "verify", "--store", "a", "--file", "b"},
+                                                {"prove", "everything"},
                                                 {"market", "export", "-o", "name"}}) {
     const Ran ran = Muster(words);
     EXPECT_EQ(ran.code, kUsage) << ::testing::PrintToString(words) << ran.err;

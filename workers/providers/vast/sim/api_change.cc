@@ -82,7 +82,11 @@ SimReply Destroy(World& world, const Call& call, const Json&) {
   if (contract == nullptr || world.Fire(Trap::kDestroy404)) {
     return NoSuchInstance(call.id, "not_found");
   }
-  if (!world.Fire(Trap::kDestroyIgnored)) world.End(*contract, "destroyed");
+  if (world.Fire(Trap::kDestroyIgnored)) return Done();
+  if (const Fault* lag = world.Fire(Trap::kDestroyLag)) {
+    contract->listed_until = world.now() + absl::Seconds(lag->value == 0 ? 30 : lag->value);
+  }
+  world.End(*contract, "destroyed");
   return Done();
 }
 

@@ -97,15 +97,8 @@ std::optional<Key> ReadToken(const std::string& token) {
 
 // Rows that were destroyed but, by a trap, are shown a little longer.
 void AddGhosts(World& world, std::vector<std::string>& rows) {
-  for (auto& [id, contract] : world.past) {
-    const absl::Duration gone = world.now() - contract.ended;
-    const bool lags = std::any_of(world.faults.begin(), world.faults.end(), [&](const Fault& each) {
-      return each.trap == Trap::kDestroyLag && (each.instance == 0 || each.instance == id) &&
-             gone < absl::Seconds(each.value == 0 ? 30 : each.value);
-    });
-    if (lags && world.Fire(Trap::kDestroyLag, world.call_endpoint, id) != nullptr) {
-      rows.push_back(InstanceText(world, contract));
-    }
+  for (const auto& [id, contract] : world.past) {
+    if (contract.listed_until > world.now()) rows.push_back(InstanceText(world, contract));
   }
 }
 

@@ -45,6 +45,7 @@ struct Contract {
   absl::Time created;
   absl::Time ended = absl::InfiniteFuture();
   std::string end_cause;
+  absl::Time listed_until = absl::InfinitePast();  // though it ended: by a trap
 
   std::optional<std::string> actual;  // null until the host was heard
   std::string intended = "running";

@@ -1,0 +1,191 @@
+// What is billed and by whose wish, what may be spent at worst, and the log as the API gives it
+// out.
+#include "services/grpc/audit_api.h"
+
+#include "eventstore/audit/log_check.h"
+#include "eventstore/audit/proof.h"
+#include "tests/services/grpc/query_testing.h"
+
+namespace muster::grpc_api {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Billed = api::BilledMachine;
+
+Instance Machine(const std::string& id, const std::string& label, std::int64_t price,
+                 absl::Time started) {
+  Instance instance;
+  instance.id = InstanceId(id);
+  instance.label = label;
+  instance.gpu = GpuName("RTX 3070");
+  instance.price = MicroUsdPerHour(price);
+  instance.price_known = true;
+  instance.started_at = started;
+  return instance;
+}
+
+// Worker k7f2q runs on instance 123 at $0.081/h; launch l2222 is in flight at $0.10/h.
+class Audited : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    eventpb::InstallationCreated created;
+    created.set_id("m7k2");
+    bench.log.Write("installation", created);
+    bench.log.Fleet("zeb", {.workers = 2, .cap_day = 1'000'000});
+    intent = bench.log.Launch("k7f2q", "zeb", {});
+    bench.log.Accept("k7f2q", "123");
+    bench.log.See("k7f2q", 81'000);
+    bench.After(absl::Hours(1));
+    in_flight = bench.log.Launch("l2222", "zeb", {.price = 100'000, .index = 1});
+    bench.rt().RunUntilIdle();
+    EXPECT_THAT(bench.log.store().ReadAll(
+                    0, 1000,
+                    [&](const RecordedEvent& e) {
+                      const auto body = DecodeEvent(e.event.type, e.event.payload);
+                      Evolve(world, e.stream, *body, Stamp{e.position, e.event.occurred_at});
+                      return true;
+                    }),
+                IsOk());
+    hooks.providers = {ProviderName("vast")};
+    hooks.world = [this]() -> const World& { return world; };
+    hooks.list_instances = [this](ProviderName) -> Task<StatusOr<std::vector<Instance>>> {
+      co_return list;
+    };
+    hooks.heads = &heads;
+  }
+  AuditApi Api() { return AuditApi(bench.rt(), bench.log.store(), bench.projector, hooks); }
+  void Credit(std::int64_t micros) {
+    eventpb::CreditObserved credit;
+    credit.set_credit_micro_usd(micros);
+    bench.log.Write("account/vast", credit);
+    bench.rt().RunUntilIdle();
+  }
+  absl::Time now() { return bench.rt().Now(); }
+
+  QueryBench bench;
+  World world;
+  StatusOr<std::vector<Instance>> list = std::vector<Instance>();
+  HeadMaker heads{bench.rt(), bench.log.store(), audit::SigningKey::Make().value()};
+  AuditHooks hooks;
+  Position intent = 0;
+  Position in_flight = 0;
+};
+
+TEST_F(Audited, EveryMachineOfAWorkerIsMappedToTheIntentThatAskedForIt) {
+  list = std::vector<Instance>{
+      Machine("123", "zeb-worker-vast-0.k7f2q", 81'000, now() - absl::Hours(1)),
+      Machine("124", "zeb-worker-vast-1.l2222", 100'000, now())};
+  AuditApi api = Api();
+  const auto answer = bench.Ask(api.ProveOrphans({}));
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_TRUE(answer->proved());
+  EXPECT_EQ(answer->burn_micro_usd_per_hour(), 181'000);
+  ASSERT_EQ(answer->machines_size(), 2);
+  EXPECT_EQ(answer->machines(0).account(), Billed::INTENT);
+  EXPECT_EQ(answer->machines(0).position(), intent);
+  EXPECT_EQ(answer->machines(0).intent(), "worker.launch_requested");
+  EXPECT_EQ(answer->machines(0).billed_micro_usd(), 81'000);
+  EXPECT_EQ(answer->machines(1).account(), Billed::LAUNCHING);
+  EXPECT_EQ(answer->machines(1).position(), in_flight);
+}
+
+TEST_F(Audited, MachinesWithoutAnIntentComeFirstWithAgeAndBurn) {
+  list = std::vector<Instance>{
+      Machine("123", "x", 81'000, now()), Machine("7", "stranger", 500'000, now() - absl::Hours(2)),
+      Machine("8", "zeb-worker-vast-0.m7k2abcd", 60'000, now() - absl::Minutes(30))};
+  AuditApi api = Api();
+  const auto answer = bench.Ask(api.ProveOrphans({}));
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_FALSE(answer->proved());
+  EXPECT_EQ(answer->unaccounted(), 2);
+  EXPECT_EQ(answer->unaccounted_micro_usd_per_hour(), 560'000);
+  ASSERT_EQ(answer->machines_size(), 3);
+  EXPECT_EQ(answer->machines(0).instance(), "7");
+  EXPECT_EQ(answer->machines(0).account(), Billed::UNKNOWN);
+  EXPECT_EQ(answer->machines(0).age_s(), 7200);
+  EXPECT_EQ(answer->machines(0).billed_micro_usd(), 1'000'000);
+  EXPECT_EQ(answer->machines(1).account(), Billed::ORPHAN);
+  EXPECT_EQ(answer->machines(2).account(), Billed::INTENT);
+}
+
+TEST_F(Audited, AProviderThatCannotBeListedProvesNothing) {
+  list = Unavailable("HTTP 503");
+  AuditApi api = Api();
+  const auto answer = bench.Ask(api.ProveOrphans({}));
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_FALSE(answer->proved());
+  EXPECT_THAT(answer->unknown_providers(), ElementsAre("vast: HTTP 503"));
+}
+
+TEST_F(Audited, TheWorstCaseIsTheCreditAndLaunchesInFlightBurnToo) {
+  Credit(1'810'000);
+  AuditApi api = Api();
+  const auto answer = bench.Ask(api.ProveBudget({}));
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_TRUE(answer->bounded());
+  EXPECT_EQ(answer->burn_micro_usd_per_hour(), 181'000);
+  EXPECT_EQ(answer->worst_micro_usd(), 1'810'000);
+  ASSERT_EQ(answer->accounts_size(), 1);
+  EXPECT_EQ(answer->accounts(0).ends_at().seconds(), absl::ToUnixSeconds(now() + absl::Hours(10)));
+  ASSERT_EQ(answer->fleets_size(), 1);
+  const api::FleetExposure& fleet = answer->fleets(0);
+  EXPECT_EQ(fleet.burn_micro_usd_per_hour(), 181'000);
+  // 13:00 UTC: eleven hours to midnight; the day's cap of $1.00 is passed on the way.
+  EXPECT_EQ(fleet.at_midnight_micro_usd() - fleet.spent_today_micro_usd(), 11 * 181'000);
+  ASSERT_TRUE(fleet.has_cap_day_at());
+  const double hours = (1'000'000.0 - static_cast<double>(fleet.spent_today_micro_usd())) / 181'000;
+  EXPECT_NEAR(static_cast<double>(fleet.cap_day_at().seconds()),
+              static_cast<double>(absl::ToUnixSeconds(now())) + hours * 3600, 2);
+}
+
+TEST_F(Audited, NothingBoundsAnAccountWhoseCreditWasNeverSeen) {
+  AuditApi api = Api();
+  const auto answer = bench.Ask(api.ProveBudget({}));
+  ASSERT_THAT(answer, IsOk());
+  ASSERT_EQ(answer->accounts_size(), 1);
+  EXPECT_FALSE(answer->accounts(0).bounded());
+  EXPECT_FALSE(answer->bounded());
+}
+
+TEST_F(Audited, TheRecordsGivenOutAreThoseOfTheHeadAndProveSingleEvents) {
+  AuditApi api = Api();
+  KeptStream<api::RecordBatch> stream(bench.rt());
+  ASSERT_THAT(bench.Ask(api.ExportRecords({}, stream)), IsOk());
+  const auto head = bench.Ask(api.GetHead({}));
+  ASSERT_THAT(head, IsOk());
+  const auto read = audit::ReadHead(head->head(), heads.key().PublicHex());
+  ASSERT_THAT(read, IsOk());
+  EXPECT_EQ(read->head.installation, "m7k2");
+  audit::LogCheck check(read->head);
+  for (const api::RecordBatch& batch : stream.sent) {
+    for (const std::string& record : batch.records()) ASSERT_THAT(check.Take(record), IsOk());
+  }
+  EXPECT_THAT(check.End(), IsOk());
+  api::ProveEventRequest request;
+  request.set_position(intent);
+  request.set_head(head->head());
+  const auto proof = bench.Ask(api.ProveEvent(request));
+  ASSERT_THAT(proof, IsOk());
+  EXPECT_EQ(audit::CheckProof(proof->proof(), heads.key().PublicHex())->event.position, intent);
+  request.set_position(1000);
+  EXPECT_THAT(bench.Ask(api.ProveEvent(request)), StatusIs(StatusCode::kInvalidArgument));
+}
+
+TEST_F(Audited, TheDaemonsOwnVerdictNamesWhatAHeadMisses) {
+  AuditApi api = Api();
+  EXPECT_TRUE(bench.Ask(api.VerifyLog({}))->whole());
+  audit::Head longer{"m7k2", bench.log.store().Head() + 2, {}, {}, now()};
+  api::VerifyLogRequest request;
+  request.set_head(audit::Sign(longer, heads.key()).text);
+  const auto verdict = bench.Ask(api.VerifyLog(request));
+  ASSERT_THAT(verdict, IsOk());
+  EXPECT_FALSE(verdict->whole());
+  EXPECT_EQ(verdict->first_bad(), bench.log.store().Head() + 1);
+  EXPECT_THAT(verdict->problem(), HasSubstr("2 events are cut off"));
+  request.set_head("{}");
+  EXPECT_THAT(bench.Ask(api.VerifyLog(request)), StatusIs(StatusCode::kInvalidArgument));
+}
+
+}  // namespace
+}  // namespace muster::grpc_api
