@@ -147,8 +147,8 @@ void AddModels(Samples& to, const queries::ReadModels& models, absl::Time now,
   const auto fleets = models.Fleets(now);
   for (const auto& fleet : fleets) AddFleet(to, fleet, now);
   AddWorkers(to, models, fleets, now, options);
-  for (const auto& row : models.Cost(FleetName(), now).fleets) {
-    to.Add("muster_fleet_lost_usd_total", {row.key}, row.lost.usd());
+  for (const auto& [fleet, lost] : models.Lost()) {
+    to.Add("muster_fleet_lost_usd_total", {fleet}, lost.usd());
   }
   for (const auto& account : models.Accounts(now)) AddAccount(to, account);
   AddHosts(to, models, now);
