@@ -21,7 +21,7 @@ namespace muster::queries {
 struct ProjectorOptions {
   std::string snapshot_name = "read-models";  // in the store; disposable
   Position snapshot_every = 100'000;          // events between two of them; 0 = never
-  std::size_t batch = 500;                    // events folded before others get a turn
+  std::size_t batch = 100;                    // events folded before others get a turn
 };
 
 // How far the answers are behind the log.

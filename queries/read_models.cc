@@ -16,6 +16,7 @@
 #include "queries/timeline/explain.h"
 #include "queries/timeline/projection.h"
 #include "queries/visit.h"
+#include "queries/words.h"
 
 namespace muster::queries {
 namespace {
@@ -60,6 +61,25 @@ void SetClockDetail(WorkerStatus& worker, absl::Time now) {
   worker.health_detail = Cat(stalled ? "no progress for " : "", FormatSpan(running), " of ",
                              FormatSpan(worker.clock_limit));
 }
+
+// The open workers of one health.
+struct Alike {
+  int count = 0;
+  double rate_per_s = 0;
+  absl::Time observed_at = absl::InfiniteFuture();
+  const OpenRow* oldest = nullptr;  // whose clock has run longest
+
+  void Add(const OpenRow& row) {
+    ++count;
+    rate_per_s += row.rate_per_s;
+    observed_at = std::min(observed_at, row.observed_at);
+    const auto before = [](const OpenRow& a, const OpenRow& b) {
+      return a.clock_since != b.clock_since ? a.clock_since < b.clock_since
+                                            : a.facts->id < b.facts->id;
+    };
+    if (oldest == nullptr || before(row, *oldest)) oldest = &row;
+  }
+};
 
 // What several open workers (or ended ones, newest first) are reduced to.
 StatusOr<const WorkerFacts*> TheOne(std::vector<const WorkerFacts*> found, std::string_view key,
@@ -190,24 +210,22 @@ void ReadModels::Complete(FleetStatus& fleet, absl::Time now) const {
   fleet.spent_today = spending.today;
   fleet.spent_total = spending.total;
   fleet.updated_at = std::max(fleet.updated_at, health_->UpdatedAt(name));
+  std::map<int, Alike> by_health;
+  for (const OpenRow& row : health_->RowsOf(name)) by_health[row.health].Add(row);
   WorkerTally tally;
-  for (const std::string& id : health_->OpenOf(name)) {
-    const WorkerFacts& facts = *health_->Find(id);
-    if (HealthProjection::IsHealthy(facts)) {
-      tally.AddHealthy(HealthProjection::IsProducing(facts) ? facts.rate_per_s : 0,
-                       HealthProjection::LastObserved(facts));
-    } else {
-      tally.Add(FullWorker(facts, now));
-    }
+  for (const auto& [health, alike] : by_health) {
+    tally.Add(FullWorker(*alike.oldest->facts, now), alike.count, alike.rate_per_s,
+              alike.observed_at);
   }
   tally.AddTo(fleet, now);
 }
 
 std::map<std::string, std::map<std::string, int>> ReadModels::HealthCounts() const {
   std::map<std::string, std::map<std::string, int>> counts;
-  for (const auto& [fleet, ids] : health_->open_by_fleet()) {
-    std::map<std::string, int>& of_fleet = counts[fleet];
-    for (const std::string& id : ids) ++of_fleet[HealthProjection::Word(*health_->Find(id))];
+  for (const auto& [fleet, rows] : health_->rows_by_fleet()) {
+    std::map<int, int> of_fleet;
+    for (const OpenRow& row : rows) ++of_fleet[row.health];
+    for (const auto& [health, count] : of_fleet) counts[fleet][HealthWord(health)] += count;
   }
   return counts;
 }
@@ -314,6 +332,8 @@ EfficiencyReport ReadModels::Efficiency(const FleetName& fleet, absl::Time now) 
 CostReport ReadModels::Cost(const FleetName& fleet, absl::Time now) const {
   return cost_->Report(fleet.str(), now);
 }
+
+std::map<std::string, MicroUsd> ReadModels::Lost() const { return cost_->Lost(); }
 
 std::vector<DecisionCount> ReadModels::Decisions() const { return health_->Decisions(); }
 

@@ -76,6 +76,8 @@ class ReadModels {
   // Of one fleet, or of all when `fleet` is empty.
   EfficiencyReport Efficiency(const FleetName& fleet, absl::Time now) const;
   CostReport Cost(const FleetName& fleet, absl::Time now) const;
+  // Spent on workers that ended without ever producing, by fleet. Costs nothing, unlike Cost.
+  std::map<std::string, MicroUsd> Lost() const;
 
   // Since the log began, by fleet, rule, action.
   std::vector<DecisionCount> Decisions() const;

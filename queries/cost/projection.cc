@@ -1,6 +1,7 @@
 #include "queries/cost/projection.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "queries/packing.h"
 #include "queries/visit.h"
@@ -67,11 +68,42 @@ MicroUsd Meter::OnDayAt(std::int64_t day, absl::Time now) const {
   return sum;
 }
 
+CostProjection::OpenRow CostProjection::RowOf(Meter& meter) {
+  OpenRow row{&meter, meter.price, meter.priced_since, meter.total, 0, {}};
+  if (!meter.days.empty()) std::tie(row.day, row.on_day) = *meter.days.rbegin();
+  return row;
+}
+
+void CostProjection::AddRow(Meter& meter) {
+  std::vector<OpenRow>& rows = rows_[meter.fleet];
+  meter.row = rows.size();
+  rows.push_back(RowOf(meter));
+  burn_[meter.provider] += rows.back().burn();
+}
+
+void CostProjection::UpdateRow(Meter& meter) {
+  OpenRow& row = rows_.at(meter.fleet)[meter.row];
+  burn_[meter.provider] -= row.burn();
+  row = RowOf(meter);
+  burn_[meter.provider] += row.burn();
+}
+
+void CostProjection::RemoveRow(Meter& meter) {
+  const auto rows = rows_.find(meter.fleet);
+  burn_[meter.provider] -= rows->second[meter.row].burn();
+  OpenRow& last = rows->second.back();
+  last.meter->row = meter.row;
+  rows->second[meter.row] = last;
+  rows->second.pop_back();
+  if (rows->second.empty()) rows_.erase(rows);
+}
+
 // The log's own sum is the last word: the difference to ours (another version counted) goes to the
 // last day, as far as that does not make it negative.
 void CostProjection::End(const std::string& id, Meter& meter, const eventpb::EventBody& body,
                          absl::Time at) {
   if (meter.ended) return;
+  RemoveRow(meter);
   Accrue(meter, at);
   meter.price = {};
   meter.ended = true;
@@ -99,6 +131,7 @@ void CostProjection::StepClock(absl::Duration by) {
     if (meter->ended) continue;
     meter->asked_at += by;  // infinities stay what they are
     meter->priced_since += by;
+    UpdateRow(*meter);
   }
 }
 
@@ -109,7 +142,7 @@ void CostProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBo
   const std::string_view id = NameInStream(recorded.stream, "worker/");
   if (id.empty()) return;
   const absl::Time at = recorded.event.occurred_at;
-  const auto begin = [&](const auto& e) -> Meter& {
+  const auto begin = [&](const auto& e) -> Meter* {
     auto& slot = meters_[std::string(id)];
     slot = std::make_unique<Meter>();
     slot->fleet = e.fleet();
@@ -117,7 +150,8 @@ void CostProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBo
     slot->gpu = e.offer().gpu();
     slot->price = slot->offered = MicroUsdPerHour(e.offer().price_micro_usd_per_hour());
     open_[e.fleet()].emplace(id);
-    return *slot;
+    AddRow(*slot);
+    return slot.get();
   };
   const auto known = meters_.find(ToAbsl(id));
   Meter* meter = known == meters_.end() ? nullptr : known->second.get();
@@ -125,10 +159,10 @@ void CostProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBo
   const bool billed =
       meter != nullptr && !meter->ended && meter->priced_since != absl::InfinitePast();
   const Overloaded fold{[&](const eventpb::LaunchRequested& e) {
-                          if (meter == nullptr) begin(e).asked_at = at;
+                          if (meter == nullptr) (meter = begin(e))->asked_at = at;
                         },
                         [&](const eventpb::WorkerAdopted& e) {
-                          if (meter == nullptr) begin(e).priced_since = at;
+                          if (meter == nullptr) (meter = begin(e))->priced_since = at;
                         },
                         [&](const eventpb::LaunchAccepted& e) {
                           if (meter == nullptr || meter->ended || billed) return;
@@ -154,6 +188,7 @@ void CostProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBo
                         },
                         [](const auto&) {}};
   VisitEvent(body, fold);
+  if (meter != nullptr && !meter->ended) UpdateRow(*meter);
 }
 
 const Meter* CostProjection::Find(std::string_view worker) const {
@@ -181,8 +216,17 @@ struct CostProjection::Tally {
 CostProjection::Spending CostProjection::OfFleet(const std::string& fleet, absl::Time now) const {
   const std::int64_t today = UnixDay(now);
   Tally tally;
-  if (const auto open = open_.find(fleet); open != open_.end()) {
-    for (const auto& id : open->second) tally.Add(*meters_.at(id), today, now);
+  if (const auto rows = rows_.find(fleet); rows != rows_.end()) {
+    for (const OpenRow& row : rows->second) {
+      if (row.day > today || (row.billed() && UnixDay(row.priced_since) != today)) {
+        tally.Add(*row.meter, today, now);  // over midnight
+        continue;
+      }
+      const MicroUsd since = row.billed() ? Cost(row.price, now - row.priced_since) : MicroUsd();
+      tally.row.burn += row.burn();
+      tally.row.today += since + (row.day == today ? row.on_day : MicroUsd());
+      tally.row.total += since + row.total;
+    }
   }
   if (const auto ended = ended_.find(fleet); ended != ended_.end()) {
     for (const auto& [gpu, sum] : ended->second) tally.Add(sum, today);
@@ -191,15 +235,18 @@ CostProjection::Spending CostProjection::OfFleet(const std::string& fleet, absl:
 }
 
 MicroUsdPerHour CostProjection::BurnOfProvider(const std::string& provider) const {
-  MicroUsdPerHour burn;
-  for (const auto& [fleet, ids] : open_) {
-    for (const auto& id : ids) {
-      const Meter& meter = *meters_.at(id);
-      const bool billed = meter.priced_since != absl::InfinitePast();
-      if (meter.provider == provider && billed) burn += meter.price;
-    }
+  const auto burn = burn_.find(provider);
+  return burn == burn_.end() ? MicroUsdPerHour() : burn->second;
+}
+
+std::map<std::string, MicroUsd> CostProjection::Lost() const {
+  std::map<std::string, MicroUsd> lost;
+  for (const auto& [fleet, open] : open_) lost[fleet] = {};
+  for (const auto& [fleet, gpus] : ended_) {
+    MicroUsd& sum = lost[fleet];
+    for (const auto& [gpu, of_gpu] : gpus) sum += of_gpu.total.lost;
   }
-  return burn;
+  return lost;
 }
 
 CostReport CostProjection::Report(const std::string& fleet, absl::Time now) const {
@@ -258,6 +305,18 @@ CostReport CostProjection::Report(const std::string& fleet, absl::Time now) cons
 }
 
 std::string CostProjection::Save() const { return PackModel(kLayout, *this); }
-bool CostProjection::Load(std::string_view bytes) { return UnpackModel(kLayout, bytes, *this); }
+bool CostProjection::Load(std::string_view bytes) {
+  if (!UnpackModel(kLayout, bytes, *this)) return false;
+  rows_.clear();
+  burn_.clear();
+  for (const auto& [fleet, ids] : open_) {
+    for (const std::string& id : ids) {
+      const auto meter = meters_.find(id);
+      if (meter == meters_.end() || meter->second->fleet != fleet) return false;
+      AddRow(*meter->second);
+    }
+  }
+  return true;
+}
 
 }  // namespace muster::queries

@@ -34,6 +34,7 @@ struct Meter {
   std::map<std::int64_t, MicroUsd> days;  // of `total`
   bool produced = false;
   bool ended = false;
+  std::size_t row = 0;  // while it is open: its place in the rows of its fleet; not saved
 
   MicroUsd TotalAt(absl::Time now) const;
   MicroUsd OnDayAt(std::int64_t day, absl::Time now) const;
@@ -64,6 +65,8 @@ class CostProjection final : public Projection {
   };
   Spending OfFleet(const std::string& fleet, absl::Time now) const;
   MicroUsdPerHour BurnOfProvider(const std::string& provider) const;
+  // Spent on workers that ended without ever producing, for each fleet that ever had one.
+  std::map<std::string, MicroUsd> Lost() const;
   // Spent on ended workers: visit(fleet, gpu, amount).
   template <class Visit>
   void ForEachEnded(Visit visit) const {
@@ -96,6 +99,23 @@ class CostProjection final : public Projection {
     }
   };
   struct Tally;
+  // What an open worker's meter shows, without what takes a look elsewhere: the sum over ten
+  // thousand is asked for every few seconds.
+  struct OpenRow {
+    Meter* meter = nullptr;
+    MicroUsdPerHour price;
+    absl::Time priced_since = absl::InfinitePast();
+    MicroUsd total;
+    std::int64_t day = 0;  // the last that something was spent on, up to priced_since
+    MicroUsd on_day;
+
+    bool billed() const { return priced_since != absl::InfinitePast(); }
+    MicroUsdPerHour burn() const { return billed() ? price : MicroUsdPerHour(); }
+  };
+  static OpenRow RowOf(Meter& meter);
+  void AddRow(Meter& meter);
+  void UpdateRow(Meter& meter);
+  void RemoveRow(Meter& meter);
 
   void StepClock(absl::Duration by);
   void End(const std::string& id, Meter& meter, const eventpb::EventBody& body, absl::Time at);
@@ -103,6 +123,8 @@ class CostProjection final : public Projection {
   absl::flat_hash_map<std::string, std::unique_ptr<Meter>> meters_;
   std::map<std::string, std::set<std::string>> open_;        // fleet -> workers
   std::map<std::string, std::map<std::string, Sum>> ended_;  // fleet -> GPU
+  std::map<std::string, std::vector<OpenRow>> rows_;         // fleet -> of open_; not saved
+  std::map<std::string, MicroUsdPerHour> burn_;              // provider -> of rows_; not saved
 };
 
 }  // namespace muster::queries

@@ -82,28 +82,28 @@ absl::Time NextMidnight(absl::Time now) {
   return absl::FromUnixSeconds((UnixDay(now) + 1) * 86'400);
 }
 
-void WorkerTally::AddHealthy(double rate_per_s, absl::Time observed_at) {
-  ++open_;
-  ++have_;
-  ++healthy_;
-  rate_per_s_ += rate_per_s;
-  observed_at_ = std::min(observed_at_, observed_at);
+void WorkerTally::Add(const WorkerStatus& worker) {
+  Add(worker, 1, worker.producing ? worker.rate_per_s : 0, worker.observed_at);
 }
 
-void WorkerTally::Add(const WorkerStatus& worker) {
-  if (worker.health == "HEALTHY") {
-    return AddHealthy(worker.producing ? worker.rate_per_s : 0, worker.observed_at);
-  }
-  ++open_;
-  if (worker.phase == "destroying") {
-    ++destroying_;
+void WorkerTally::Add(const WorkerStatus& oldest, int count, double rate_per_s,
+                      absl::Time observed_at) {
+  open_ += count;
+  rate_per_s_ += rate_per_s;
+  observed_at_ = std::min(observed_at_, observed_at);
+  if (oldest.phase == "destroying") {
+    destroying_ += count;
   } else {
-    ++have_;
+    have_ += count;
   }
-  if (worker.producing) rate_per_s_ += worker.rate_per_s;
-  observed_at_ = std::min(observed_at_, worker.observed_at);
-  Alike& alike = not_healthy_[worker.health];
-  if (++alike.count == 1 || worker.clock_since < alike.oldest.clock_since) alike.oldest = worker;
+  if (oldest.health == "HEALTHY") {
+    healthy_ += count;
+    return;
+  }
+  Alike& alike = not_healthy_[oldest.health];
+  const bool first = alike.count == 0;
+  alike.count += count;
+  if (first || oldest.clock_since < alike.oldest.clock_since) alike.oldest = oldest;
 }
 
 void WorkerTally::AddTo(FleetStatus& fleet, absl::Time now) const {

@@ -19,9 +19,9 @@ absl::Duration ClockLimit(const specpb::Timers& timers, std::string_view health)
 class WorkerTally {
  public:
   void Add(const WorkerStatus& worker);
-  // One that is healthy: the many, of whom nothing else is told. `rate_per_s` is 0 unless it
-  // produces.
-  void AddHealthy(double rate_per_s, absl::Time observed_at);
+  // `count` workers of one health and phase, once: together they do `rate_per_s`, the oldest fact
+  // is of `observed_at`, and of none has the clock run longer than of `oldest`.
+  void Add(const WorkerStatus& oldest, int count, double rate_per_s, absl::Time observed_at);
   // Fills what workers say: counts, rate, oldest fact, the state line. `fleet` has wants, waits and
   // money already.
   void AddTo(FleetStatus& fleet, absl::Time now) const;

@@ -168,7 +168,47 @@ absl::Time ClockSince(const WorkerFacts& facts, int health) {
   }
 }
 
+// On "unknown" nobody is written off: its last rate stands until something is known again.
+bool IsProducing(const WorkerFacts& facts) {
+  const int health = HealthOf(facts);
+  return facts.life == Life::kLive && facts.rate_per_s > 0 &&
+         (health == Health::HEALTHY || health == Health::UNKNOWN);
+}
+
+absl::Time LastObserved(const WorkerFacts& facts) {
+  if (facts.life == Life::kLaunching) return facts.begun;
+  const bool listed = facts.instance_at != absl::InfinitePast();
+  const bool read = facts.log_at != absl::InfinitePast();
+  if (listed && read) return std::min(facts.instance_at, facts.log_at);
+  if (listed != read) return listed ? facts.instance_at : facts.log_at;
+  return facts.life_since;
+}
+
+OpenRow RowOf(WorkerFacts& facts) {
+  const int health = HealthOf(facts);
+  return {.facts = &facts,
+          .health = health,
+          .rate_per_s = IsProducing(facts) ? facts.rate_per_s : 0,
+          .observed_at = LastObserved(facts),
+          .clock_since = ClockSince(facts, health)};
+}
+
 }  // namespace
+
+void HealthProjection::AddRow(WorkerFacts& facts) {
+  std::vector<OpenRow>& rows = rows_[facts.fleet];
+  facts.row = rows.size();
+  rows.push_back(RowOf(facts));
+}
+
+void HealthProjection::RemoveRow(WorkerFacts& facts) {
+  const auto rows = rows_.find(facts.fleet);
+  OpenRow& last = rows->second.back();
+  last.facts->row = facts.row;
+  rows->second[facts.row] = last;
+  rows->second.pop_back();
+  if (rows->second.empty()) rows_.erase(rows);
+}
 
 WorkerFacts& HealthProjection::Begin(std::string_view id, const std::string& fleet, absl::Time at) {
   auto& slot = workers_[std::string(id)];
@@ -178,6 +218,7 @@ WorkerFacts& HealthProjection::Begin(std::string_view id, const std::string& fle
   slot->begun = at;
   Enter(*slot, Life::kLaunching, at);
   open_[fleet].insert(slot->id);
+  AddRow(*slot);
   return *slot;
 }
 
@@ -188,6 +229,7 @@ void HealthProjection::Decided(const std::string& fleet, const std::string& rule
 
 void HealthProjection::End(WorkerFacts& facts, absl::Time at) {
   if (!facts.open()) return;
+  RemoveRow(facts);
   Enter(facts, Life::kEnded, at);
   if (const double units = facts.TotalUnits(); units > 0) {
     units_ended_[{facts.fleet, facts.gpu}] += units;
@@ -233,6 +275,7 @@ void HealthProjection::ApplyToWorker(WorkerFacts& facts, const eventpb::EventBod
       },
       [](const auto&) {}};
   VisitEvent(body, fold);
+  if (facts.open()) rows_.at(facts.fleet)[facts.row] = RowOf(facts);
 }
 
 void HealthProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBody& body) {
@@ -283,6 +326,12 @@ const std::set<std::string>& HealthProjection::OpenOf(const std::string& fleet) 
   return it == open_.end() ? *none : it->second;
 }
 
+const std::vector<OpenRow>& HealthProjection::RowsOf(const std::string& fleet) const {
+  static const auto* const none = new std::vector<OpenRow>;
+  const auto it = rows_.find(fleet);
+  return it == rows_.end() ? *none : it->second;
+}
+
 absl::Time HealthProjection::UpdatedAt(const std::string& fleet) const {
   const auto it = updated_.find(fleet);
   return it == updated_.end() ? absl::InfinitePast() : it->second;
@@ -295,28 +344,6 @@ std::vector<DecisionCount> HealthProjection::Decisions() const {
     all.push_back({FleetName(key.first), key.second.first, key.second.second, count});
   }
   return all;
-}
-
-std::string HealthProjection::Word(const WorkerFacts& facts) { return HealthWord(HealthOf(facts)); }
-
-bool HealthProjection::IsHealthy(const WorkerFacts& facts) {
-  return HealthOf(facts) == Health::HEALTHY;
-}
-
-// On "unknown" nobody is written off: its last rate stands until something is known again.
-bool HealthProjection::IsProducing(const WorkerFacts& facts) {
-  const int health = HealthOf(facts);
-  return facts.life == Life::kLive && facts.rate_per_s > 0 &&
-         (health == Health::HEALTHY || health == Health::UNKNOWN);
-}
-
-absl::Time HealthProjection::LastObserved(const WorkerFacts& facts) {
-  if (facts.life == Life::kLaunching) return facts.begun;
-  const bool listed = facts.instance_at != absl::InfinitePast();
-  const bool read = facts.log_at != absl::InfinitePast();
-  if (listed && read) return std::min(facts.instance_at, facts.log_at);
-  if (listed != read) return listed ? facts.instance_at : facts.log_at;
-  return facts.life_since;
 }
 
 WorkerStatus HealthProjection::Show(const WorkerFacts& facts) {
@@ -364,6 +391,17 @@ WorkerStatus HealthProjection::Show(const WorkerFacts& facts) {
 }
 
 std::string HealthProjection::Save() const { return PackModel(kLayout, *this); }
-bool HealthProjection::Load(std::string_view bytes) { return UnpackModel(kLayout, bytes, *this); }
+bool HealthProjection::Load(std::string_view bytes) {
+  if (!UnpackModel(kLayout, bytes, *this)) return false;
+  rows_.clear();
+  for (const auto& [fleet, ids] : open_) {
+    for (const std::string& id : ids) {
+      const auto worker = workers_.find(id);
+      if (worker == workers_.end() || worker->second->fleet != fleet) return false;
+      AddRow(*worker->second);
+    }
+  }
+  return true;
+}
 
 }  // namespace muster::queries

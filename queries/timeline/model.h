@@ -22,6 +22,7 @@ struct EventQuery {
   int page_size = 0;               // 0 = 100, at most 1000
   bool newest_first = false;       // then `after` is a position to go back from; 0 = the head
   std::vector<std::string> types;  // "worker.condemned"; empty = all
+  int look_max = 20'000;           // at so many events, wanted or not, the page ends
 };
 struct EventPage {
   std::vector<EventLine> events;

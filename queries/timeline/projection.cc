@@ -12,7 +12,6 @@ namespace {
 constexpr std::int64_t kLayout = 2;
 constexpr int kPageDefault = 100;
 constexpr int kPageMax = 1000;
-constexpr int kLookedAtMax = 20'000;  // events per page: a rare type must not hold up the reactor
 
 const Positions& FindIn(const absl::flat_hash_map<std::string, Positions>& index,
                         std::string_view key) {
@@ -147,7 +146,7 @@ StatusOr<EventPage> TimelineProjection::Page(const EventStore& store, Position h
   for (int looked_at = 0;; ++looked_at) {
     const Position position = cursor.Take();
     if (position == 0) return page;
-    if (page.events.size() == size || looked_at == kLookedAtMax) {
+    if (page.events.size() == size || looked_at == query.look_max) {
       page.next_after = last;
       return page;
     }

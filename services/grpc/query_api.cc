@@ -2,89 +2,16 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "eventstore/events/codec.h"
-#include "services/files/problems.h"
 #include "services/grpc/convert.h"
 #include "services/grpc/operations.h"
+#include "services/grpc/query_refusals.h"
 
 namespace muster::grpc_api {
 namespace {
 
 // Watchers look again at least this often, so that ages and waits move on without events.
 constexpr absl::Duration kLookAgain = absl::Seconds(5);
-
-// Not found, with the fleet that was probably meant.
-Status NoSuchFleet(const queries::ReadModels& models, const std::string& fleet, absl::Time now) {
-  std::vector<std::string> names;
-  for (const queries::FleetStatus& each : models.Fleets(now, /*include_ended=*/true)) {
-    names.push_back(each.name.str());
-  }
-  const std::string near = NearestWord(fleet, names);
-  return Refusal(StatusCode::kNotFound, "FLEET_NOT_FOUND",
-                 Cat("there is no fleet \"", fleet, "\"",
-                     near.empty() ? "" : Cat("; did you mean ", near, "?")),
-                 {{"fleet", fleet}, {"next", "muster status --all lists the fleets there are"}});
-}
-
-// A filter by a fleet that never was would answer with nothing, as if all were well.
-Status CheckFleet(const queries::ReadModels& models, const std::string& fleet, absl::Time now) {
-  if (fleet.empty() || models.HasFleet(FleetName(fleet))) return absl::OkStatus();
-  return NoSuchFleet(models, fleet, now);
-}
-
-Status WorkerProblem(const std::string& key, const Status& status) {
-  const bool several = status.code() == StatusCode::kFailedPrecondition;
-  return Refusal(several ? StatusCode::kInvalidArgument : status.code(),
-                 several ? "AMBIGUOUS" : "WORKER_NOT_FOUND", Message(status), {{"worker", key}});
-}
-
-Status CheckTypes(const google::protobuf::RepeatedPtrField<std::string>& types) {
-  static const auto* const known = [] {
-    auto* names = new std::vector<std::string>;
-    for (const EventKind kind : AllEventKinds()) names->emplace_back(TypeName(kind));
-    return names;
-  }();
-  for (const std::string& type : types) {
-    if (std::find(known->begin(), known->end(), type) != known->end()) continue;
-    const std::string near = NearestWord(type, *known);
-    // Those of the same family, or one of each.
-    const std::string family = type.substr(0, type.find('.'));
-    std::vector<std::string> kin, families;
-    for (const std::string& name : *known) {
-      const std::string of = name.substr(0, name.find('.'));
-      if (of == family) kin.push_back(name);
-      if (families.empty() || families.back() != Cat(of, ".*")) families.push_back(Cat(of, ".*"));
-    }
-    return Refusal(
-        StatusCode::kInvalidArgument, "EVENT_TYPE_UNKNOWN",
-        Cat("no event is of type \"", type, "\"",
-            near.empty() ? Cat("; there are ", absl::StrJoin(kin.empty() ? families : kin, ", "))
-                         : Cat("; did you mean ", near, "?")),
-        {{"type", type}});
-  }
-  return absl::OkStatus();
-}
-
-// The stream meant by `asked`: its name, or what a fleet or worker is called.
-StatusOr<StreamId> StreamOf(const queries::ReadModels& models, const std::string& asked,
-                            absl::Time now) {
-  if (asked.empty()) return StreamId();
-  queries::EventQuery exact;
-  exact.stream = StreamId(asked);
-  exact.page_size = 1;
-  MUSTER_ASSIGN_OR_RETURN(const queries::EventPage page, models.Events(exact));
-  if (!page.events.empty()) return exact.stream;
-  if (models.HasFleet(FleetName(asked))) return StreamId(Cat("fleet/", asked));
-  const auto worker = models.Worker(asked, now);
-  if (worker.ok()) return StreamId(Cat("worker/", worker->id.str()));
-  if (worker.status().code() != StatusCode::kNotFound) return WorkerProblem(asked, worker.status());
-  return Refusal(StatusCode::kNotFound, "STREAM_NOT_FOUND",
-                 Cat("nothing was ever logged of \"", asked, "\": expected worker/ID, fleet/NAME, ",
-                     "host/PROVIDER/MACHINE or account/PROVIDER"),
-                 {{"stream", asked}});
-}
 
 Status NoHook(std::string_view what) {
   return Refusal(StatusCode::kUnavailable, "NO_PROVIDER", Cat(what, ": no provider is configured"));
@@ -294,32 +221,6 @@ Task<StatusOr<api::GetCostResponse>> QueryApi::GetCost(api::GetCostRequest reque
   co_return out;
 }
 
-Task<StatusOr<api::ListEventsResponse>> QueryApi::ListEvents(api::ListEventsRequest request) {
-  const queries::ReadModels& models = projector_.models();
-  const absl::Time now = rt_.Now();
-  CO_RETURN_IF_ERROR(CheckTypes(request.types()));
-  CO_RETURN_IF_ERROR(CheckFleet(models, request.fleet(), now));
-  CO_ASSIGN_OR_RETURN(const Moment end, MomentOf(request.as_of()));
-  queries::EventQuery query;
-  CO_ASSIGN_OR_RETURN(query.stream, StreamOf(models, request.stream(), now));
-  query.fleet = FleetName(request.fleet());
-  query.after = request.after();
-  query.page_size = request.page_size();
-  query.newest_first = request.newest_first();
-  query.types.assign(request.types().begin(), request.types().end());
-  if (query.newest_first && (query.after == 0 || query.after > end.position)) {
-    query.after = end.position + 1;
-  }
-  CO_ASSIGN_OR_RETURN(const queries::EventPage page, models.Events(query));
-  api::ListEventsResponse out;
-  for (const auto& line : page.events) {
-    if (line.recorded.position > end.position) co_return out;
-    Fill(line, request.with_payload(), *out.add_events());
-  }
-  out.set_next_after(page.next_after);
-  co_return out;
-}
-
 Task<StatusOr<api::ExplainResponse>> QueryApi::Explain(api::ExplainRequest request) {
   if (!request.why_not().empty()) {
     auto answer = co_await WhyNot(std::move(request));
@@ -388,40 +289,6 @@ Task<Status> QueryApi::WatchFleets(api::WatchFleetsRequest request,
     co_await stream.Pause(rt_.Now() + least);
     if (stream.gone()) break;
     co_await projector_.WaitPast(seen, rt_.Now() + kLookAgain);
-  }
-  co_return absl::OkStatus();
-}
-
-Task<Status> QueryApi::WatchEvents(api::WatchEventsRequest request, Stream<api::Event>& stream) {
-  CO_RETURN_IF_ERROR(CheckTypes(request.types()));
-  CO_RETURN_IF_ERROR(CheckFleet(projector_.models(), request.fleet(), rt_.Now()));
-  queries::EventQuery query;
-  CO_ASSIGN_OR_RETURN(query.stream, StreamOf(projector_.models(), request.stream(), rt_.Now()));
-  query.fleet = FleetName(request.fleet());
-  query.types.assign(request.types().begin(), request.types().end());
-  query.after = request.from_now() ? projector_.position() : request.after();
-  query.page_size = 500;
-  while (!stream.gone()) {
-    // Everything up to `seen` is looked at by the pages below, so the wait starts after it.
-    const Position seen = projector_.position();
-    const StatusOr<queries::EventPage> page = projector_.models().Events(query);
-    if (!page.ok()) co_return page.status();
-    for (const queries::EventLine& line : page->events) {
-      api::Event event;
-      Fill(line, request.with_payload(), event);
-      query.after = line.recorded.position;
-      const bool sent = co_await stream.Write(std::move(event));
-      if (!sent) co_return absl::OkStatus();
-    }
-    if (page->next_after != 0) {
-      query.after = std::max(query.after, page->next_after);
-      continue;
-    }
-    query.after = std::max(query.after, seen);
-    while (!stream.gone()) {
-      const bool news = co_await projector_.WaitPast(seen, rt_.Now() + kLookAgain);
-      if (news) break;
-    }
   }
   co_return absl::OkStatus();
 }

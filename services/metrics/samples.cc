@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <map>
+#include <string>
+#include <vector>
 
+#include "commands/rules.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/strings.h"
 #include "queries/projector.h"
@@ -12,6 +16,12 @@
 
 namespace muster::metrics {
 namespace {
+
+// By which a worker is condemned for failing. A series that began with its first count would hide
+// that one from every increase.
+constexpr std::array kFailureRules = {rules::kOffline,     rules::kStuckBoot,    rules::kStuckSetup,
+                                      rules::kStuckWarmup, rules::kBrokenLaunch, rules::kFatalError,
+                                      rules::kNoProgress};
 
 // Shown with 0 too, so that an alert rule always finds its series.
 constexpr std::array kHealths = {"LAUNCHING", "BOOT",      "SETUP",      "WARMUP",
@@ -118,20 +128,31 @@ void AddHosts(Samples& to, const queries::ReadModels& models, absl::Time now) {
   }
 }
 
+void AddDecisions(Samples& to, const queries::ReadModels& models,
+                  const std::vector<queries::FleetStatus>& fleets) {
+  std::map<std::array<std::string, 3>, std::int64_t> counts;
+  for (const auto& fleet : fleets) {
+    for (const char* rule : kFailureRules) counts[{fleet.name.str(), rule, "destroy"}] = 0;
+  }
+  for (const auto& decision : models.Decisions()) {
+    counts[{decision.fleet.str(), decision.rule, decision.action}] = decision.count;
+  }
+  for (const auto& [labels, count] : counts) {
+    to.Add("muster_decisions_total", {labels[0], labels[1], labels[2]}, static_cast<double>(count));
+  }
+}
+
 void AddModels(Samples& to, const queries::ReadModels& models, absl::Time now,
                const MetricsOptions& options) {
   const auto fleets = models.Fleets(now);
   for (const auto& fleet : fleets) AddFleet(to, fleet, now);
   AddWorkers(to, models, fleets, now, options);
-  for (const auto& row : models.Cost(FleetName(), now).fleets) {
-    to.Add("muster_fleet_lost_usd_total", {row.key}, row.lost.usd());
+  for (const auto& [fleet, lost] : models.Lost()) {
+    to.Add("muster_fleet_lost_usd_total", {fleet}, lost.usd());
   }
   for (const auto& account : models.Accounts(now)) AddAccount(to, account);
   AddHosts(to, models, now);
-  for (const auto& decision : models.Decisions()) {
-    to.Add("muster_decisions_total", {decision.fleet.str(), decision.rule, decision.action},
-           static_cast<double>(decision.count));
-  }
+  AddDecisions(to, models, fleets);
   to.Add("muster_projection_position", {}, static_cast<double>(models.position()));
 }
 

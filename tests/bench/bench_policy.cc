@@ -43,6 +43,7 @@ class Fleet {
     spec.mutable_market()->set_price_max_micro_usd_per_hour(90'000);
     spec.mutable_budget()->set_per_day_micro_usd(1'000'000'000'000);
     spec.mutable_quota()->set_name("commits");
+    spec.mutable_upgrades()->set_enabled(true);
     eventpb::FleetApplied applied;
     *applied.mutable_spec() = spec;
     applied.set_fleet_version(1);

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
-"""A real Prometheus scrapes musterd: every metric is well-formed, every shipped rule evaluates."""
+"""A real Prometheus scrapes musterd: every metric is well-formed, every shipped rule evaluates, and
+every panel of the dashboard shows something."""
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -32,17 +34,7 @@ class Prometheus(unittest.TestCase):
                                   timeout=60)
             self.assertEqual(lint.returncode, 0, lint.stderr.decode())
             self.assertIn(b"muster_build_info", text)
-            rules = SOURCE / "deploy/prometheus/alerts.yml"
-            target = urllib.parse.urlparse(url).netloc
-            config = stage.write("prometheus.yml", f"""
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-rule_files: ["{rules}"]
-scrape_configs: [{{job_name: muster, static_configs: [{{targets: ["{target}"]}}]}}]
-""")
-            server = stage.start("prometheus", [
-                PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={stage.folder}/tsdb",
-                "--web.listen-address=127.0.0.1:0"])
-            address = stage.until("prometheus listens", lambda: self.address(server), 30)
+            address = self.start_prometheus(stage, urllib.parse.urlparse(url).netloc)
             up = stage.until("a scrape went well",
                              lambda: self.query(address, 'up{job="muster"} == 1'), 30)
             self.assertEqual(len(up), 1)
@@ -53,6 +45,57 @@ scrape_configs: [{{job_name: muster, static_configs: [{{targets: ["{target}"]}}]
                 r["health"] == "ok" for g in self.get(address, "rules")["groups"]
                 for r in g["rules"]), 30)
             self.assertGreater(sum(len(g["rules"]) for g in groups), 3)
+
+    def test_every_panel_of_the_dashboard_shows_something(self):
+        """Every query of every panel, on a fleet that works: no error, and none stays empty."""
+        with Stage() as stage:
+            config = stage.write("musterd.yaml", f"""
+store: {{path: {stage.folder}/store}}
+listen: ["{stage.socket}"]
+metrics: 127.0.0.1:0
+sim: {{embedded: true, seed: 7, speed: 60}}
+providers: {{vast: {{}}}}
+""")
+            daemon = stage.start_daemon(config)
+            url = next(word.split("=", 1)[1] for word in daemon.said().split()
+                       if word.startswith("metrics=http"))
+            address = self.start_prometheus(stage, urllib.parse.urlparse(url).netloc)
+            stage.muster("apply", "-f", SOURCE / "deploy/examples/demo.yaml", "--yes", check=True)
+            dashboard = json.loads((SOURCE / "deploy/grafana/muster.json").read_text())
+            asked = dict(self.queries(dashboard["panels"]))
+            self.assertGreater(len(asked), 30)
+            for (panel, expression), shown in asked.items():
+                with self.subTest(panel=panel, expression=expression):
+                    stage.until(f"panel '{panel}' shows {shown}",
+                                lambda shown=shown: self.query(address, shown), 90, daemon)
+                    self.query(address, expression)  # an error would be a 400
+
+    # What shows only that something is wrong is empty on a healthy fleet; the series it draws from
+    # must be there all the same.
+    ONLY_WHEN_WRONG = re.compile(r"^(muster_(?:fleet_waiting|account_trouble|account_credit_wait)"
+                                 r"[^=]*?(?:\{[^}]*\})?) (?:== 1|> 0)$")
+
+    def queries(self, panels):
+        """((panel, query), what must show something), with the variables filled in."""
+        for panel in panels:
+            yield from self.queries(panel.get("panels", []))
+            for target in panel.get("targets", []):
+                expression = target["expr"].replace("$fleet", ".*")
+                self.assertNotIn("$", expression)
+                wrong = self.ONLY_WHEN_WRONG.match(expression)
+                yield (panel["title"], expression), wrong.group(1) if wrong else expression
+
+    def start_prometheus(self, stage, target):
+        rules = SOURCE / "deploy/prometheus/alerts.yml"
+        config = stage.write("prometheus.yml", f"""
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: ["{rules}"]
+scrape_configs: [{{job_name: muster, static_configs: [{{targets: ["{target}"]}}]}}]
+""")
+        server = stage.start("prometheus", [
+            PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={stage.folder}/tsdb",
+            "--web.listen-address=127.0.0.1:0"])
+        return stage.until("prometheus listens", lambda: self.address(server), 30)
 
     def address(self, server):
         for line in server.said().splitlines():

@@ -153,5 +153,56 @@ TEST(CostModel, ADayBeforeTheEpochHasItsOwnNumber) {
   EXPECT_EQ(UnixDay(absl::FromUnixSeconds(86'400)), 1);
 }
 
+// The sums that are asked for every few seconds are kept beside the meters: they must never differ
+// from what the meters say.
+void ExpectSumsOfMeters(LogBuilder& log) {
+  const auto models = log.Models();
+  ReadModels loaded(log.store());
+  ASSERT_TRUE(loaded.Load(models->Save()));
+  for (const ReadModels* each : std::vector<const ReadModels*>{models.get(), &loaded}) {
+    const CostReport report = each->Cost(FleetName("zeb"), log.now());
+    const auto fleet = each->Fleet(FleetName("zeb"), log.now());
+    ASSERT_THAT(fleet, IsOk());
+    EXPECT_EQ(fleet->burn, report.sum.burn) << log.now();
+    EXPECT_EQ(fleet->spent_today, report.sum.today) << log.now();
+    EXPECT_EQ(fleet->spent_total, report.sum.total) << log.now();
+    const auto lost = each->Lost();
+    for (const CostRow& row : report.fleets) EXPECT_EQ(lost.at(row.key), row.lost) << row.key;
+    const auto accounts = each->Accounts(log.now());
+    ASSERT_EQ(accounts.size(), 1u);
+    EXPECT_EQ(accounts[0].burn, report.sum.burn) << log.now();
+  }
+}
+
+TEST(CostModel, AFleetsSumsAreThoseOfItsMeters) {
+  LogBuilder log(At("2026-11-21T23:00:00Z"));
+  log.Fleet("zeb", {.workers = 4});
+  log.Write("account/vast", eventpb::CreditObserved());
+  for (const char* id : {"aaaa", "bbbb", "cccc", "dddd"}) log.Launch(id, "zeb", {.price = 81'001});
+  ExpectSumsOfMeters(log);
+  log.After(absl::Minutes(1)).Accept("aaaa", "1");
+  log.Accept("bbbb", "2");
+  log.Accept("cccc", "3");
+  log.After(absl::Minutes(7)).See("bbbb", 77'003);
+  ExpectSumsOfMeters(log);
+  log.After(absl::Minutes(20));
+  ExpectSumsOfMeters(log);
+  log.End("aaaa");  // the first of the row goes, the last takes its place
+  ExpectSumsOfMeters(log);
+  log.After(absl::Minutes(50));  // over midnight, at a price of yesterday
+  ExpectSumsOfMeters(log);
+  log.See("cccc", 90'000);
+  log.After(absl::Seconds(61));
+  ExpectSumsOfMeters(log);
+  eventpb::ClockStepped stepped;
+  stepped.set_by_us(absl::ToInt64Microseconds(absl::Hours(-2)));
+  log.SetClock("2026-11-21T22:20:00Z").Write("installation", stepped);
+  ExpectSumsOfMeters(log);
+  log.After(absl::Hours(3)).End("bbbb");
+  log.End("cccc");
+  log.End("dddd");
+  ExpectSumsOfMeters(log);
+}
+
 }  // namespace
 }  // namespace muster::queries

@@ -111,6 +111,34 @@ TEST(FleetStatus, ShowsWhyAWorkerFailsWhenNoClockRuns) {
   EXPECT_EQ(Zeb(log).state, "1 FAILING ($0.1/h is over $0.09/h)");
 }
 
+TEST(FleetStatus, IsTheSameFromASnapshotAndWhenWorkersOfTheMiddleHaveEnded) {
+  LogBuilder log;
+  log.Fleet("zeb", {.workers = 5});
+  for (const char* id : {"aaaa", "bbbb", "cccc"}) Healthy(log, id);
+  for (const char* id : {"eeee", "dddd"}) {
+    log.Launch(id, "zeb", {});
+    log.After(absl::Minutes(1)).Accept(id, Cat("i", id));
+    log.Health(id, WorkerHealthChanged::SETUP);
+  }
+  log.End("bbbb");
+  log.After(absl::Minutes(2)).Read("aaaa", {.counter = 8, .total = 2048, .rate = 3.5});
+  const auto models = log.Models();
+  ReadModels loaded(log.store());
+  ASSERT_TRUE(loaded.Load(models->Save()));
+  for (const ReadModels* each : std::vector<const ReadModels*>{models.get(), &loaded}) {
+    const auto fleet = each->Fleet(FleetName("zeb"), log.now());
+    ASSERT_THAT(fleet, IsOk());
+    EXPECT_EQ(fleet->have, 4);
+    EXPECT_EQ(fleet->healthy, 2);
+    EXPECT_DOUBLE_EQ(fleet->rate_per_s, 7.7);
+    EXPECT_EQ(fleet->observed_at, log.now() - absl::Minutes(4));
+    EXPECT_EQ(fleet->state, "2 in SETUP (oldest 3m of 10m, then replace); 1 short");
+    const auto counts = each->HealthCounts();
+    EXPECT_EQ(counts.at("zeb").at("HEALTHY"), 2);
+    EXPECT_EQ(counts.at("zeb").at("SETUP"), 2);
+  }
+}
+
 TEST(FleetStatus, IsAllHealthyWhenNothingIsAmiss) {
   LogBuilder log;
   log.Fleet("zeb", {.workers = 1});

@@ -1,6 +1,7 @@
 // Invariants of contracts: why they were made, how many there are, and that they end.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "eventstore/base/strings.h"
 #include "eventstore/base/units.h"
@@ -17,6 +18,7 @@ constexpr absl::Duration kCarryingOut = absl::Minutes(20);
 // As commands/fleet/README.md says: older ones are no offers.
 constexpr absl::Duration kOffersOld = absl::Seconds(601);
 constexpr absl::Duration kUpgradePause = absl::Minutes(30);
+constexpr double kDiskPrice = 0.01;  // $/h at most, for what a worker needs
 
 // Living ones by fleet; without strangers, and without strays that nobody took in.
 std::map<std::string, std::vector<const InstanceView*>> LivingByFleet(const Facts& facts) {
@@ -49,6 +51,19 @@ bool LabelHidden(const Deeds& deeds, absl::Time at) {
     if (fired != deeds.traps_fired.end() && fired->second + absl::Minutes(10) > at) return true;
   }
   return false;
+}
+
+// Whether the market, as it really is, has nothing for this fleet: all else is dearer than it pays,
+// disk included, or on machines that somebody has.
+bool MarketIsBare(const Facts& facts, const fleet::State& fleet) {
+  const double most =
+      static_cast<double>(fleet.spec.market().price_max_micro_usd_per_hour()) / 1e6 - kDiskPrice;
+  std::set<std::int64_t> taken;
+  for (const InstanceView& each : facts.ground.living) taken.insert(each.machine);
+  const std::vector<vastsim::OfferView> offers = facts.sim.Offers();
+  return std::none_of(offers.begin(), offers.end(), [&](const vastsim::OfferView& offer) {
+    return offer.usd_per_hour <= most && !taken.contains(offer.machine);
+  });
 }
 
 }  // namespace
@@ -191,7 +206,8 @@ std::string TargetReached(const Facts& facts) {
     const bool at_budget =
         std::any_of(fleet.waits.begin(), fleet.waits.end(),
                     [](const eventpb::Wait& wait) { return wait.kind() == eventpb::Wait::BUDGET; });
-    const bool enough = have == fleet.wanted() || (at_budget && have < fleet.wanted());
+    const bool excused = at_budget || MarketIsBare(facts, fleet);
+    const bool enough = have == fleet.wanted() || (excused && have < fleet.wanted());
     if (enough && producing == have) continue;
     std::string waits;
     for (const eventpb::Wait& wait : fleet.waits) waits += Cat("; waits: ", wait.detail());

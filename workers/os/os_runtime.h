@@ -113,6 +113,7 @@ class OsRuntime final : public Runtime {
   void Wake(Waiter& waiter);
   void MakeReady(std::unique_ptr<Resumption> resumption);
   void Drain();
+  void PostDrain();
   void NoteLag();
   void Tick();
   void ArmTick();

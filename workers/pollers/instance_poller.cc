@@ -1,6 +1,8 @@
 #include "workers/pollers/instance_poller.h"
 
 #include <algorithm>
+#include <iterator>
+#include <span>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -11,9 +13,10 @@ namespace {
 
 // Pages come 25 rows at a time, and no faster than one a second.
 constexpr int kRowsPerPage = 25;
-// Most of what a list says is nothing new and is decided on the spot: thousands in a row would keep
-// everybody else waiting.
-constexpr int kToldAtATime = 64;
+// Thousands of rows in a row would keep everybody else waiting: so many at a time are told to their
+// workers (most is nothing new, and decided on the spot), or merely looked at.
+constexpr std::size_t kToldAtATime = 64;
+constexpr std::size_t kLookedAtAtATime = 512;
 
 bool Unconfirmed(const worker::State& state) {
   if (std::holds_alternative<worker::Destroying>(state.phase)) return true;
@@ -30,34 +33,54 @@ struct InstancePoller::Expected {
   bool new_rental = false;  // lists may not show it yet
 };
 
-std::vector<InstancePoller::Expected> InstancePoller::ExpectedNow() const {
-  std::vector<Expected> expected;
+// Adds the next of the fleet's workers behind `last`; false when there is none left.
+bool InstancePoller::AddExpected(const FleetName& fleet, WorkerId& last,
+                                 std::vector<Expected>& expected) const {
+  const auto open = context_.world().open_by_fleet.find(fleet);
+  if (open == context_.world().open_by_fleet.end()) return false;
   const absl::Time now = context_.Now();
-  for (const auto& [id, instance_worker] : context_.world().by_instance) {
-    const worker::State* state = context_.world().FindWorker(instance_worker);
+  auto id = open->second.upper_bound(last);
+  for (std::size_t left = kLookedAtAtATime; left > 0 && id != open->second.end(); --left, ++id) {
+    last = *id;
+    const worker::State* state = context_.world().FindWorker(last);
     if (state == nullptr || state->identity.provider != context_.provider()) continue;
+    if (state->instance.empty()) continue;
     const worker::Live* live = state->live();
     // Decide asks again, by a clock that has been followed.
     const bool new_rental = live != nullptr && !live->seen.instance.seen() &&
                             now < live->accepted.at + context_.options.list_lag;
-    expected.push_back({instance_worker, id, new_rental});
+    expected.push_back({last, state->instance, new_rental});
   }
-  std::sort(expected.begin(), expected.end(),
-            [](const Expected& a, const Expected& b) { return a.worker < b.worker; });
-  return expected;
+  return id != open->second.end();
+}
+
+// Who comes while the others are looked at is not expected, who goes is refused the news.
+Task<std::vector<InstancePoller::Expected>> InstancePoller::ExpectedNow() const {
+  std::vector<FleetName> fleets;
+  for (const auto& [name, open] : context_.world().open_by_fleet) fleets.push_back(name);
+  std::vector<Expected> expected;
+  for (const FleetName& fleet : fleets) {
+    const auto before = static_cast<std::ptrdiff_t>(expected.size());
+    WorkerId last;
+    while (AddExpected(fleet, last, expected)) co_await Yield();
+    std::inplace_merge(expected.begin(), expected.begin() + before, expected.end(),
+                       [](const Expected& a, const Expected& b) { return a.worker < b.worker; });
+  }
+  co_return expected;
+}
+
+void InstancePoller::Heard(const WorkerId& id, const worker::State& state) {
+  if (!state.instance.empty() && Unconfirmed(state)) {
+    unconfirmed_.insert(id);
+  } else {
+    unconfirmed_.erase(id);
+  }
 }
 
 absl::Duration InstancePoller::Interval() const {
   const absl::Duration calm =
       context_.Interval(&specpb::Timers::list_poll_s, context_.options.list_poll);
-  const World& world = context_.world();
-  const bool hurried =
-      std::any_of(world.by_instance.begin(), world.by_instance.end(), [&](const auto& entry) {
-        const worker::State* state = world.FindWorker(entry.second);
-        return state != nullptr && state->identity.provider == context_.provider() &&
-               Unconfirmed(*state);
-      });
-  return hurried ? std::min(calm, context_.options.list_poll_hurried) : calm;
+  return unconfirmed_.empty() ? calm : std::min(calm, context_.options.list_poll_hurried);
 }
 
 Task<void> InstancePoller::Run() {
@@ -69,7 +92,8 @@ Task<void> InstancePoller::Run() {
 }
 
 Task<void> InstancePoller::PollOnce() {
-  std::vector<Expected> expected = ExpectedNow();
+  std::vector<Expected> expected = co_await ExpectedNow();
+  if (context_.group.stopping()) co_return;
   const absl::Time begun = context_.Steady();
   const int pages = static_cast<int>(expected.size()) / kRowsPerPage;
   const absl::Duration allowed = context_.options.call_timeout + pages * absl::Seconds(3);
@@ -97,9 +121,9 @@ Task<void> InstancePoller::PollOnce() {
 
 Task<void> InstancePoller::TellFailure(std::vector<Expected> expected, std::string detail,
                                        absl::Time begun) {
-  int told = 0;
+  std::size_t told = 0;
   for (const Expected& one : expected) {
-    if (++told % kToldAtATime == 0) co_await context_.link.rt.SleepFor(absl::ZeroDuration());
+    if (++told % kToldAtATime == 0) co_await Yield();
     if (context_.group.stopping()) co_return;
     worker::ObserveFailure failure{"instance", detail, context_.WallAt(begun), failures_};
     co_await TellWorker(one.worker, std::move(failure));
@@ -109,10 +133,13 @@ Task<void> InstancePoller::TellFailure(std::vector<Expected> expected, std::stri
 Task<void> InstancePoller::TellList(std::vector<Expected> expected, std::vector<Instance> list,
                                     absl::Time begun) {
   absl::flat_hash_map<InstanceId, const Instance*> listed;
-  for (const Instance& instance : list) listed[instance.id] = &instance;
-  int told = 0;
+  for (const Instance& instance : list) {
+    listed[instance.id] = &instance;
+    if (listed.size() % kLookedAtAtATime == 0) co_await Yield();
+  }
+  std::size_t told = 0;
   for (const Expected& one : expected) {
-    if (++told % kToldAtATime == 0) co_await context_.link.rt.SleepFor(absl::ZeroDuration());
+    if (++told % kToldAtATime == 0) co_await Yield();
     if (context_.group.stopping()) co_return;
     const absl::Time at = context_.WallAt(begun);  // the clock may step between two of them
     const auto found = listed.find(one.instance);
@@ -129,8 +156,16 @@ Task<void> InstancePoller::TellList(std::vector<Expected> expected, std::vector<
     return state == nullptr || !state->open();
   });
   account::ObserveList observed;
-  for (const Instance& instance : list) observed.instances.push_back(instance.id);
-  observed.strays = FindStrays(context_.world(), context_.provider(), list);
+  const std::span<const Instance> rows(list);
+  for (std::size_t from = 0; from < rows.size(); from += kLookedAtAtATime) {
+    if (from > 0) co_await Yield();
+    if (context_.group.stopping()) co_return;
+    const auto some = rows.subspan(from, std::min(kLookedAtAtATime, rows.size() - from));
+    for (const Instance& instance : some) observed.instances.push_back(instance.id);
+    std::vector<eventpb::OrphanFound> strays =
+        FindStrays(context_.world(), context_.provider(), some);
+    std::move(strays.begin(), strays.end(), std::back_inserter(observed.strays));
+  }
   Origin origin{.actor = "poller:list"};
   const StatusOr<Outcome> outcome = co_await context_.link.handler.Account(
       context_.provider(), std::move(observed), std::move(origin));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,16 +24,21 @@ class InstancePoller {
   Task<void> Run();
   // Look soon: something is being destroyed or waits to be confirmed.
   void Hurry() { turns_.Hurry(context_.options.list_poll_hurried); }
+  // To be told of each worker that the log says something new of, and at the start of all.
+  void Heard(const WorkerId& id, const worker::State& state);
   void PollNow() { turns_.Hurry(absl::ZeroDuration()); }
 
  private:
   struct Expected;
-  std::vector<Expected> ExpectedNow() const;
+  Task<std::vector<Expected>> ExpectedNow() const;
+  bool AddExpected(const FleetName& fleet, WorkerId& last, std::vector<Expected>& expected) const;
   absl::Duration Interval() const;
   Task<void> PollOnce();
   // `begun`: by the steady clock.
   Task<void> TellFailure(std::vector<Expected> expected, std::string detail, absl::Time begun);
   Task<void> TellList(std::vector<Expected> expected, std::vector<Instance> list, absl::Time begun);
+  // Others get their turn.
+  Task<void> Yield() const { return context_.link.rt.SleepFor(absl::ZeroDuration()); }
   // What a row of the list is to the worker.
   worker::ObserveInstance Seen(const WorkerId& worker, const Instance& row, absl::Time at);
   specpb::Timers TimersOf(const WorkerId& id) const;
@@ -40,6 +46,7 @@ class InstancePoller {
 
   PollContext& context_;
   Turns turns_;
+  std::set<WorkerId> unconfirmed_;  // whose end the next list is to confirm
   int failures_ = 0;
   absl::flat_hash_map<WorkerId, int> blank_;  // rows in a row that told nothing
   Looks looks_;

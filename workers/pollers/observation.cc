@@ -75,6 +75,7 @@ void Observation::Impl::Start() {
   for (const WorkerId& id : rented) {
     const worker::State* state = world.FindWorker(id);
     if (state == nullptr || state->identity.provider != context.provider()) continue;
+    list.Heard(id, *state);
     if (state->live() != nullptr) logs.Begin(id, spread);
   }
   context.group.Spawn("list", Keeping(context.owner.lock(), list.Run()));
@@ -103,6 +104,7 @@ void Observation::Impl::OnWorker(const Written& written) {
   const WorkerId id(stream.substr(kPrefix.size()));
   const worker::State* state = context.world().FindWorker(id);
   if (state == nullptr || state->identity.provider != context.provider()) return;
+  list.Heard(id, *state);
   const eventpb::EventBody& body = written.body;
   if (body.has_launch_accepted()) {
     logs.Begin(id, kFirstLogSpread);

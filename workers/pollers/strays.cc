@@ -1,7 +1,6 @@
 #include "workers/pollers/strays.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 
 #include "commands/fleet/plan/label.h"
@@ -25,6 +24,14 @@ FleetName FleetOfLabel(const World& world, const ProviderName& provider, const s
   return {};
 }
 
+bool IsBeingLaunched(const World& world, const std::string& label) {
+  if (MUSTER_CANARY("orphan-killed-while-busy")) return false;
+  const std::string_view token = fleet::TokenIn(label);
+  const worker::State* worker = token.empty() ? nullptr : world.FindWorker(WorkerId(token));
+  return worker != nullptr && std::holds_alternative<worker::Launching>(worker->phase) &&
+         worker->identity.label == label;
+}
+
 Mark MarkOf(const World& world, const ProviderName& provider, const Instance& instance) {
   const std::string token(fleet::TokenIn(instance.label));
   const worker::State* worker = token.empty() ? nullptr : world.FindWorker(WorkerId(token));
@@ -46,17 +53,10 @@ Mark MarkOf(const World& world, const ProviderName& provider, const Instance& in
 }  // namespace
 
 std::vector<eventpb::OrphanFound> FindStrays(const World& world, const ProviderName& provider,
-                                             const std::vector<Instance>& list) {
-  std::set<std::string> launching;
-  for (const auto& [id, worker] : world.workers) {
-    if (MUSTER_CANARY("orphan-killed-while-busy")) break;
-    if (std::holds_alternative<worker::Launching>(worker->phase)) {
-      launching.insert(worker->identity.label);
-    }
-  }
+                                             std::span<const Instance> list) {
   std::vector<eventpb::OrphanFound> strays;
   for (const Instance& instance : list) {
-    if (instance.label.empty() || launching.contains(instance.label)) continue;
+    if (instance.label.empty() || IsBeingLaunched(world, instance.label)) continue;
     if (world.by_instance.contains(instance.id)) continue;
     const Mark mark = MarkOf(world, provider, instance);
     if (mark.why.empty()) continue;

@@ -1,6 +1,7 @@
 #include "commands/fleet/plan/board.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "commands/fleet/plan/gates.h"
 #include "eventstore/base/overloaded.h"
@@ -82,6 +83,12 @@ Card CardOf(const worker::State& state, absl::Time now) {
     card.paid_per_s = static_cast<double>(state.price.micros) / 3600.0;
   }
   return card;
+}
+
+// Its place in FleetBoard::worst_first; nullopt when it has none.
+std::optional<std::pair<double, WorkerId>> WorthOf(const WorkerId& id, const Card& card) {
+  if (card.part != Card::Part::kLive || !card.produced || card.rate_per_s <= 0) return std::nullopt;
+  return std::pair(-MicroUsd(card.burn.micros).usd() / card.rate_per_s, id);
 }
 
 std::optional<Departure> DepartureOf(const worker::State& state) {
@@ -166,6 +173,50 @@ void Board::Unjudge(FleetBoard& fleet, const WorkerId& id) {
   if (card.assessment.health == eventpb::WorkerHealthChanged::HEALTHY) --fleet.healthy;
 }
 
+void FreePlaces::Take(int index) {
+  if (index < 0) return;
+  const auto span = std::prev(spans_.upper_bound(index));
+  const auto [begin, end] = *span;
+  spans_.erase(span);
+  if (begin < index) spans_[begin] = index;
+  if (index + 1 < end) spans_[index + 1] = end;
+}
+
+void FreePlaces::Give(int index) {
+  if (index < 0) return;
+  auto next = spans_.upper_bound(index);
+  int begin = index, end = index + 1;
+  if (next != spans_.begin() && std::prev(next)->second == index) {
+    begin = std::prev(next)->first;
+  }
+  if (next != spans_.end() && next->first == end) {
+    end = next->second;
+    spans_.erase(next);
+  }
+  spans_[begin] = end;
+}
+
+int FreePlaces::From(int index) const {
+  const auto next = spans_.upper_bound(index);
+  return next != spans_.begin() && std::prev(next)->second > index ? index : next->first;
+}
+
+void Board::Occupy(FleetBoard& fleet, const WorkerId& id, int index) {
+  auto& place = fleet.places[index];
+  place.insert(id);
+  if (place.size() > 1) fleet.crowded.insert(index);
+  if (place.size() == 1) fleet.free_places.Take(index);
+}
+
+void Board::Vacate(FleetBoard& fleet, const WorkerId& id, int index) {
+  auto& place = fleet.places[index];
+  place.erase(id);
+  if (place.size() < 2) fleet.crowded.erase(index);
+  if (!place.empty()) return;
+  fleet.places.erase(index);
+  fleet.free_places.Give(index);
+}
+
 void Board::Remove(FleetBoard& fleet, const WorkerId& id) {
   const auto it = fleet.cards.find(id);
   if (it == fleet.cards.end()) return;
@@ -175,10 +226,7 @@ void Board::Remove(FleetBoard& fleet, const WorkerId& id) {
     --fleet.occupying;
     if (card.part == Card::Part::kLeaving) --fleet.leaving;
     Drop(fleet.by_interval, card.upload_interval_s);
-    auto& place = fleet.places[card.index];
-    place.erase(id);
-    if (place.size() < 2) fleet.crowded.erase(card.index);
-    if (place.empty()) fleet.places.erase(card.index);
+    Vacate(fleet, id, card.index);
   }
   if (card.open) {
     --fleet.open;
@@ -189,6 +237,8 @@ void Board::Remove(FleetBoard& fleet, const WorkerId& id) {
   if (card.unclear) --fleet.unclear;
   if (card.produced) Drop(fleet.producers, card.fleet_version);
   fleet.trials.erase(id);
+  fleet.trials_all.erase(id);
+  if (const auto worth = WorthOf(id, card)) fleet.worst_first.erase(*worth);
   fleet.departures.erase(id);
   fleet.burn -= card.burn;
   if (card.part == Card::Part::kLeaving) fleet.leaving_burn -= card.burn;
@@ -211,9 +261,7 @@ void Board::Place(const WorkerId& id, const worker::State& state, absl::Time now
     ++fleet.occupying;
     if (card.part == Card::Part::kLeaving) ++fleet.leaving;
     ++fleet.by_interval[card.upload_interval_s];
-    auto& place = fleet.places[card.index];
-    place.insert(id);
-    if (place.size() > 1) fleet.crowded.insert(card.index);
+    Occupy(fleet, id, card.index);
   }
   if (card.open) {
     ++fleet.open;
@@ -223,7 +271,9 @@ void Board::Place(const WorkerId& id, const worker::State& state, absl::Time now
   if (card.part == Card::Part::kLaunching) ++fleet.launching;
   if (card.unclear) ++fleet.unclear;
   if (card.produced) ++fleet.producers[card.fleet_version];
+  if (const auto worth = WorthOf(id, card)) fleet.worst_first.insert(*worth);
   if (card.trial) {
+    fleet.trials_all.insert(id);
     if (card.open) fleet.trials.insert(id);
     if (card.begun.position > fleet.last_trial.position) fleet.last_trial = card.begun;
   }

@@ -5,6 +5,7 @@
 // changed, looks at one. Reactor thread; holds no references into the World between calls.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -65,15 +66,32 @@ struct Money {
   MicroUsd total;
 };
 
+// The places from 0 on that nobody occupies, as spans: there may be ten thousand taken, and each
+// event about a worker takes it off the board and puts it back.
+class FreePlaces {
+ public:
+  void Take(int index);
+  void Give(int index);
+  // The lowest free one from `index` on.
+  int From(int index) const;
+
+ private:
+  std::map<int, int> spans_{{0, std::numeric_limits<int>::max()}};  // begin -> end
+};
+
 struct FleetBoard {
   std::map<WorkerId, Card> cards;
   std::map<int, std::set<WorkerId>> places;  // by index: who occupies it
   std::set<int> crowded;                     // indexes with two or more
+  FreePlaces free_places;
   std::set<WorkerId> with_verdict;
   std::set<WorkerId> to_start;
   std::set<WorkerId> unheard;      // see Assessment::unheard_since
   std::set<WorkerId> health_news;  // judged otherwise than last written
   std::set<WorkerId> trials;       // open ones
+  std::set<WorkerId> trials_all;   // those that ended too, as long as they are remembered
+  // Live ones that produced: $ per unit of work, negative, so that the worst is the first.
+  std::set<std::pair<double, WorkerId>> worst_first;
   std::map<WorkerId, Departure> departures;
   std::map<std::int64_t, int> producers;    // by fleet version: workers that ever produced
   std::map<std::int64_t, int> by_interval;  // occupying workers by upload interval
@@ -126,6 +144,8 @@ class Board {
  private:
   void Rebuild(const World& world, absl::Time now);
   void Place(const WorkerId& id, const worker::State& state, absl::Time now);
+  void Occupy(FleetBoard& fleet, const WorkerId& id, int index);
+  void Vacate(FleetBoard& fleet, const WorkerId& id, int index);
   void Remove(FleetBoard& fleet, const WorkerId& id);
   void JudgeOne(const World& world, const FleetName& name, const WorkerId& id, absl::Time now);
   void Unjudge(FleetBoard& fleet, const WorkerId& id);

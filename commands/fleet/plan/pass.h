@@ -75,8 +75,8 @@ struct Scope {
     return board.occupying + coming - static_cast<int>(board.RunningTrials().size());
   }
   int FreeIndex() const {
-    int index = 0;
-    while (board.places.count(index) > 0 || taken.count(index) > 0) ++index;
+    int index = board.free_places.From(0);
+    while (taken.count(index) > 0) index = board.free_places.From(index + 1);
     return index;
   }
 };

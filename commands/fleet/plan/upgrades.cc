@@ -78,8 +78,9 @@ bool Calm(Pass& pass, Scope& scope) {
     return false;
   }
   int recent = 0;
-  for (const auto& [id, card] : scope.board.cards) {
-    if (card.trial && OverAt(card.begun.at, absl::Hours(1), pass.now) > pass.now) ++recent;
+  for (const WorkerId& id : scope.board.trials_all) {
+    const absl::Time begun = scope.board.cards.at(id).begun.at;
+    if (OverAt(begun, absl::Hours(1), pass.now) > pass.now) ++recent;
   }
   return recent < std::max(1, upgrades.per_hour_max()) || MUSTER_CANARY("flapping-upgrades");
 }
@@ -89,13 +90,9 @@ struct Worst {
   double value = 0;
 };
 Worst WorstWorker(const Scope& scope) {
-  Worst worst;
-  for (const auto& [id, card] : scope.board.cards) {
-    if (card.part != Card::Part::kLive || !card.produced || card.rate_per_s <= 0) continue;
-    const double value = MicroUsd(card.burn.micros).usd() / card.rate_per_s;
-    if (worst.id.empty() || value > worst.value) worst = {id, value};
-  }
-  return worst;
+  const auto& order = scope.board.worst_first;
+  if (order.empty()) return {};
+  return {order.begin()->second, -order.begin()->first};
 }
 
 }  // namespace

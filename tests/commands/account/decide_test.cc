@@ -135,6 +135,21 @@ TEST(AccountDecide, AListIsWrittenWhenItsIdsChangedAndEveryFiveMinutes) {
   EXPECT_THAT((*shrunk)[0].instance_list_observed().removed(), testing::ElementsAre("i1"));
   EXPECT_EQ((*shrunk)[0].instance_list_observed().instances(), 1);
 }
+TEST(AccountDecide, AListMayComeInAnyOrderAndNameAnIdTwice) {
+  State state;
+  Then(state, List({"i1", "i3", "i5", "i7"}));
+  const auto changed = Decide(state, List({"i8", "i3", "i4", "i8", "i0", "i7"}), {At(15)});
+  ASSERT_EQ(Kinds(changed), "account.instance_list_observed");
+  const auto& seen = (*changed)[0].instance_list_observed();
+  EXPECT_THAT(seen.added(), testing::ElementsAre("i0", "i4", "i8"));
+  EXPECT_THAT(seen.removed(), testing::ElementsAre("i1", "i5"));
+  EXPECT_EQ(seen.instances(), 5);
+  Given(state, *changed, At(15));
+  const auto same = List({"i0", "i3", "i4", "i7", "i8"});
+  EXPECT_EQ(When(state, same, At(30)), "nothing");
+  const auto later = Decide(state, same, {At(400)});
+  EXPECT_EQ((*later)[0].instance_list_observed().digest(), seen.digest());
+}
 TEST(AccountDecide, AStrayIsFoundOnce) {
   State state;
   EXPECT_EQ(Then(state, List({"i1"}, {"i1"})),

@@ -141,6 +141,41 @@ TEST(Events, EndAtTheMomentAskedForInBothDirections) {
   EXPECT_THAT(bench.Ask(bench.api.ListEvents(request)), StatusIs(StatusCode::kOutOfRange));
 }
 
+TEST(Events, AreLookedThroughInPartsAndFoundAllTheSame) {
+  QueryBench bench;
+  FillLog(bench);
+  bench.log.Accept("k7f2q", "123");
+  std::vector<std::uint64_t> judged;
+  for (int i = 0; i < 450; ++i) {
+    bench.log.See("k7f2q", 81'000 + i);
+    if (i % 200 == 150) judged.push_back(bench.log.Health("k7f2q", Health::HEALTHY));
+  }
+  api::ListEventsRequest request;
+  request.add_types("worker.health_changed");
+  bench.rt().RunUntilIdle();
+  const std::uint64_t before = bench.rt().steps();
+  EXPECT_EQ(Positions(bench.Ask(bench.api.ListEvents(request))), judged);
+  EXPECT_GE(bench.rt().steps() - before, 4u);  // others had their turn after each hundred
+  request.set_newest_first(true);
+  request.set_page_size(1);
+  const auto newest = bench.Ask(bench.api.ListEvents(request));
+  EXPECT_THAT(Positions(newest), ElementsAre(judged[1]));
+  EXPECT_NE(newest->next_after(), 0u);
+  request.set_after(newest->next_after());
+  EXPECT_THAT(Positions(bench.Ask(bench.api.ListEvents(request))), ElementsAre(judged[0]));
+  api::ListEventsRequest all;
+  all.set_page_size(350);
+  std::vector<std::uint64_t> seen, expected;
+  for (std::uint64_t position = 1; position <= 455; ++position) expected.push_back(position);
+  do {
+    const auto page = bench.Ask(bench.api.ListEvents(all));
+    for (const std::uint64_t position : Positions(page)) seen.push_back(position);
+    EXPECT_LE(page->events_size(), 350);
+    all.set_after(page->next_after());
+  } while (all.after() != 0);
+  EXPECT_EQ(seen, expected);
+}
+
 TEST(Events, OfAnUnknownTypeAreRefusedWithTheNearest) {
   QueryBench bench;
   FillLog(bench);

@@ -250,6 +250,36 @@ TEST(MetricsDeploy, AlertsAndDashboardUseOnlyExistingNames) {
   }
 }
 
+// Every rule has a page for who is woken by it, and every page a rule.
+TEST(MetricsDeploy, EveryAlertHasItsSectionInTheRunbook) {
+  const auto words = [](const std::string& path, const std::string& before) {
+    std::set<std::string> found;
+    std::istringstream lines(ReadSource(path));
+    for (std::string line; std::getline(lines, line);) {
+      const std::size_t at = line.find(before);
+      if (at != std::string::npos) found.insert(line.substr(at + before.size()));
+    }
+    return found;
+  };
+  const std::set<std::string> rules = words("deploy/prometheus/alerts.yml", "- alert: ");
+  EXPECT_GT(rules.size(), 10u);
+  EXPECT_EQ(words("deploy/runbooks/alerts.md", "## "), rules);
+  std::set<std::string> links;
+  for (std::string rule : rules) {
+    std::transform(rule.begin(), rule.end(), rule.begin(), ::tolower);
+    links.insert(rule);
+  }
+  EXPECT_EQ(words("deploy/prometheus/alerts.yml", "runbook: deploy/runbooks/alerts.md#"), links);
+}
+
+TEST(Metrics, AFailureRuleIsCountedFromZero) {
+  Scene scene;
+  scene.Exercise();
+  EXPECT_THAT(scene.metrics.Text(),
+              testing::HasSubstr(
+                  "muster_decisions_total{fleet=\"zeb\",rule=\"offline\",action=\"destroy\"} 0"));
+}
+
 int RunShell(const std::string& command, std::string* output) {
   std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
   char buffer[4096];

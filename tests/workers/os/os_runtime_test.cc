@@ -69,6 +69,23 @@ TEST(OsRuntime, TellsANotifiedWaiterFromALateOne) {
   EXPECT_FALSE(rt.BlockOn(WaitFor(*signal, absl::InfinitePast())));
 }
 
+TEST(OsRuntime, ServesOthersWhileManyAreWokenTogether) {
+  OsRuntime rt;
+  const auto signal = rt.MakeSignal();
+  int woken = 0;
+  int woken_before_others = 0;
+  for (int i = 0; i < 1000; ++i) {
+    rt.Spawn("waiter", [](OsRuntime& rt, Signal& signal, int& woken, int& before) -> Task<void> {
+      co_await signal.WaitUntil(absl::InfiniteFuture());
+      if (++woken == 1) rt.Post([&] { before = woken; });
+    }(rt, *signal, woken, woken_before_others));
+  }
+  rt.Post([&] { signal->NotifyAll(); });
+  while (woken < 1000) rt.RunFor(absl::Milliseconds(1));
+  EXPECT_LE(woken_before_others, 100);
+  EXPECT_GE(woken_before_others, 1);
+}
+
 TEST(OsRuntime, TakesWorkFromOtherThreads) {
   OsRuntime rt(Fast());
   Promise<int> promise(rt);

@@ -513,5 +513,54 @@ TEST_F(ObservationTest, KnowsTheFleetsSecretsBeforeTheFirstTextComesBack) {
   EXPECT_EQ(rig.secrets.Mask("token hf_planted"), "token [secret]");
 }
 
+// How many turns the reactor took for a list of `rows` instances that says nothing new, between its
+// answer and the end of what is made of it.
+std::uint64_t TurnsForAList(int rows) {
+  Rig rig;
+  rig.Apply();
+  for (int i = 0; i < rows; ++i) rig.LiveWorker(i);
+  rig.provider.slow["log"] = absl::Hours(1);  // nobody's log is of interest
+  Observation observation(rig.link(), {});
+  observation.Start();
+  while (rig.provider.lists < 2) rig.rt.RunFor(absl::Milliseconds(1));
+  rig.rt.RunFor(absl::Milliseconds(998));
+  const std::uint64_t before = rig.rt.steps();
+  rig.rt.RunFor(absl::Milliseconds(2));  // the answer takes a second
+  const std::uint64_t turns = rig.rt.steps() - before;
+  rig.rt.DestroyTasks();
+  return turns;
+}
+
+TEST(ObservationOfMany, LeavesOthersTheirTurnsWhileAListIsTold) {
+  const std::uint64_t few = TurnsForAList(10);
+  // One for each 64 that are told, and for each 512 that are looked up and judged.
+  EXPECT_GE(TurnsForAList(3000) - few, 3000 / 64 + 2 * (3000 / 512));
+  EXPECT_LE(few, 10u);
+}
+
+TEST(ObservationOfMany, HurriesForAWorkerThatGoesAndIsCalmWhenItIsGone) {
+  Rig rig;
+  rig.Apply();
+  const WorkerId id = rig.LiveWorker(), other = rig.LiveWorker(1);
+  ObservationOptions options;
+  Observation observation(rig.link(), options);
+  observation.Start();
+  rig.rt.RunFor(absl::Seconds(62));
+  const int calm = rig.provider.lists;
+  EXPECT_EQ(calm, 3);  // every 30 s
+  EXPECT_THAT(rig.Condemn(id), IsOk());
+  rig.rt.RunFor(absl::Seconds(60));
+  const int hurried = rig.provider.lists - calm;
+  EXPECT_GE(hurried, static_cast<int>(absl::Seconds(60) / options.list_poll_hurried) - 2);
+  rig.provider.instances.erase(rig.State(id).instance);
+  rig.rt.RunFor(absl::Seconds(60));  // two lists confirm its end
+  EXPECT_TRUE(rig.State(id).ended());
+  EXPECT_FALSE(rig.State(other).ended());
+  const int before = rig.provider.lists;
+  rig.rt.RunFor(absl::Seconds(120));
+  EXPECT_LE(rig.provider.lists - before, 5);
+  rig.rt.DestroyTasks();
+}
+
 }  // namespace
 }  // namespace muster

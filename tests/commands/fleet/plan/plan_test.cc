@@ -153,7 +153,10 @@ TEST(FleetPlan, ABoardKeptUpToDateDecidesAsAFreshOne) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     Rng rng(seed);
     Stage stage;
-    stage.Apply(Stage::Spec(5));
+    specpb::FleetSpec spec = Stage::Spec(5);
+    spec.mutable_upgrades()->set_enabled(seed % 2 == 0);
+    spec.mutable_upgrades()->set_cooldown_s(60);
+    stage.Apply(spec);
     stage.Market(Stage::Plenty(40));
     Board board;
     std::vector<WorkerId> workers;
@@ -197,6 +200,32 @@ TEST(FleetPlan, ABoardKeptUpToDateDecidesAsAFreshOne) {
       }
     }
   }
+}
+
+TEST(FreePlaces, AreTheLowestThatNobodyHolds) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Rng rng(seed);
+    FreePlaces places;
+    std::set<int> held;
+    for (int step = 0; step < 200; ++step) {
+      const int index = static_cast<int>(rng.Below(12));
+      if (held.insert(index).second) {
+        places.Take(index);
+      } else {
+        held.erase(index);
+        places.Give(index);
+      }
+      for (int from = 0; from < 15; ++from) {
+        int lowest = from;
+        while (held.contains(lowest)) ++lowest;
+        ASSERT_EQ(places.From(from), lowest) << "seed " << seed << " step " << step;
+      }
+    }
+  }
+  FreePlaces none;
+  none.Take(-1);  // a stray that is to be destroyed has no place
+  none.Give(-1);
+  EXPECT_EQ(none.From(0), 0);
 }
 
 TEST(FleetPlan, APassLooksOnlyAtFleetsThatChanged) {

@@ -84,6 +84,15 @@ TEST_F(VastProviderTest, GathersAllPages) {
   EXPECT_THAT(List(), IsOkAndHolds(SizeIs(51)));
 }
 
+TEST_F(VastProviderTest, AListOrSearchThatIsRefusedWithA200IsNoEmptyOne) {
+  const std::string refusal =
+      R"({"success":false,"error":"auth_error","msg":"session expired","instances":[],"offers":[]})";
+  http.On("GET", "/api/v1/instances/", {Http::Json(200, refusal)});
+  http.On("POST", "/api/v0/bundles/", {Http::Json(200, refusal)});
+  EXPECT_EQ(TroubleOf(List().status()), Trouble::kAuth);
+  EXPECT_EQ(TroubleOf(rt.Run(provider->SearchOffers({}, Soon())).status()), Trouble::kAuth);
+}
+
 TEST_F(VastProviderTest, APageLostMidWayIsNoList) {
   http.On("GET", "after_token=t1", {Http::Page(502, "<html>")});
   http.On("GET", "/api/v1/instances/", {Http::Json(200, PageOf(1, 25, 26, "t1"))});
