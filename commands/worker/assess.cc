@@ -292,9 +292,10 @@ class Judge {
 
   bool Broken() {
     if (!seen_.broken) return false;
+    // An error beside it has a fault of its own, which says nothing of the launch.
+    const bool machines = seen_.error.empty() && seen_.error_fault == specpb::MACHINE;
     return Failing(rules::kBrokenLaunch, seen_.broken_since,
-                   seen_.error_fault == specpb::MACHINE ? specpb::MACHINE : specpb::OURS,
-                   "the launch itself cannot work");
+                   machines ? specpb::MACHINE : specpb::OURS, "the launch itself cannot work");
   }
   bool FatalError() {
     if (seen_.error.empty()) return false;

@@ -177,6 +177,22 @@ TEST(Assess, CondemnsAHostThatIsDownForLongEnough) {
   }
 }
 
+TEST(Assess, ABrokenLaunchIsHeldAgainstAMachineByItsOwnLineOnly) {
+  for (const bool error_beside : {false, true}) {
+    Patient patient;
+    eventpb::LogObserved facts = BrokenFacts();
+    facts.set_error_fault(specpb::MACHINE);
+    if (error_beside) facts.set_error("RuntimeError: CUDA error");
+    patient.Log(100, facts);
+    patient.Log(400, facts);
+    const Assessment judged = patient.Ask(400);
+    ASSERT_TRUE(judged.verdict.has_value());
+    EXPECT_EQ(judged.verdict->rule, "broken-launch");
+    EXPECT_EQ(judged.verdict->fault, error_beside ? specpb::OURS : specpb::MACHINE);
+    EXPECT_EQ(judged.verdict->strike_weight, error_beside ? 0 : 1);
+  }
+}
+
 // Its log was fetched before the provider stopped it and arrived after that: progress, it seems.
 TEST(Assess, AStoppedWorkerIsNotStruckBecauseItsLogWasReadLate) {
   for (const double off : {-1.0, 0.0, 1.0}) {
