@@ -65,7 +65,7 @@ Status ReadPublicKey(std::string_view text, PinnedHostKey& pinned) {
 // "openssh-key-v1", cipher, key derivation, its options, number of keys, the first public key.
 Status CheckOpenSshForm(std::string_view body) {
   constexpr std::string_view kMagic("openssh-key-v1\0", 15);
-  const Status bad = InvalidArgument("the identity is not a private key in OpenSSH's form");
+  Status bad = InvalidArgument("the identity is not a private key in OpenSSH's form");
   std::string packed, bytes;
   for (const char c : body) {
     if (c != '\n' && c != '\r') packed += c;
