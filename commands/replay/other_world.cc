@@ -360,10 +360,8 @@ void OtherWorld::Condemn(const WorkerId& id, const worker::Condemn& command, con
   for (const eventpb::EventBody& body : *events) Fold(WorkerStream(id), body, at);
   Strike(*state, command.verdict, at);
   const auto known = made_.find(id);
-  if (known == made_.end()) {
-    if (alike != nullptr) return;  // the log tells how it goes
-    ++cut_short_;
-  }
+  if (known == made_.end() && alike != nullptr) return;  // the log tells how it goes
+  ++ended_here_;
   Made& made = made_[id];
   made.leaving = true;
   made.taken_at = at + habits_.Of(Habits::Span::kDestroyTaken, trial_->fleet, machine);

@@ -79,7 +79,7 @@ class OtherWorld {
   // How many workers were made up, and kept beyond their recorded end: what the model stands for.
   std::int64_t made_up() const { return made_up_; }
   std::int64_t kept() const { return kept_; }
-  std::int64_t cut_short() const { return cut_short_; }
+  std::int64_t ended_here() const { return ended_here_; }  // not, or not so, in the log
 
  private:
   // A worker of which the log tells no more.
@@ -121,7 +121,7 @@ class OtherWorld {
   std::uint64_t position_ = 0;  // of the newest event of the log
   std::map<WorkerId, Made> made_;
   int fresh_ = 0;
-  std::int64_t made_up_ = 0, kept_ = 0, cut_short_ = 0;
+  std::int64_t made_up_ = 0, kept_ = 0, ended_here_ = 0;
 };
 
 }  // namespace muster::replay

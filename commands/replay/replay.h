@@ -99,10 +99,11 @@ class Replay {
   void EvaluateExact(absl::Time at, const LivePass* pass, Asked& asked);
   void EvaluateModelled(absl::Time at, const LivePass* pass, Asked asked);
   void Begin(absl::Time at, const Asked& asked, const Acts& live, const Acts& instead);
-  Asked Ask(const World& world, fleet::Board& board, absl::Time at);
+  Asked Ask(const World& world, fleet::Board& board, absl::Time at) const;
   Acts LiveActs(const LivePass* pass) const;
   Acts Upcoming(absl::Time at) const;
   bool Concerns(const Act& act) const;
+  const Act* FindAfresh(const Act& act, absl::Time at, std::optional<Acts>& afresh) const;
   void Note(bool replayed, const Act& act, absl::Time at);
   void Keep(std::vector<Sided>& list, Sided sided) const;
   MicroUsd SpentAt(const World& world, absl::Time at) const;

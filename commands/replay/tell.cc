@@ -74,10 +74,10 @@ void Replay::TellModel(Report& report) const {
                        " that ended live and not here: it goes on as it was last seen, at the same "
                        "price; one that worked goes on working, one that failed stays as it was."));
   }
-  if (other_->cut_short() + other_->made_up() > 0) {
-    tell.push_back(Cat("A worker that is ended here and not live (", other_->cut_short(),
-                       " of the log's): the order is taken after ",
-                       Usual(habits, Span::kDestroyTaken, fleet), ", it is gone and paid until ",
+  if (other_->ended_here() > 0) {
+    tell.push_back(Cat(Many(other_->ended_here(), "worker", "workers"),
+                       " ended here and not so in the log: the order is taken after ",
+                       Usual(habits, Span::kDestroyTaken, fleet), "; gone, and paid, after ",
                        Usual(habits, Span::kDestroyed, fleet), "."));
   }
 }

@@ -105,6 +105,15 @@ void PrintSums(std::ostream& out, const api::ReplayResponse& answer) {
   Row(out, "", "live", "replayed", "difference");
   Row(out, "spent", Dollars(a.spent_micro_usd()), Dollars(b.spent_micro_usd()),
       Signed(answer.difference_micro_usd()));
+  const double days =
+      absl::ToDoubleHours(FromProto(answer.to().time()) - FromProto(answer.from().time())) / 24;
+  if (days >= 1) {
+    const auto daily = [&](std::int64_t micros) {
+      return static_cast<std::int64_t>(static_cast<double>(micros) / days);
+    };
+    Row(out, "$ per day", Dollars(daily(a.spent_micro_usd())), Dollars(daily(b.spent_micro_usd())),
+        Signed(daily(answer.difference_micro_usd())));
+  }
   const auto count = [&](std::string_view name, std::int64_t x, std::int64_t y) {
     Row(out, name, Cat(x), Cat(y), x == y ? "0" : absl::StrFormat("%+d", y - x));
   };
@@ -161,10 +170,11 @@ void PrintDifferences(std::ostream& out, const api::ReplayResponse& answer) {
 
 void PrintLimits(std::ostream& out, const api::ReplayResponse& answer) {
   if (answer.diverged()) {
-    out << "\nexact      ";
-    out << absl::StrFormat("%.0f%% of the span, to %s: one world for both, %s spent\n",
-                           answer.exact_share() * 100, When(answer.first().time()),
-                           Dollars(answer.exact_spent_micro_usd()));
+    out << "\n";
+    Wrap(out, "exact      ",
+         absl::StrFormat("%.0f%% of the span, to %s: one world for both, %s spent",
+                         answer.exact_share() * 100, When(answer.first().time()),
+                         Dollars(answer.exact_spent_micro_usd())));
     out << "modelled   the rest, and with it the whole difference in money:\n";
     for (const std::string& line : answer.model()) Wrap(out, "  - ", line);
   } else {

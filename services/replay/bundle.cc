@@ -65,7 +65,10 @@ struct Slice {
 StatusOr<replay::Report> ReplaySlice(const eventpb::Bundle& bundle, Slice slice) {
   replay::Scan scan(slice.world.head);
   for (const eventpb::BundledEvent& event : bundle.events()) scan.Add(FromBundle(event));
-  const absl::Time from = absl::FromUnixMicros(bundle.from_us());
+  // A span may reach to before the log began.
+  const std::int64_t first = bundle.events(0).recorded_us();
+  const absl::Time from =
+      absl::FromUnixMicros(bundle.before_first() == 0 ? first : bundle.from_us());
   replay::Replay replay(std::move(slice.world), from, std::move(slice.options), scan);
   for (const eventpb::BundledEvent& event : bundle.events()) replay.Take(FromBundle(event));
   return replay.Finish(absl::InfinitePast());
@@ -234,6 +237,7 @@ StatusOr<eventpb::Bundle> ReadBundle(std::string_view file) {
                  Cat(bundle.world_format(), ", packed by muster ", bundle.program()),
                  Cat(kWorldFormat, ", that of muster ", MUSTER_VERSION));
   }
+  if (bundle.events().empty()) return Wrong("events", "none", "one at least");
   std::uint64_t last = bundle.before_first();
   for (int i = 0; i < bundle.events_size(); ++i) {
     const eventpb::BundledEvent& event = bundle.events(i);

@@ -101,7 +101,9 @@ Status ReplayRun::BeginScan() {
       return false;
     }));
   }
-  if (question_.since_time != absl::InfinitePast()) from_ = std::max(from_, question_.since_time);
+  if (start_.head > 0 && question_.since_time != absl::InfinitePast()) {
+    from_ = std::max(from_, question_.since_time);
+  }
   if (!question_.fleet.has_value()) return absl::OkStatus();
   const fleet::State* fleet = start_.FindFleet(*question_.fleet);
   if (fleet != nullptr && fleet->fleet_version > 0) live_spec_ = fleet->spec;

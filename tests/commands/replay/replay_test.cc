@@ -99,7 +99,7 @@ TEST(Replay, AnotherMachineIsPaidFromTheMedianAcceptanceAtTheRecordedPrice) {
   EXPECT_EQ(report.replayed.tally.launches, 1);
   EXPECT_EQ(report.replayed.running, 1);
   EXPECT_EQ(report.replayed.burn, MicroUsdPerHour(60'000));
-  ASSERT_THAT(report.model, SizeIs(4));
+  ASSERT_THAT(report.model, SizeIs(3));
   EXPECT_THAT(report.model[2], HasSubstr("accepted after 10s, the median of 1 seen"));
   EXPECT_THAT(report.unknown, Contains(HasSubstr("were never searched for")));
 }
