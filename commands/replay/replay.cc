@@ -1,6 +1,7 @@
 #include "commands/replay/replay.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "commands/fleet/plan/plan.h"
@@ -172,14 +173,26 @@ void Replay::Evaluate(absl::Time at, const LivePass* pass) {
   }
 }
 
-// The policy in force on a fresh view: one that was kept since bears the numbers of when a worker
-// was judged, and sums of money rounded on the way.
-const Act* Replay::FindAfresh(const Act& act, absl::Time at, std::optional<Acts>& afresh) const {
-  if (!afresh.has_value()) {
-    fleet::Board board;
-    afresh = Ask(live_, board, at).acts;
+// What is decided on a fresh view: one that was kept since bears the numbers of when a worker was
+// judged, and sums of money rounded on the way. Of all fleets, and of those alone that the live
+// pass decided about: it may have looked at no other, and then another's turn to give way was not.
+Replay::Acts Replay::Afresh(const World& world, const Acts& live, absl::Time at) const {
+  fleet::Board board;
+  Acts acts = Ask(world, board, at).acts;
+  std::set<FleetName> fleets;
+  for (const Act& act : live) {
+    if (!act.fleet.empty()) fleets.insert(act.fleet);
   }
-  return Find(*afresh, act);
+  if (fleets.size() == world.fleets.size()) return acts;
+  board.TouchAll();
+  board.Refresh(world, at);
+  board.dirty() = fleets;
+  const fleet::PlanResult some = fleet::PlanOn(board, world, options_.plan, at, /*check=*/false);
+  for (const fleet::Decision& decision : some.decisions) {
+    std::optional<Act> act = ActOf(decision, world);
+    if (act.has_value() && !Holds(acts, *act)) acts.push_back(*std::move(act));
+  }
+  return acts;
 }
 
 // Both policies look at one World. What the policy in force would have done besides what is
@@ -190,14 +203,15 @@ void Replay::EvaluateExact(absl::Time at, const LivePass* pass, Asked& asked) {
   if (other_ != nullptr) control = Ask(live_, live_board_, at);
   const Acts& in_force = other_ != nullptr ? control.acts : asked.acts;
   bool differs = false;
-  std::optional<Acts> afresh;
+  std::optional<Acts> afresh, trial_afresh;
   for (const Act& act : live) {
     ++report_.decisions;
     ++report_.live.by_rule[act.rule];
     digest_.Add(live_.head, act);
     const Act* same = Find(in_force, act);
     if (same == nullptr || !SameEvidence(act, *same)) {
-      const Act* other = FindAfresh(act, at, afresh);
+      if (!afresh.has_value()) afresh = Afresh(live_, live, at);
+      const Act* other = Find(*afresh, act);
       if (other != nullptr) same = other;
     }
     if (same != nullptr) {
@@ -206,7 +220,13 @@ void Replay::EvaluateExact(absl::Time at, const LivePass* pass, Asked& asked) {
     } else {
       Keep(report_.unreproduced, {false, act.position, at, act});
     }
-    const bool alike = Holds(asked.acts, act) || (other_ == nullptr && same != nullptr);
+    bool alike = Holds(asked.acts, act);
+    if (!alike && same != nullptr) {
+      if (other_ != nullptr && !trial_afresh.has_value()) {
+        trial_afresh = Afresh(other_->world(), live, at);
+      }
+      alike = other_ == nullptr || Holds(*trial_afresh, act);
+    }
     if (alike) {
       ++report_.both;
       ++report_.replayed.by_rule[act.rule];

@@ -103,7 +103,7 @@ class Replay {
   Acts LiveActs(const LivePass* pass) const;
   Acts Upcoming(absl::Time at) const;
   bool Concerns(const Act& act) const;
-  const Act* FindAfresh(const Act& act, absl::Time at, std::optional<Acts>& afresh) const;
+  Acts Afresh(const World& world, const Acts& live, absl::Time at) const;
   void Note(bool replayed, const Act& act, absl::Time at);
   void Keep(std::vector<Sided>& list, Sided sided) const;
   MicroUsd SpentAt(const World& world, absl::Time at) const;
