@@ -58,6 +58,7 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
   };
   hooks.freshness = [this] { return engine_->freshness(); };
   hooks.diagnose = [this] { return Diagnose(); };
+  hooks.notify_targets = [this] { return NotifyTargets(); };
   hooks.world = [this]() -> const World& { return engine_->handler().world(); };
   hooks.plan = MakePlanOptions();
   return hooks;
@@ -73,6 +74,9 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   hooks.mask = [this](std::string_view text) { return secrets_.Mask(text); };
   hooks.list_instances = [this](ProviderName name) { return ListInstances(std::move(name)); };
   hooks.backup = [this] { return Backup(); };
+  if (!config_.notify.targets.empty()) {
+    hooks.test_notify = [this](std::string target) { return TestNotify(std::move(target)); };
+  }
   hooks.store = store_.get();
   hooks.written = [this](std::uint64_t position) -> Task<void> {
     co_await projector_->WaitPast(position == 0 ? 0 : position - 1, rt_.Now() + kCallTime);
