@@ -193,6 +193,8 @@ std::optional<Notice> NoticeOf(const EventStore& store, const RecordedEvent& rec
   }
   notice.rule = std::move(sort->rule);
   notice.part = std::move(sort->part);
+  // A fleet that is scaled is not the repeat of one that is applied.
+  if (kind->name == "fleet-changed") notice.part = recorded.event.type;
   notice.text = TextOf(*body);
   notice.explain = ExplainOf(notice);
   return notice;

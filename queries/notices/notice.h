@@ -28,7 +28,9 @@ struct Notice {
   std::string explain;  // the command that tells more
 
   // Of all that say the same of the same.
-  std::string Key() const { return Cat(kind->name, " ", state, " ", subject, " ", part); }
+  std::string Key() const {
+    return Cat(kind->name, " ", state, " ", subject, " ", part, " ", rule);
+  }
 };
 
 // Whether events of this type may be notices: saves decoding most of a log.

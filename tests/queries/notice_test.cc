@@ -76,6 +76,13 @@ TEST_F(NoticesOf, TroublesOfTheAccountBeginAndEnd) {
   EXPECT_NE(ended->Key(), began->Key()) << "the end is no repeat of the beginning";
 }
 
+TEST_F(NoticesOf, AFleetThatIsScaledIsNoRepeatOfOneThatIsApplied) {
+  const auto applied = NoticeAt(log.Fleet("zeb", {}));
+  eventpb::FleetScaled scaled;
+  EXPECT_NE(Of("fleet/zeb", scaled)->Key(), applied->Key());
+  EXPECT_EQ(Of("fleet/zeb", scaled)->Key(), Of("fleet/zeb", scaled)->Key());
+}
+
 TEST_F(NoticesOf, TwoOrphansAreTwo) {
   eventpb::OrphanFound a;
   a.set_instance("1");

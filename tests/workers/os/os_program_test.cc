@@ -89,7 +89,8 @@ TEST_F(OsProgram, ItsEndIsNotWaitedForByWhoeverGoes) {
       ProgramCall call;
       call.argv = {"/bin/sleep", "600"};
       call.patience = absl::Minutes(10);
-      co_await runner->Run(std::move(call));
+      const auto ran = co_await runner->Run(std::move(call));
+      ADD_FAILURE() << "nobody waits for it: " << ran.status();
     }(&going));
     own.RunFor(absl::Milliseconds(20));
     own.DestroyTasks();
