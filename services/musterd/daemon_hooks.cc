@@ -195,6 +195,11 @@ Task<StatusOr<LogTail>> Daemon::FetchLog(WorkerId worker, int lines) {
 
 api::v1::Check Daemon::CheckStore() const {
   const auto counters = store_->counters();
+  if (chain_watch_ != nullptr && !chain_watch_->problem().empty()) {
+    return MakeCheck("store", api::v1::Check::FAILED,
+                     Cat("the log is not as it was written: ", chain_watch_->problem()),
+                     "muster audit verify; deploy/runbooks/alerts.md#musterlogchainbroken");
+  }
   return MakeCheck("store", api::v1::Check::OK,
                    Cat(config_.store_path, ", ", store_->Head(), " events, ", counters.groups,
                        " syncs since the start"));
@@ -250,6 +255,11 @@ Task<std::vector<api::v1::Check>> Daemon::Diagnose() {
                                : MakeCheck(Cat("machines ", name.str()), api::v1::Check::WARNING,
                                            Cat("cannot be listed: ", Message(list.status())),
                                            NextFor(TroubleOf(list.status()))));
+  }
+  for (const notify::TargetStatus& target : notifier_->Targets()) {
+    if (target.error.empty()) continue;
+    checks.push_back(MakeCheck(Cat("notify ", target.name), api::v1::Check::WARNING, target.error,
+                               Cat("muster notify test ", target.name)));
   }
   if (accounts_.empty()) {
     checks.push_back(MakeCheck("providers", api::v1::Check::WARNING, "none is configured",
