@@ -1,6 +1,7 @@
 #include "queries/timeline/describe.h"
 
 #include "absl/strings/str_format.h"
+#include "eventstore/events/evidence.h"
 #include "queries/visit.h"
 #include "queries/words.h"
 
@@ -288,19 +289,9 @@ std::string Describe(const eventpb::EventBody& body) {
   return OneLine(text);
 }
 
-const eventpb::Evidence* EvidenceOf(const eventpb::EventBody& body) {
-  const eventpb::Evidence* evidence = nullptr;
-  VisitEvent(body, [&](const auto& e) {
-    if constexpr (requires { e.evidence().rule(); }) {
-      if (e.has_evidence()) evidence = &e.evidence();
-    }
-  });
-  return evidence;
-}
-
 std::string Remark(const eventpb::EventBody& body) {
   std::string text;
-  if (const eventpb::Evidence* evidence = EvidenceOf(body);
+  if (const eventpb::Evidence* evidence = EvidenceIn(body);
       evidence != nullptr && !evidence->policy_version().empty()) {
     const std::string& version = evidence->policy_version();
     text = Cat("policy ", version.substr(version.find('@') + 1));  // npos + 1 = the whole
