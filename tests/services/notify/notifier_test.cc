@@ -254,7 +254,7 @@ TEST_F(Notices, AQuietLogGrowsByOneMarkPerSoManyEventsAndNoMore) {
     observed.credit = MicroUsd(i * 1'000'000);
     EXPECT_THAT(rt.Run(life.handler().Account(ProviderName("vast"), observed, {.actor = "poller"})),
                 IsOk());
-    rt.RunUntilIdle();
+    rt.RunFor(absl::Seconds(1));
   }
   rt.RunFor(absl::Hours(1));
   EXPECT_GE(life.Served("pager").size(), 4u);
