@@ -73,6 +73,7 @@ struct PolicyDriver::Core {
   absl::Duration last_pass;
 
   void Heard(const Written& written) {
+    if (IsAside(written.stream)) return;  // neither a reason to decide nor the cause of a decision
     board.Touch(written.stream);
     newest[written.stream] = written.id;
     newest_of_all = written.id;

@@ -1,6 +1,7 @@
 #include "queries/timeline/describe.h"
 
 #include "absl/strings/str_format.h"
+#include "eventstore/events/evidence.h"
 #include "queries/visit.h"
 #include "queries/words.h"
 
@@ -262,6 +263,22 @@ struct Describer {
     for (const auto& field : e.fields()) text += Cat(" ", field);
     return Cat(text, Tail(e.reason()));
   }
+
+  // alerts and notices
+  std::string operator()(const eventpb::AlertRaised& e) {
+    return Cat("alert ", e.evidence().rule(), " for ", e.subject(), Tail(e.evidence().summary()));
+  }
+  std::string operator()(const eventpb::AlertEnded& e) {
+    return Cat("alert ", e.kind(), " for ", e.subject(), " is over", Tail(e.detail()));
+  }
+  std::string operator()(const eventpb::NoticesServed& e) {
+    if (e.dropped()) return Cat("refused for good: ", e.message(), "; told up to ", e.position());
+    if (e.digest_until() > 0) {
+      return Cat("to be told in one message: what happened up to ", e.digest_until());
+    }
+    return Cat("told up to ", e.position(), e.message().empty() ? "" : ", by message ",
+               e.message());
+  }
 };
 
 }  // namespace
@@ -272,19 +289,9 @@ std::string Describe(const eventpb::EventBody& body) {
   return OneLine(text);
 }
 
-const eventpb::Evidence* EvidenceOf(const eventpb::EventBody& body) {
-  const eventpb::Evidence* evidence = nullptr;
-  VisitEvent(body, [&](const auto& e) {
-    if constexpr (requires { e.evidence().rule(); }) {
-      if (e.has_evidence()) evidence = &e.evidence();
-    }
-  });
-  return evidence;
-}
-
 std::string Remark(const eventpb::EventBody& body) {
   std::string text;
-  if (const eventpb::Evidence* evidence = EvidenceOf(body);
+  if (const eventpb::Evidence* evidence = EvidenceIn(body);
       evidence != nullptr && !evidence->policy_version().empty()) {
     const std::string& version = evidence->policy_version();
     text = Cat("policy ", version.substr(version.find('@') + 1));  // npos + 1 = the whole

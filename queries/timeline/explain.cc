@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "eventstore/events/evidence.h"
 #include "queries/timeline/describe.h"
 #include "queries/visit.h"
 #include "queries/words.h"
@@ -42,7 +43,7 @@ class Chain {
   Status AddEvidence(Position position) {
     const auto entry = entries_.find(position);
     if (entry == entries_.end()) return {};
-    const eventpb::Evidence* evidence = EvidenceOf(entry->second.body);
+    const eventpb::Evidence* evidence = EvidenceIn(entry->second.body);
     if (evidence == nullptr) return {};
     const std::vector<Position> positions(evidence->positions().begin(),
                                           evidence->positions().end());
@@ -81,7 +82,7 @@ class Chain {
       if (!home_.empty() && entry.recorded.stream.str() != home_) {
         line.text = Cat(entry.recorded.stream.str(), ": ", line.text);
       }
-      if (const auto* evidence = EvidenceOf(entry.body)) {
+      if (const auto* evidence = EvidenceIn(entry.body)) {
         line.evidence.assign(evidence->positions().begin(), evidence->positions().end());
       }
       lines.push_back(std::move(line));
@@ -311,7 +312,7 @@ StatusOr<Explanation> ExplainPosition(const ExplainSource& source, Position posi
       bad = body.status();
       return false;
     }
-    const auto* evidence = EvidenceOf(*body);
+    const auto* evidence = EvidenceIn(*body);
     const bool drawn_from =
         evidence != nullptr && std::find(evidence->positions().begin(), evidence->positions().end(),
                                          position) != evidence->positions().end();
