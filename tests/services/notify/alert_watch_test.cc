@@ -97,6 +97,22 @@ TEST_F(Watching, AFleetIsShortSinceTheLogSaysSoNotSinceTheDaemonRuns) {
   EXPECT_THAT(Alerts(), ElementsAre("alert.raised"));
 }
 
+TEST_F(Watching, OfALongHistoryOnlyTheNewestPartIsReadAtAStart) {
+  log.Fleet("zeb", {.workers = 8});
+  Health(8);
+  for (int i = 0; i < 1999; ++i) log.Write("fleet/zeb", eventpb::StrikesResumed());
+  Fleet(5);
+  Health(5);
+  Restart();
+  log.rt().RunFor(absl::Minutes(31));
+  EXPECT_THAT(Alerts(), ElementsAre("alert.raised"));
+  for (int i = 0; i < 2000; ++i) log.Write("fleet/zeb", eventpb::StrikesResumed());
+  Restart();
+  log.rt().RunFor(absl::Minutes(1));
+  EXPECT_THAT(Alerts(), ElementsAre("alert.raised"))
+      << "what was raised is known by its own stream";
+}
+
 TEST_F(Watching, AnEarlierShortageThatEndedDoesNotCount) {
   log.Fleet("zeb", {.workers = 8});
   Health(5);
