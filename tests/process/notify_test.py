@@ -5,13 +5,14 @@ import http.server
 import json
 import pathlib
 import re
+import subprocess
 import sys
 import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy/notify"))
-from harness import SOURCE, Stage  # noqa: E402
+from harness import BIN, SOURCE, Stage  # noqa: E402
 import receiver  # noqa: E402
 
 KEY = "canary-hook-key-9f+8/aQ7"
@@ -177,6 +178,21 @@ notify:
         environment = pathlib.Path(f"{self.told}.env").read_text()
         self.assertEqual({line.split("=")[0] for line in environment.splitlines()},
                          {"PATH", "LANG", "PWD"})
+
+    def test_a_check_of_the_configuration_names_what_does_not_resolve(self):
+        config = self.stage.config("""
+notify:
+  targets:
+    chat: {slack: "env:NO_SUCH_URL"}
+    hook: {webhook: "https://hooks.example/m", key: "env:NO_SUCH_KEY", token: "env:TEST_TOKEN"}
+""")
+        checked = subprocess.run([BIN / "musterd", "--config", config, "--check-config"],
+                                 env={"TEST_VAST_KEY": "k", "TEST_TOKEN": "t"}, text=True,
+                                 capture_output=True, timeout=30)
+        self.assertEqual(checked.returncode, 1)
+        self.assertIn("notify.targets.chat: env:NO_SUCH_URL", checked.stderr)
+        self.assertIn("notify.targets.hook.key: env:NO_SUCH_KEY", checked.stderr)
+        self.assertNotIn("TEST_TOKEN", checked.stderr)
 
     def test_the_documented_receiver_believes_nothing_that_is_not_signed_now(self):
         body = b'{"id": "a"}'
