@@ -110,6 +110,12 @@ void VisitEvent(const eventpb::EventBody& body, Visitor&& visit) {
       return visit(body.head_delivered());
     case B::kPayloadRedacted:
       return visit(body.payload_redacted());
+    case B::kAlertRaised:
+      return visit(body.alert_raised());
+    case B::kAlertEnded:
+      return visit(body.alert_ended());
+    case B::kNoticesServed:
+      return visit(body.notices_served());
     case B::KIND_NOT_SET:
       return;
   }

@@ -562,6 +562,9 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
     case B::kHeadSigned:
     case B::kHeadDelivered:
     case B::kPayloadRedacted:
+    case B::kAlertRaised:
+    case B::kAlertEnded:
+    case B::kNoticesServed:
     case B::KIND_NOT_SET:
       return;
   }

@@ -102,6 +102,12 @@ std::string_view TypeName(EventKind kind) {
       return "audit.head_delivered";
     case B::kPayloadRedacted:
       return "audit.payload_redacted";
+    case B::kAlertRaised:
+      return "alert.raised";
+    case B::kAlertEnded:
+      return "alert.ended";
+    case B::kNoticesServed:
+      return "notify.served";
     case B::KIND_NOT_SET:
       break;
   }

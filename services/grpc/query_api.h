@@ -35,6 +35,8 @@ struct QueryHooks {
   std::function<std::map<ProviderName, Freshness>()> freshness;
   // Checks of what is outside the read models: store, providers, secrets.
   std::function<Task<std::vector<api::Check>>()> diagnose;
+  // Who is told what happens; may be empty.
+  std::function<std::vector<api::NotifyTarget>()> notify_targets;
   // What the policy decides by now, and its limits: for questions of why it did not.
   std::function<const World&()> world;
   fleet::PlanOptions plan;
@@ -59,8 +61,11 @@ class QueryApi {
   Task<StatusOr<api::ListEventsResponse>> ListEvents(api::ListEventsRequest request);
   Task<StatusOr<api::ExplainResponse>> Explain(api::ExplainRequest request);
   Task<StatusOr<api::DiffResponse>> Diff(api::DiffRequest request);
+  Task<StatusOr<api::ReplayResponse>> Replay(api::ReplayRequest request);
   Task<StatusOr<api::Operation>> GetOperation(api::GetOperationRequest request);
   Task<StatusOr<api::DiagnoseResponse>> Diagnose(api::DiagnoseRequest request);
+  Task<StatusOr<api::ListNotifyTargetsResponse>> ListNotifyTargets(
+      api::ListNotifyTargetsRequest request);
 
   // These go on until the client goes or what is watched has ended.
   Task<Status> WatchFleets(api::WatchFleetsRequest request,
@@ -68,6 +73,7 @@ class QueryApi {
   Task<Status> WatchEvents(api::WatchEventsRequest request, Stream<api::Event>& stream);
   Task<Status> WatchOperation(api::GetOperationRequest request, Stream<api::Operation>& stream);
   Task<Status> ReadLogs(api::ReadLogsRequest request, Stream<api::LogChunk>& stream);
+  Task<Status> PackBundle(api::PackBundleRequest request, Stream<api::BundleChunk>& stream);
 
  private:
   // The live models, or those of a past moment; with the time the answer is about.
@@ -101,6 +107,7 @@ class QueryApi {
   TailKeeper& tails_;
   const QueryHooks hooks_;
   const absl::Time started_;
+  const std::shared_ptr<int> replays_ = std::make_shared<int>(0);  // under way
 };
 
 }  // namespace muster::grpc_api

@@ -34,6 +34,7 @@ class CommandService final : public api::CommandService::CallbackService {
   MUSTER_UNARY(ImportBadHosts, ImportBadHostsRequest, ImportBadHostsResponse)
   MUSTER_UNARY(BackupStore, BackupStoreRequest, BackupStoreResponse)
   MUSTER_UNARY(RedactPayload, RedactPayloadRequest, RedactPayloadResponse)
+  MUSTER_UNARY(TestNotifyTarget, TestNotifyTargetRequest, TestNotifyTargetResponse)
 
  private:
   Runtime& rt_;
@@ -58,12 +59,15 @@ class QueryService final : public api::QueryService::CallbackService {
   MUSTER_UNARY(ListEvents, ListEventsRequest, ListEventsResponse)
   MUSTER_UNARY(Explain, ExplainRequest, ExplainResponse)
   MUSTER_UNARY(Diff, DiffRequest, DiffResponse)
+  MUSTER_UNARY(Replay, ReplayRequest, ReplayResponse)
   MUSTER_UNARY(GetOperation, GetOperationRequest, Operation)
   MUSTER_UNARY(Diagnose, DiagnoseRequest, DiagnoseResponse)
+  MUSTER_UNARY(ListNotifyTargets, ListNotifyTargetsRequest, ListNotifyTargetsResponse)
   MUSTER_STREAM(WatchFleets, WatchFleetsRequest, ListFleetsResponse)
   MUSTER_STREAM(WatchEvents, WatchEventsRequest, Event)
   MUSTER_STREAM(WatchOperation, GetOperationRequest, Operation)
   MUSTER_STREAM(ReadLogs, ReadLogsRequest, LogChunk)
+  MUSTER_STREAM(PackBundle, PackBundleRequest, BundleChunk)
 
  private:
   Runtime& rt_;

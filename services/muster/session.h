@@ -129,6 +129,8 @@ std::vector<Verb> SetupVerbs();    // init doctor
 std::vector<Verb> StudyVerbs();    // simulate market
 std::vector<Verb> AuditVerbs();    // audit
 std::vector<Verb> ProveVerbs();    // prove
+std::vector<Verb> ReplayVerbs();   // replay bundle
+std::vector<Verb> NotifyVerbs();   // notify
 
 // Flags that several verbs share.
 Flag YesFlag();

@@ -24,15 +24,19 @@ MAY = {
     "workers/virtual": BASE | {"asio"},
     "workers/providers": BASE | {"workers/ports", "nlohmann", "simdjson.h"},
     "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2"},
+    "workers/notify": BASE | {"workers/ports", "nlohmann"},
     "workers": BASE | EVENTS
     | {"workers/ports", "eventstore", "eventstore/audit", "commands/handler", "commands", "re2"},
     "services/files": BASE | EVENTS | {"yaml-cpp", "re2"},
     "services/simulate": BASE | EVENTS
     | {"eventstore", "queries", "workers", "workers/ports", "workers/virtual", "commands/handler",
        "services", "nlohmann"},
+    # Replays a log wherever it is: in the daemon, in a folder, in a bundle on another machine.
+    "services/replay": BASE | EVENTS
+    | {"muster/api", "services/files", "eventstore", "commands", "commands/handler"},
     "services/muster": BASE | EVENTS
-    | {"muster/api", "services/files", "services/simulate", "eventstore", "eventstore/audit",
-       "grpcpp", "nlohmann", "sys"},
+    | {"muster/api", "services/files", "services/simulate", "services/replay", "eventstore",
+       "eventstore/audit", "grpcpp", "nlohmann", "sys"},
 }
 BANNED = [
     (r"system_clock|absl::Now\(|random_device|absl::BitGen",

@@ -44,10 +44,10 @@ TEST(Cli, HelpNamesEveryVerbOfTheContract) {
   const Ran ran = Muster({"help"});
   EXPECT_EQ(ran.code, kOk);
   for (const char* verb :
-       {"init",       "plan",     "apply",  "status",  "get",     "describe", "logs",
-        "ssh",        "offers",   "scale",  "replace", "destroy", "down",     "hosts",
-        "stats",      "cost",     "events", "explain", "watch",   "adopt",    "doctor",
-        "completion", "simulate", "market", "audit",   "prove"}) {
+       {"init",   "plan",    "apply",   "status",  "get",    "describe",   "logs",     "ssh",
+        "offers", "scale",   "replace", "destroy", "down",   "hosts",      "stats",    "cost",
+        "events", "explain", "watch",   "adopt",   "doctor", "completion", "simulate", "market",
+        "audit",  "prove",   "notify",  "replay",  "bundle"}) {
     EXPECT_THAT(ran.out, HasSubstr(Cat("\n  ", verb, " "))) << verb;
     EXPECT_EQ(Muster({"help", verb}).code, kOk) << verb;
   }
@@ -98,6 +98,10 @@ TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {
                                                 {"audit", "export", "--raw", "--fleet", "zeb"},
                                                 {"audit", "verify", "--store", "a", "--file", "b"},
                                                 {"prove", "everything"},
+                                                {"notify"},
+                                                {"notify", "everybody"},
+                                                {"notify", "test"},
+                                                {"notify", "status", "pager"},
                                                 {"market", "export", "-o", "name"}}) {
     const Ran ran = Muster(words);
     EXPECT_EQ(ran.code, kUsage) << ::testing::PrintToString(words) << ran.err;
