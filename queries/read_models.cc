@@ -345,7 +345,7 @@ StatusOr<Explanation> ReadModels::Explain(std::string_view subject) const {
   const ExplainSource source{store_, *timeline_, position_};
   if (subject.empty())
     return InvalidArgument("name a worker, fleet, host, account, command or position");
-  for (const std::string_view kind : {"fleet", "host", "account"}) {
+  for (const std::string_view kind : {"fleet", "host", "account", "shadow"}) {
     const std::string_view name = WithoutKind(subject, kind);
     if (name != subject) return ExplainStream(source, Cat(kind, "/", name));
   }

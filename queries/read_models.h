@@ -84,7 +84,7 @@ class ReadModels {
 
   // kDataLoss, kUnimplemented  from the store or the codec: the log is damaged or of a newer writer
   StatusOr<EventPage> Events(const EventQuery& query) const;
-  // `subject`: "worker/k7f2q", "fleet/zeb", "host/vast/5512", "account/vast",
+  // `subject`: "worker/k7f2q", "fleet/zeb", "host/vast/5512", "account/vast", "shadow/zeb",
   // "command/REQUEST_ID", or a position.
   // A worker may be named as in Worker(), with or without "worker/".
   //

@@ -22,7 +22,10 @@ constexpr absl::Duration kClockStepMin = absl::Seconds(30);
 
 // The id of the event that is to become `version` of `stream`.
 EventId MakeEventId(const Origin& origin, const StreamId& stream, Version version,
-                    std::size_t index, Rng& rng) {
+                    std::size_t index, const std::string& payload, Rng& rng) {
+  if (origin.idempotency_key.empty() && IsShadow(stream)) {  // without a draw
+    return EventId(Cat(stream.str(), "@", version, ".", Sha256Hex(payload).substr(0, 8)));
+  }
   if (origin.idempotency_key.empty()) {
     return EventId(Cat(stream.str(), "@", version, ".", rng.Token(8)));
   }
@@ -37,9 +40,10 @@ std::vector<NewEvent> ToNewEvents(const Events& events, const StreamId& stream, 
   out.reserve(events.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const std::string_view type = TypeName(events[i].kind_case());
-    out.push_back({.id = MakeEventId(origin, stream, version + 1 + i, i, rng),
+    std::string payload = EncodeEvent(events[i]);
+    out.push_back({.id = MakeEventId(origin, stream, version + 1 + i, i, payload, rng),
                    .type = std::string(type),
-                   .payload = EncodeEvent(events[i]),
+                   .payload = std::move(payload),
                    .actor = origin.actor,
                    .cause = origin.cause,
                    .correlation = origin.correlation,
@@ -192,7 +196,7 @@ Task<StatusOr<Outcome>> Handler::RunLocked(const Job& job) {
 }
 
 Task<StatusOr<Outcome>> Handler::Attempt(const Job& job) {
-  if (job.stream != InstallationStream()) {
+  if (job.stream != InstallationStream() && !IsShadow(job.stream)) {
     CO_RETURN_IF_ERROR(co_await FollowClock());
   }
   const absl::Time now = Stored(rt_.Now());
@@ -395,6 +399,23 @@ Task<StatusOr<Outcome>> Handler::Fleet(FleetName name, fleet::Command command, O
   };
   Job job{FleetStream(name), [state] { return state().version; }, decide, absl::InfinitePast(),
           std::move(origin)};
+  StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome;
+}
+
+Task<StatusOr<Outcome>> Handler::Shadow(FleetName name, shadow::Command command, Origin origin) {
+  if (name.empty()) co_return InvalidArgument("no fleet is named");
+  shadow::State none;
+  none.fleet = name;
+  const auto state = [this, none]() -> const shadow::State& {
+    const shadow::State* known = world_.FindShadow(none.fleet);
+    return known != nullptr ? *known : none;
+  };
+  Job job{ShadowStream(name), [state] { return state().version; },
+          [state, command = std::move(command)](const DecideContext& context) {
+            return shadow::Decide(state(), command, context);
+          },
+          absl::InfinitePast(), std::move(origin)};
   StatusOr<Outcome> outcome = co_await Run(std::move(job));
   co_return outcome;
 }

@@ -16,6 +16,7 @@
 #include "commands/account/commands.h"
 #include "commands/fleet/commands.h"
 #include "commands/host/commands.h"
+#include "commands/shadow/commands.h"
 #include "commands/worker/commands.h"
 #include "commands/world.h"
 #include "eventstore/base/runtime.h"
@@ -64,6 +65,10 @@ class Handler {
                                Origin origin);
   Task<StatusOr<Outcome>> Account(ProviderName provider, account::Command command, Origin origin);
   Task<StatusOr<Outcome>> Fleet(FleetName name, fleet::Command command, Origin origin);
+
+  // What a candidate would have decided, into its own stream. Such an event moves nothing else: it
+  // takes no look at the clock and draws no chance, so that all others are as without it.
+  Task<StatusOr<Outcome>> Shadow(FleetName name, shadow::Command command, Origin origin);
 
   // Writes what `decide` says of the log itself into its own stream; nothing is folded from it.
   using AuditDecision = std::function<StatusOr<Events>(const DecideContext&)>;

@@ -7,7 +7,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "commands/fleet/plan/label.h"
-#include "commands/fleet/plan/plan.h"
 #include "commands/fleet/plan/preview.h"
 #include "commands/handler/host_notes.h"
 #include "eventstore/base/overloaded.h"
@@ -47,6 +46,7 @@ struct PolicyDriver::Core {
   fleet::Board board;
   std::unique_ptr<Signal> signal;
   HostNotes notes;
+  Watcher watcher;
   int listener = 0;
   bool stopped = false;
   bool busy = false;
@@ -63,6 +63,7 @@ struct PolicyDriver::Core {
   absl::Duration last_pass;
 
   void Heard(const Written& written) {
+    if (IsShadow(written.stream)) return;
     board.Touch(written.stream);
     newest[written.stream] = written.id;
     newest_of_all = written.id;
@@ -252,6 +253,7 @@ Task<void> Run(CorePtr core) {
     if (check) due = plan.check_due;
     due = std::min(due, plan.next_due);
     ++core->passes;
+    if (core->watcher) core->watcher(plan, began);
     co_await CarryAll(core, std::move(plan.decisions));
     core->last_pass = core->rt.Now() - began;
     EndPass(*core);
@@ -297,6 +299,8 @@ void PolicyDriver::Start() {
   core->notes.TakeUp();
   core->rt.Spawn("policy", Run(core_));
 }
+
+void PolicyDriver::Watch(Watcher watcher) { core_->watcher = std::move(watcher); }
 
 void PolicyDriver::Stop() {
   if (core_->stopped) return;

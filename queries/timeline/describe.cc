@@ -1,6 +1,7 @@
 #include "queries/timeline/describe.h"
 
 #include "absl/strings/str_format.h"
+#include "eventstore/events/shadow_events.h"
 #include "queries/visit.h"
 #include "queries/words.h"
 
@@ -262,6 +263,35 @@ struct Describer {
     for (const auto& field : e.fields()) text += Cat(" ", field);
     return Cat(text, Tail(e.reason()));
   }
+
+  // shadow
+  std::string operator()(const eventpb::ShadowStarted& e) {
+    std::string text = Cat("shadow started: a candidate is asked beside version ",
+                           e.fleet_version(), ": ", Plural(e.candidate().workers(), "worker"));
+    const std::int64_t most = e.candidate().market().price_max_micro_usd_per_hour();
+    return most > 0 ? Cat(text, ", at most ", Price(most)) : text;
+  }
+  std::string operator()(const eventpb::ShadowDisagreed& e) {
+    return Cat("shadow disagrees, ", e.number(), ": ", TellDisagreement(e));
+  }
+  std::string operator()(const eventpb::ShadowResolved& e) {
+    const bool live = e.side() == eventpb::ShadowResolved::LIVE;
+    std::string text = Cat("shadow disagreement ", e.number(), " over for ",
+                           live ? "the live fleet" : "the candidate", Tail(e.how()));
+    return e.spent_micro_usd() == 0 ? text : Cat(text, ", ", Amount(e.spent_micro_usd()));
+  }
+  std::string operator()(const eventpb::ShadowCounted& e) {
+    return Cat("shadow since ", Clock(e.from_us()), ": ", Plural(e.moments(), "moment"),
+               " compared, live spent ", Amount(e.live_micro_usd()), ", candidate would have ",
+               Amount(e.would_be_micro_usd()));
+  }
+  std::string operator()(const eventpb::ShadowEnded& e) {
+    using S = eventpb::ShadowEnded;
+    const std::string_view how = e.how() == S::PROMOTED     ? "promoted: the candidate was applied"
+                                 : e.how() == S::FLEET_GONE ? "ended with its fleet"
+                                                            : "stopped";
+    return Cat("shadow ", how, Tail(e.reason()));
+  }
 };
 
 }  // namespace
@@ -277,6 +307,8 @@ const eventpb::Evidence* EvidenceOf(const eventpb::EventBody& body) {
   VisitEvent(body, [&](const auto& e) {
     if constexpr (requires { e.evidence().rule(); }) {
       if (e.has_evidence()) evidence = &e.evidence();
+    } else if constexpr (requires { e.live_evidence().rule(); }) {
+      evidence = muster::EvidenceOf(e);
     }
   });
   return evidence;

@@ -96,10 +96,14 @@ void TimelineProjection::Apply(const RecordedEvent& recorded, const eventpb::Eve
   if (!worker.empty()) return OfWorker(worker, recorded, body);
   const std::string_view fleet = NameInStream(recorded.stream, "fleet/");
   if (!fleet.empty()) return Append(fleets_, fleet, position);
+  const std::string_view shadow = NameInStream(recorded.stream, "shadow/");
   const Overloaded fold{[&](const eventpb::HostStruck& e) {
                           if (!e.worker().empty()) Append(mentions_, e.worker(), position);
                           if (!e.fleet().empty()) Append(fleets_, e.fleet(), position);
                         },
+                        // What came of a shadow stands in its own stream alone.
+                        [&](const eventpb::ShadowStarted&) { Append(fleets_, shadow, position); },
+                        [&](const eventpb::ShadowEnded&) { Append(fleets_, shadow, position); },
                         [&](const eventpb::OrphanFound& e) {
                           if (!e.fleet().empty()) Append(fleets_, e.fleet(), position);
                         },

@@ -59,6 +59,7 @@ class QueryApi {
   Task<StatusOr<api::ListEventsResponse>> ListEvents(api::ListEventsRequest request);
   Task<StatusOr<api::ExplainResponse>> Explain(api::ExplainRequest request);
   Task<StatusOr<api::DiffResponse>> Diff(api::DiffRequest request);
+  Task<StatusOr<api::ListShadowsResponse>> ListShadows(api::ListShadowsRequest request);
   Task<StatusOr<api::Operation>> GetOperation(api::GetOperationRequest request);
   Task<StatusOr<api::DiagnoseResponse>> Diagnose(api::DiagnoseRequest request);
 

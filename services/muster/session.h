@@ -129,12 +129,14 @@ std::vector<Verb> SetupVerbs();    // init doctor
 std::vector<Verb> StudyVerbs();    // simulate market
 std::vector<Verb> AuditVerbs();    // audit
 std::vector<Verb> ProveVerbs();    // prove
+std::vector<Verb> ShadowVerbs();   // shadow
 
 // Flags that several verbs share.
 Flag YesFlag();
 Flag DryRunFlag();
 Flag RequestIdFlag();
 Flag WaitFlag();
+Flag DetailedFlag();
 Flag WatchFlag();
 Flag AtFlag();
 

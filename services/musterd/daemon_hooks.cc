@@ -74,6 +74,7 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   hooks.list_instances = [this](ProviderName name) { return ListInstances(std::move(name)); };
   hooks.backup = [this] { return Backup(); };
   hooks.store = store_.get();
+  hooks.flush_shadow = [this](FleetName name) { return engine_->shadows().Flush(std::move(name)); };
   hooks.written = [this](std::uint64_t position) -> Task<void> {
     co_await projector_->WaitPast(position == 0 ? 0 : position - 1, rt_.Now() + kCallTime);
   };

@@ -98,7 +98,8 @@ struct Scene {
               .policy_last_pass = absl::Milliseconds(3),
               .store_syncs = 4,
               .store_syncing = absl::Milliseconds(8),
-              .reactor_lag = {{0.001, 0.01}, {5, 2, 1}, absl::Milliseconds(30)}};
+              .reactor_lag = {{0.001, 0.01}, {5, 2, 1}, absl::Milliseconds(30)},
+              .shadows = {{"zeb", true, {{"replenish", 3}, {"no-progress", 1}}, 2, -0.25}}};
 
   explicit Scene(bool fill = true) {
     if (fill) FillLog(log);
