@@ -215,10 +215,11 @@ class Judge {
 
   bool Down(const Stamp& shown, absl::Duration limit, specpb::Fault fault) {
     limit = std::max(limit, 2 * clocks_.list_poll);  // two sights at least
-    // The program goes on: two observations that disagree are no ground for anything.
+    // The program goes on: two observations that disagree are no ground for anything. A text that
+    // was read late may say so of a container that stands still, so that word wears out.
     const bool went_on = seen_.progress.seen() && seen_.progress.at > shown.at;
-    if (log_good_ && went_on) return false;
-    // And when its log falls silent, what it did until then still counts for it.
+    if (log_good_ && went_on && now_ - seen_.progress.at < ProgressLimit()) return false;
+    // And what it did until its log fell silent still counts for it.
     const Stamp& since = went_on ? seen_.progress : shown;
     if (!list_good_) {
       Say(H::UNKNOWN, "no instance list lately", {&seen_.instance});
@@ -285,12 +286,16 @@ class Judge {
     return (MUSTER_CANARY("silence-is-judged") ? now_ : seen_.log.at) - since.at;
   }
   bool Agreed() const { return seen_.agreeing_polls >= kAgreeingPollsMin; }
+  absl::Duration ProgressLimit() const {
+    return clocks_.no_progress * (seen_.busy ? kBusyFactor : 1);
+  }
 
   bool Broken() {
     if (!seen_.broken) return false;
+    // An error beside it has a fault of its own, which says nothing of the launch.
+    const bool machines = seen_.error.empty() && seen_.error_fault == specpb::MACHINE;
     return Failing(rules::kBrokenLaunch, seen_.broken_since,
-                   seen_.error_fault == specpb::MACHINE ? specpb::MACHINE : specpb::OURS,
-                   "the launch itself cannot work");
+                   machines ? specpb::MACHINE : specpb::OURS, "the launch itself cannot work");
   }
   bool FatalError() {
     if (seen_.error.empty()) return false;
@@ -340,7 +345,7 @@ class Judge {
   }
   bool NoProgress() {
     const Stamp since = seen_.progress_clock();
-    const absl::Duration limit = clocks_.no_progress * (seen_.busy ? kBusyFactor : 1);
+    const absl::Duration limit = ProgressLimit();
     const absl::Duration span = Shown(since);
     Due(since.at + limit / 2);
     if (now_ - since.at < limit / 2) return false;

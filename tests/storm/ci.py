@@ -19,7 +19,7 @@ import sys
 FIXED = "1..40,53,57,63,78,99,1553240689"
 FRESH = 3
 # Found with --hours 3, and only with that.
-FIXED_SHORT = "88,182,735,807,855,964,1012"
+FIXED_SHORT = "88,182,440,538,735,807,855,888,964,1012"
 SAMPLE = ["--seeds", "2,11,26", "--hours", "1", "--shrink", "0"]
 
 

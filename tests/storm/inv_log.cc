@@ -2,6 +2,7 @@
 #include "commands/snapshot.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/strings.h"
+#include "tests/stage/causes.h"
 #include "tests/storm/invariants.h"
 
 namespace muster::storm {
@@ -13,6 +14,11 @@ std::string NoSecretInTheLog(const Facts& facts) { return facts.book.secret_prob
 std::string NoKeyGivenToOthers(const Facts& facts) {
   const int leaked = facts.sim.KeysLeaked();
   return leaked == 0 ? "" : Cat("the API key went to a log host ", leaked, " times");
+}
+
+std::string EveryDeedHasACause(const Facts& facts) {
+  MUSTER_CHECK(facts.program != nullptr);
+  return DeedWithoutCause(facts.program->store);
 }
 
 std::string FoldingAnewGivesTheSameWorld(const Facts& facts) {

@@ -42,7 +42,8 @@ const std::vector<Invariant>& AfterCalm() {
   return all;
 }
 const std::vector<Invariant>& OfTheLog() {
-  static const std::vector<Invariant> all = {MUSTER_INVARIANT(FoldingAnewGivesTheSameWorld),
+  static const std::vector<Invariant> all = {MUSTER_INVARIANT(EveryDeedHasACause),
+                                             MUSTER_INVARIANT(FoldingAnewGivesTheSameWorld),
                                              MUSTER_INVARIANT(RebuiltReadModelsAreTheLiveOnes)};
   return all;
 }

@@ -80,6 +80,7 @@ std::string CreditWaitEndsWithCredit(const Facts& facts);
 std::string EveryDecisionHasEvidenceBeforeIt(const Facts& facts);
 std::string NoSecretInTheLog(const Facts& facts);
 std::string NoKeyGivenToOthers(const Facts& facts);
+std::string EveryDeedHasACause(const Facts& facts);
 std::string FoldingAnewGivesTheSameWorld(const Facts& facts);
 std::string RebuiltReadModelsAreTheLiveOnes(const Facts& facts);
 

@@ -21,7 +21,7 @@ MAY = {
     "workers/ports": BASE,
     "workers/os": BASE | {"workers/ports", "asio", "curl", "openssl", "sys", "netinet", "arpa"},
     "workers/virtual": BASE | {"asio"},
-    "workers/providers": BASE | {"workers/ports", "nlohmann"},
+    "workers/providers": BASE | {"workers/ports", "nlohmann", "simdjson.h"},
     "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2"},
     "workers": BASE | EVENTS
     | {"workers/ports", "eventstore", "eventstore/audit", "commands/handler", "commands", "re2"},

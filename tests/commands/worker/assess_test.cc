@@ -177,6 +177,54 @@ TEST(Assess, CondemnsAHostThatIsDownForLongEnough) {
   }
 }
 
+TEST(Assess, ABrokenLaunchIsHeldAgainstAMachineByItsOwnLineOnly) {
+  for (const bool error_beside : {false, true}) {
+    Patient patient;
+    eventpb::LogObserved facts = BrokenFacts();
+    facts.set_error_fault(specpb::MACHINE);
+    if (error_beside) facts.set_error("RuntimeError: CUDA error");
+    patient.Log(100, facts);
+    patient.Log(400, facts);
+    const Assessment judged = patient.Ask(400);
+    ASSERT_TRUE(judged.verdict.has_value());
+    EXPECT_EQ(judged.verdict->rule, "broken-launch");
+    EXPECT_EQ(judged.verdict->fault, error_beside ? specpb::OURS : specpb::MACHINE);
+    EXPECT_EQ(judged.verdict->strike_weight, error_beside ? 0 : 1);
+  }
+}
+
+// Its log was fetched before the provider stopped it and arrived after that: progress, it seems.
+TEST(Assess, AStoppedWorkerIsNotStruckBecauseItsLogWasReadLate) {
+  for (const double off : {-1.0, 0.0, 1.0}) {
+    Patient patient;
+    patient.See(50, ActualStatus::kRunning);
+    patient.Log(60, LogFacts("producing", 3));
+    patient.See(100, ActualStatus::kStopped);
+    patient.Log(200, LogFacts("producing", 5));
+    patient.Log(1'100 + off, LogFacts("producing", 5));
+    patient.See(1'100 + off, ActualStatus::kStopped);
+    const Assessment judged = patient.Ask(1'100 + off);
+    ASSERT_EQ(judged.verdict.has_value(), off >= 0) << off;
+    if (!judged.verdict) continue;
+    EXPECT_EQ(judged.health, H::OFFLINE);
+    EXPECT_EQ(judged.verdict->rule, "offline");
+    EXPECT_EQ(judged.verdict->fault, specpb::NOBODY);
+    EXPECT_EQ(judged.verdict->strike_weight, 0);
+  }
+}
+
+TEST(Assess, AStandStillOfAStoppedWorkerIsNotJudgedWhileNoListComes) {
+  Patient patient;
+  patient.See(50, ActualStatus::kRunning);
+  patient.See(100, ActualStatus::kStopped);
+  patient.Log(200, LogFacts("producing", 5));
+  patient.Log(1'200, LogFacts("producing", 5));
+  patient.See(1'150, ActualStatus::kStopped);
+  patient.Fail(1'200, "instance", 1);
+  EXPECT_EQ(patient.Ask(1'200).health, H::UNKNOWN);
+  EXPECT_EQ(patient.Rule(1'200), "");
+}
+
 TEST(Assess, CondemnsOverCostAtOnceAndWithoutAStrike) {
   for (const std::int64_t micros : {89'999, 90'000, 90'001}) {
     Patient patient;

@@ -62,7 +62,7 @@ class Planted : public testing::Test {
     applied.mutable_spec()->set_workers(workers);
     applied.mutable_spec()->mutable_market()->set_price_max_micro_usd_per_hour(100'000);
     *applied.mutable_spec()->mutable_budget() = budget;
-    Write(FleetStream(FleetName("zeb")), Wrap(applied));
+    Write(FleetStream(FleetName("zeb")), Wrap(applied), "operator:ann");
   }
   eventpb::Evidence Citing(const std::string& rule, Position position = 1) {
     return MakeEvidence(rule, "planted", {}, {position});
@@ -480,6 +480,25 @@ TEST_F(Planted, AnOpenWorkerWithoutAMachine) {
   Intend("a2", /*trial=*/true);
   Pass(absl::Hours(1));
   EXPECT_EQ(BrokenAfterCalm(), Names{"OneMachineForEachOpenWorker"}) << told;
+}
+
+// Each event cites one before it, as it must, and none of them was ever seen or asked for.
+TEST_F(Planted, ADestructionWhoseReasonsReachNothingThatWasSeen) {
+  Fleet(1);
+  const std::int64_t id = Worker("a1");
+  eventpb::WorkerHealthChanged stalled;
+  stalled.set_health(eventpb::WorkerHealthChanged::STALLED);
+  OnWorker("a1", stalled);
+  eventpb::DestroyRequested destroy;
+  destroy.set_instance(Cat(id));
+  *destroy.mutable_evidence() = Citing("no-progress", store.Head());
+  OnWorker("a1", destroy);
+  ASSERT_TRUE(book.ReadOn(store).ok());
+  queries::ReadModels models(store);
+  const auto apply = [&](const RecordedEvent& each) { return models.Apply(each).ok(); };
+  ASSERT_TRUE(store.ReadAll(0, SIZE_MAX, apply).ok());
+  const Program program{book.world(), models, absl::OkStatus(), store};
+  EXPECT_EQ(Broken({&OfTheLog()}, &program), Names{"EveryDeedHasACause"}) << told;
 }
 
 TEST_F(Planted, AWorldAndReadModelsThatAreNotTheLog) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <initializer_list>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "absl/strings/ascii.h"
@@ -12,8 +12,6 @@
 
 namespace muster::vast {
 namespace {
-
-using nlohmann::json;
 
 constexpr std::size_t kMessageBytesMax = 300;
 // A provider (or whoever stands before it) that names a longer wait is not believed.
@@ -48,7 +46,7 @@ double ThresholdIn(const std::string& text) {
   return absl::SimpleAtod(text.substr(from, to - from), &seconds) ? seconds : 0;
 }
 
-absl::Duration RetryAfterIn(const HttpResponse& response, const json& body,
+absl::Duration RetryAfterIn(const HttpResponse& response, const Json& body,
                             const std::string& text) {
   double seconds = ThresholdIn(text);
   double header = 0;
@@ -64,8 +62,9 @@ Answer Read(const HttpResponse& response) {
   Answer answer;
   answer.status = response.status;
   answer.all = absl::AsciiStrToLower(response.body.substr(0, 16u << 10));
-  const json body = ParseJson(response.body).value_or(json());
-  answer.is_json = body.is_object();
+  const std::optional<JsonDocument> document = ParseJson(response.body);
+  const Json body = document.has_value() ? document->root() : Json();
+  answer.is_json = body.IsObject();
   if (answer.is_json) {
     answer.code = Text(body, "error");
     for (const char* key : {"msg", "message", "detail"}) {

@@ -1,116 +1,71 @@
 #include "workers/providers/vast/json.h"
 
+#include <simdjson.h>
+
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
-#include <nlohmann/json.hpp>
+#include <type_traits>
 #include <utility>
 
-#include "absl/functional/function_ref.h"
 #include "absl/strings/numbers.h"
 #include "eventstore/base/strings.h"
 
 namespace muster::vast {
+
+namespace dom = simdjson::dom;
+
+struct JsonDocument::Parsed {
+  dom::parser parser;
+};
+
+// Between our handle of a value and the library's.
+struct JsonAccess {
+  static_assert(std::is_trivially_copyable_v<dom::element>);
+  using Bytes = decltype(Json::element_);
+
+  static Json Wrap(const dom::element& element) {
+    Json value;
+    value.element_ = std::bit_cast<Bytes>(element);
+    value.present_ = !element.is_null();
+    return value;
+  }
+  // REQUIRES: !value.IsNull()
+  static dom::element Element(const Json& value) {
+    return std::bit_cast<dom::element>(value.element_);
+  }
+  static std::optional<JsonDocument> Parse(std::string_view text) {
+    auto parsed = std::make_unique<JsonDocument::Parsed>();
+    dom::element root;
+    if (parsed->parser.parse(text.data(), text.size()).get(root) != simdjson::SUCCESS) {
+      return std::nullopt;
+    }
+    return JsonDocument(std::move(parsed), Wrap(root));
+  }
+};
+
 namespace {
 
-using nlohmann::json;
-
-// Whether a member of the outermost object is wanted.
-using Wanted = absl::FunctionRef<bool(std::string_view)>;
-
-std::optional<json> ParseStrict(std::string_view text) {
-  json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (value.is_discarded()) return std::nullopt;
-  return value;
+bool IsOfNumber(char c) {
+  return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
 }
 
-std::optional<json> ParseStrict(std::string_view text, Wanted wanted) {
-  const auto keep = [wanted](int depth, json::parse_event_t event, json& parsed) {
-    return depth != 1 || event != json::parse_event_t::key ||
-           wanted(parsed.get_ref<const std::string&>());
-  };
-  json value = json::parse(text, keep, /*allow_exceptions=*/false);
-  if (value.is_discarded()) return std::nullopt;
-  return value;
+// One number as the library can take it.
+std::string TakeableNumber(std::string_view number) {
+  double value = 0;
+  if (absl::SimpleAtod(ToAbsl(number), &value) && !std::isfinite(value)) return "null";
+  const bool whole = number.find_first_of(".eE") == std::string_view::npos;
+  std::int64_t small = 0;
+  std::uint64_t large = 0;
+  const bool fits =
+      absl::SimpleAtoi(ToAbsl(number), &small) || absl::SimpleAtoi(ToAbsl(number), &large);
+  return whole && !fits ? Cat(number, ".0") : std::string(number);
 }
 
-// The end of the string that begins at `at` (its quote); npos when it has none.
-std::size_t EndOfString(std::string_view text, std::size_t at) {
-  for (++at; at < text.size(); ++at) {
-    if (text[at] == '\\') {
-      ++at;
-    } else if (text[at] == '"') {
-      return at + 1;
-    }
-  }
-  return std::string_view::npos;
-}
-
-// The end of the object or array that begins at `at`; npos when it has none.
-std::size_t EndOfNested(std::string_view text, std::size_t at) {
-  int depth = 0;
-  while (at < text.size()) {
-    const char c = text[at];
-    if (c == '"') {
-      at = EndOfString(text, at);
-      continue;
-    }
-    ++at;
-    if (c == '{' || c == '[') ++depth;
-    if ((c == '}' || c == ']') && --depth == 0) return at;
-  }
-  return std::string_view::npos;
-}
-
-std::size_t SkipSpace(std::string_view text, std::size_t at) {
-  while (at < text.size() &&
-         (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t')) {
-    ++at;
-  }
-  return at;
-}
-
-// Calls `visit(key, at)` for each member of the outermost object: its key as written, without the
-// quotes, and where its value begins. Stops where that returns true, and returns whether it did.
-// Only brackets and quotes are looked at, which takes a tenth of reading it.
-bool VisitMembers(std::string_view text,
-                  absl::FunctionRef<bool(std::string_view, std::size_t)> visit) {
-  std::size_t at = SkipSpace(text, 0);
-  if (at >= text.size() || text[at] != '{') return false;
-  ++at;
-  while (at < text.size()) {
-    const char c = text[at];
-    if (c == '{' || c == '[') {
-      at = EndOfNested(text, at);
-    } else if (c == '"') {
-      const std::size_t end = EndOfString(text, at);
-      if (end == std::string_view::npos) return false;
-      const std::string_view key = text.substr(at + 1, end - at - 2);
-      at = SkipSpace(text, end);
-      if (at >= text.size() || text[at] != ':') continue;
-      at = SkipSpace(text, at + 1);
-      if (at < text.size() && visit(key, at)) return true;
-    } else {
-      ++at;
-    }
-  }
-  return false;
-}
-
-// Where the object that is member `name` of the outermost object stands; {0, 0} when there is none.
-std::pair<std::size_t, std::size_t> FindObject(std::string_view text, std::string_view name) {
-  std::pair<std::size_t, std::size_t> found;
-  VisitMembers(text, [&](std::string_view key, std::size_t at) {
-    if (key != name || text[at] != '{') return false;
-    const std::size_t end = EndOfNested(text, at);
-    if (end != std::string_view::npos) found = {at, end};
-    return true;
-  });
-  return found;
-}
-
-// Python writes NaN, Infinity and -Infinity where JSON has no word for them.
-std::string WithoutNan(std::string_view text) {
+// Python writes NaN, Infinity and -Infinity where JSON has no word for them, and numbers that no
+// machine word can hold.
+std::string Forgiven(std::string_view text) {
   static constexpr std::string_view kWords[] = {"-Infinity", "Infinity", "NaN"};
   std::string out;
   out.reserve(text.size());
@@ -123,90 +78,128 @@ std::string WithoutNan(std::string_view text) {
       continue;
     }
     if (c == '"') quoted = !quoted;
-    if (!quoted) {
-      const auto rest = text.substr(i);
-      const auto word = std::find_if(std::begin(kWords), std::end(kWords),
-                                     [&](std::string_view w) { return rest.starts_with(w); });
-      if (word != std::end(kWords)) {
-        out += "null";
-        i += word->size() - 1;
-        continue;
-      }
+    if (quoted) {
+      out += c;
+      continue;
     }
-    out += c;
+    const auto rest = text.substr(i);
+    const auto word = std::find_if(std::begin(kWords), std::end(kWords),
+                                   [&](std::string_view w) { return rest.starts_with(w); });
+    if (word != std::end(kWords)) {
+      out += "null";
+      i += word->size() - 1;
+    } else if (c == '-' || (c >= '0' && c <= '9')) {
+      const auto end = std::find_if_not(rest.begin(), rest.end(), IsOfNumber);
+      const auto number = rest.substr(0, static_cast<std::size_t>(end - rest.begin()));
+      out += TakeableNumber(number);
+      i += number.size() - 1;
+    } else {
+      out += c;
+    }
   }
   return out;
 }
 
+std::optional<double> NumberIn(const Json& value) {
+  if (value.IsNull()) return std::nullopt;
+  const dom::element element = JsonAccess::Element(value);
+  double number = 0;
+  std::string_view text;
+  if (element.get(number) != simdjson::SUCCESS) {
+    if (element.get(text) != simdjson::SUCCESS || !absl::SimpleAtod(ToAbsl(text), &number)) {
+      return std::nullopt;
+    }
+  }
+  if (!std::isfinite(number)) return std::nullopt;
+  return number;
+}
+
+std::string TextIn(const Json& value) {
+  std::string_view text;
+  if (value.IsNull() || JsonAccess::Element(value).get(text) != simdjson::SUCCESS) return "";
+  return ToValidUtf8(Trim(text));
+}
+
 }  // namespace
 
-std::optional<json> ParseJson(std::string_view text) {
-  std::optional<json> value = ParseStrict(text);
-  if (value.has_value()) return value;
-  return ParseStrict(WithoutNan(ToValidUtf8(text)));
+bool Json::IsNull() const { return !present_; }
+bool Json::IsObject() const { return present_ && JsonAccess::Element(*this).is_object(); }
+bool Json::IsArray() const { return present_ && JsonAccess::Element(*this).is_array(); }
+
+std::vector<Json> Json::Elements() const {
+  std::vector<Json> out;
+  dom::array array;
+  if (IsNull() || JsonAccess::Element(*this).get(array) != simdjson::SUCCESS) return out;
+  for (const dom::element element : array) out.push_back(JsonAccess::Wrap(element));
+  return out;
 }
 
-std::string WithoutObject(std::string_view text, std::string_view name) {
-  const auto [begin, end] = FindObject(text, name);
-  if (begin == end) return std::string(text);
-  return Cat(text.substr(0, begin), "null", text.substr(end));
+JsonDocument::JsonDocument(std::unique_ptr<Parsed> parsed, Json root)
+    : parsed_(std::move(parsed)), root_(root) {}
+JsonDocument::JsonDocument(JsonDocument&&) noexcept = default;
+JsonDocument& JsonDocument::operator=(JsonDocument&&) noexcept = default;
+JsonDocument::~JsonDocument() = default;
+
+std::string_view WithoutMark(std::string_view text) {
+  constexpr std::string_view kMark = "\xef\xbb\xbf";
+  return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
 }
 
-bool MayBeFalse(std::string_view text, std::string_view name) {
-  if (!text.starts_with('{')) return true;
-  return VisitMembers(text, [&](std::string_view key, std::size_t at) {
-    const bool may_be_it = key == name || key.find('\\') != std::string_view::npos;
-    return may_be_it && !text.substr(at).starts_with("true");
-  });
+std::optional<JsonDocument> ParseJson(std::string_view text) {
+  text = WithoutMark(text);
+  std::optional<JsonDocument> document = JsonAccess::Parse(text);
+  if (document.has_value()) return document;
+  return JsonAccess::Parse(Forgiven(ToValidUtf8(text)));
 }
 
-std::optional<json> ParseJsonOnly(std::string_view text, std::string_view wanted_name) {
-  const auto wanted = [wanted_name](std::string_view name) { return name == wanted_name; };
-  std::optional<json> value = ParseStrict(text, wanted);
-  if (value.has_value()) return value;
-  return ParseStrict(WithoutNan(ToValidUtf8(text)), wanted);
-}
-
-const json& Member(const json& object, std::string_view key) {
-  static const json kNull;
-  if (!object.is_object()) return kNull;
-  const auto found = object.find(std::string(key));
-  return found == object.end() ? kNull : *found;
-}
-
-std::optional<double> Number(const json& object, std::string_view key) {
-  const json& member = Member(object, key);
-  double value = 0;
-  if (member.is_number()) {
-    value = member.get<double>();
-  } else if (!member.is_string() ||
-             !absl::SimpleAtod(member.get_ref<const std::string&>(), &value)) {
-    return std::nullopt;
+Json Member(const Json& object, std::string_view key) {
+  Json found;
+  dom::object members;
+  if (object.IsNull() || JsonAccess::Element(object).get(members) != simdjson::SUCCESS) {
+    return found;
   }
-  if (!std::isfinite(value)) return std::nullopt;
-  return value;
+  for (const dom::key_value_pair member : members) {
+    if (member.key == key) found = JsonAccess::Wrap(member.value);
+  }
+  return found;
 }
 
-std::string Text(const json& object, std::string_view key) {
-  const json& member = Member(object, key);
-  if (!member.is_string()) return "";
-  return ToValidUtf8(Trim(member.get_ref<const std::string&>()));
+bool HasMember(const Json& object, std::string_view key) {
+  dom::object members;
+  if (object.IsNull() || JsonAccess::Element(object).get(members) != simdjson::SUCCESS) {
+    return false;
+  }
+  return members.at_key(key).error() == simdjson::SUCCESS;
 }
 
-std::optional<bool> Flag(const json& object, std::string_view key) {
-  const json& member = Member(object, key);
-  if (member.is_boolean()) return member.get<bool>();
-  if (member.is_number()) return member.get<double>() != 0;
-  const std::string text = Text(object, key);
+std::optional<double> Number(const Json& object, std::string_view key) {
+  return NumberIn(Member(object, key));
+}
+
+std::string Text(const Json& object, std::string_view key) { return TextIn(Member(object, key)); }
+
+std::optional<bool> Flag(const Json& object, std::string_view key) {
+  const Json member = Member(object, key);
+  if (member.IsNull()) return std::nullopt;
+  const dom::element element = JsonAccess::Element(member);
+  bool flag = false;
+  if (element.get(flag) == simdjson::SUCCESS) return flag;
+  if (element.is_number()) return NumberIn(member) != 0;
+  const std::string text = TextIn(member);
   if (text == "true" || text == "True") return true;
   if (text == "false" || text == "False") return false;
   return std::nullopt;
 }
 
-std::string IdText(const json& object, std::string_view key) {
-  const json& member = Member(object, key);
-  if (member.is_number_unsigned()) return Cat(member.get<std::uint64_t>());
-  const std::optional<double> number = Number(object, key);
+std::string IdText(const Json& object, std::string_view key) {
+  const Json member = Member(object, key);
+  if (member.IsNull()) return "";
+  std::uint64_t whole = 0;
+  const dom::element element = JsonAccess::Element(member);
+  if (element.is_uint64() || element.is_int64()) {
+    if (element.get(whole) == simdjson::SUCCESS) return Cat(whole);
+  }
+  const std::optional<double> number = NumberIn(member);
   if (!number.has_value() || *number < 0 || *number != std::floor(*number) || *number > 9e15) {
     return "";
   }

@@ -147,7 +147,7 @@ Task<StatusOr<std::string>> VastProvider::Send(Call call, absl::Time deadline) {
     co_return Masked(Annotate(vast::ErrorFromTransport(call.kind, response.status()), endpoint));
   }
   const bool good = response->status >= 200 && response->status < 300;
-  if (good && !vast::SaysFailure(response->body)) {
+  if (good && vast::VerdictOf(response->body) != vast::Verdict::kFailure) {
     limiter_.Passed(endpoint);
     co_return std::move(response->body);
   }

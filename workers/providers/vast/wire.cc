@@ -12,9 +12,6 @@
 namespace muster::vast {
 namespace {
 
-// Every page of a list counts the labels of all instances, thousands of them in a large account.
-constexpr std::string_view kLabelCounts = "label_counts";
-
 using nlohmann::json;
 
 constexpr std::size_t kStatusMessageBytesMax = 512;
@@ -36,8 +33,8 @@ std::string Dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-ActualStatus StatusFromWire(const json& member, const std::string& raw) {
-  if (member.is_null() || raw.empty()) return ActualStatus::kNone;
+ActualStatus StatusFromWire(const Json& member, const std::string& raw) {
+  if (member.IsNull() || raw.empty()) return ActualStatus::kNone;
   if (raw == "rebooting" || raw == "recycling" || raw == "restarting") {
     return ActualStatus::kTransient;
   }
@@ -62,10 +59,10 @@ int Port(std::optional<double> number) {
 }
 
 // Straight to the machine when it has an open port, else through the provider's proxy.
-Endpoint SshOf(const json& row) {
+Endpoint SshOf(const Json& row) {
   Endpoint direct{Text(row, "public_ipaddr"), 0};
-  const json& mapped = Member(Member(row, "ports"), "22/tcp");
-  if (mapped.is_array() && !mapped.empty()) direct.port = Port(Number(mapped[0], "HostPort"));
+  const std::vector<Json> mapped = Member(Member(row, "ports"), "22/tcp").Elements();
+  if (!mapped.empty()) direct.port = Port(Number(mapped[0], "HostPort"));
   if (!direct.host.empty() && direct.port != 0) return direct;
   Endpoint proxy{Text(row, "ssh_host"), Port(Number(row, "ssh_port"))};
   // The proxy serves notebooks on the port itself and ssh on the one above it.
@@ -84,7 +81,7 @@ int CountOf(std::optional<double> number, int otherwise) {
   return static_cast<int>(*number);
 }
 
-std::optional<Instance> ReadInstance(const json& row) {
+std::optional<Instance> ReadInstance(const Json& row) {
   Instance instance;
   instance.id = InstanceId(IdText(row, "id"));
   if (instance.id.empty()) return std::nullopt;
@@ -113,7 +110,7 @@ std::optional<Instance> ReadInstance(const json& row) {
 
 // The dearer of the price named and the price of the disk by the provider's own rule: a search
 // that forgot the disk would otherwise rent what the cost guard kills at once.
-std::optional<MicroUsdPerHour> PriceOf(const json& row, std::int64_t disk_gb) {
+std::optional<MicroUsdPerHour> PriceOf(const Json& row, std::int64_t disk_gb) {
   const std::optional<double> total = Number(row, "dph_total");
   if (!total.has_value()) return std::nullopt;
   double usd = *total;
@@ -141,7 +138,7 @@ bool InCountries(const std::string& location, const std::vector<std::string>& co
   });
 }
 
-bool Meets(const json& row, const Offer& offer, const OfferQuery& query) {
+bool Meets(const Json& row, const Offer& offer, const OfferQuery& query) {
   if (std::find(query.gpus.begin(), query.gpus.end(), offer.gpu) == query.gpus.end()) return false;
   if (offer.gpus != query.gpus_per_machine || offer.price > query.price_max) return false;
   if (Flag(row, "rentable") == false || Flag(row, "rented") == true) return false;
@@ -158,7 +155,7 @@ bool Meets(const json& row, const Offer& offer, const OfferQuery& query) {
          InCountries(offer.location, query.countries);
 }
 
-std::optional<Offer> ReadOffer(const json& row, const OfferQuery& query) {
+std::optional<Offer> ReadOffer(const Json& row, const OfferQuery& query) {
   Offer offer;
   offer.id = OfferId(IdText(row, "id"));
   if (offer.id.empty()) offer.id = OfferId(IdText(row, "ask_contract_id"));
@@ -213,13 +210,14 @@ std::string SearchBody(const OfferQuery& query, std::optional<double> price_from
 }
 
 StatusOr<SearchPage> ParseSearch(std::string_view body, const OfferQuery& query) {
-  const std::optional<json> answer = ParseJson(body);
+  const std::optional<JsonDocument> answer = ParseJson(body);
   if (!answer.has_value()) return Nonsense("search: the answer is not JSON", body);
-  const json& rows = Member(*answer, "offers");
-  if (!rows.is_array()) return Nonsense("search: the answer has no offers", body);
+  const Json offers = Member(answer->root(), "offers");
+  if (!offers.IsArray()) return Nonsense("search: the answer has no offers", body);
+  const std::vector<Json> rows = offers.Elements();
   SearchPage page;
   page.rows = static_cast<int>(rows.size());
-  for (const json& row : rows) {
+  for (const Json& row : rows) {
     page.price_last = std::max(page.price_last, Number(row, "dph_total").value_or(0));
     std::optional<Offer> offer = ReadOffer(row, query);
     if (offer.has_value() && Meets(row, *offer, query)) page.offers.push_back(*std::move(offer));
@@ -228,36 +226,39 @@ StatusOr<SearchPage> ParseSearch(std::string_view body, const OfferQuery& query)
 }
 
 StatusOr<ListPage> ParseList(std::string_view body) {
-  const std::optional<json> answer = ParseJson(WithoutObject(body, kLabelCounts));
+  const std::optional<JsonDocument> answer = ParseJson(body);
   if (!answer.has_value()) return Nonsense("list: the answer is not JSON", body);
-  const json& rows = Member(*answer, "instances");
-  if (!rows.is_array()) return Nonsense("list: the answer has no instances", body);
+  const Json instances = Member(answer->root(), "instances");
+  if (!instances.IsArray()) return Nonsense("list: the answer has no instances", body);
+  const std::vector<Json> rows = instances.Elements();
   ListPage page;
-  for (const json& row : rows) {
+  for (const Json& row : rows) {
     std::optional<Instance> instance = ReadInstance(row);
     if (!instance.has_value()) return Nonsense("list: a row has no id", body);
     page.instances.push_back(*std::move(instance));
   }
-  const std::optional<double> found = Number(*answer, "instances_found");
+  const std::optional<double> found = Number(answer->root(), "instances_found");
   if (found.has_value() && *found != static_cast<double>(rows.size())) {
     return Nonsense("list: a page names another number of rows than it has", body);
   }
-  const std::optional<double> total = Number(*answer, "total_instances");
+  const std::optional<double> total = Number(answer->root(), "total_instances");
   if (total.has_value()) page.total = CountOf(total, -1);
-  page.next_token = Text(*answer, "next_token");
-  if (page.next_token.empty()) page.next_token = IdText(*answer, "next_token");
+  page.next_token = Text(answer->root(), "next_token");
+  if (page.next_token.empty()) page.next_token = IdText(answer->root(), "next_token");
   return page;
 }
 
 StatusOr<std::optional<Instance>> ParseShow(std::string_view body, const InstanceId& id) {
-  const std::optional<json> answer = ParseJson(body);
-  if (!answer.has_value() || !answer->is_object()) {
+  const std::optional<JsonDocument> answer = ParseJson(body);
+  if (!answer.has_value() || !answer->root().IsObject()) {
     return Nonsense("show: the answer is not a JSON object", body);
   }
-  const auto member = answer->find("instances");
-  if (member == answer->end()) return Nonsense("show: the answer has no instance", body);
-  if (member->is_null()) return std::optional<Instance>();
-  std::optional<Instance> instance = ReadInstance(*member);
+  if (!HasMember(answer->root(), "instances")) {
+    return Nonsense("show: the answer has no instance", body);
+  }
+  const Json member = Member(answer->root(), "instances");
+  if (member.IsNull()) return std::optional<Instance>();
+  std::optional<Instance> instance = ReadInstance(member);
   if (!instance.has_value() || instance->id != id) {
     return Nonsense("show: the answer is about something else", body);
   }
@@ -265,34 +266,32 @@ StatusOr<std::optional<Instance>> ParseShow(std::string_view body, const Instanc
 }
 
 StatusOr<User> ParseUser(std::string_view body) {
-  const std::optional<json> answer = ParseJson(body);
+  const std::optional<JsonDocument> answer = ParseJson(body);
   if (!answer.has_value()) return Nonsense("user: the answer is not JSON", body);
-  const std::optional<double> credit = Number(*answer, "credit");
+  const std::optional<double> credit = Number(answer->root(), "credit");
   if (!credit.has_value()) return Nonsense("user: the answer names no credit", body);
   User user;
   user.account.credit_usd = *credit;
-  user.account.balance_usd = Number(*answer, "balance").value_or(0);
-  user.account.id = IdText(*answer, "id");
-  user.api_key = Text(*answer, "api_key");
+  user.account.balance_usd = Number(answer->root(), "balance").value_or(0);
+  user.account.id = IdText(answer->root(), "id");
+  user.api_key = Text(answer->root(), "api_key");
   return user;
 }
 
 StatusOr<std::string> ParseLogRequest(std::string_view body) {
-  const std::optional<json> answer = ParseJson(body);
+  const std::optional<JsonDocument> answer = ParseJson(body);
   if (!answer.has_value()) return Nonsense("logs: the answer is not JSON", body);
-  std::string url = Text(*answer, "result_url");
+  std::string url = Text(answer->root(), "result_url");
   if (url.empty()) return Nonsense("logs: the answer has no result_url", body);
   return url;
 }
 
 Verdict VerdictOf(std::string_view body) {
-  const std::optional<json> answer = ParseJsonOnly(WithoutObject(body, kLabelCounts), "success");
-  if (!answer.has_value() || !answer->is_object()) return Verdict::kNoJson;
-  return Flag(*answer, "success") == false ? Verdict::kFailure : Verdict::kSuccess;
-}
-
-bool SaysFailure(std::string_view body) {
-  return MayBeFalse(body, "success") && VerdictOf(body) == Verdict::kFailure;
+  // Log text is long, and often begins like an array.
+  if (!WithoutMark(Trim(body)).starts_with('{')) return Verdict::kNoJson;
+  const std::optional<JsonDocument> answer = ParseJson(body);
+  if (!answer.has_value() || !answer->root().IsObject()) return Verdict::kNoJson;
+  return Flag(answer->root(), "success") == false ? Verdict::kFailure : Verdict::kSuccess;
 }
 
 std::string ListQuery(std::string_view label, std::string_view after_token) {

@@ -77,11 +77,12 @@ StatusOr<std::string> CreateBody(const LaunchSpec& spec) {
 }
 
 StatusOr<Created> ParseCreate(std::string_view body) {
-  const std::optional<json> answer = ParseJson(body);
+  const std::optional<JsonDocument> answer = ParseJson(body);
   if (!answer.has_value()) return Nonsense("create: the answer is not JSON", body);
-  Created created{InstanceId(IdText(*answer, "new_contract")), Text(*answer, "instance_api_key")};
+  Created created{InstanceId(IdText(answer->root(), "new_contract")),
+                  Text(answer->root(), "instance_api_key")};
   if (created.instance.empty()) return Nonsense("create: the answer names no contract", body);
-  if (Flag(*answer, "success") == false) {
+  if (Flag(answer->root(), "success") == false) {
     return Nonsense("create: the answer names a contract and says it failed", body);
   }
   return created;

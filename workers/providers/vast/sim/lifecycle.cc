@@ -75,13 +75,12 @@ void World::Execute(const Plan& plan) {
     case Step::kFailure:
       Fail(*contract, plan.failure);
       return;
+    case Step::kQueuedStart:
+      contract->cur_state = "running";
+      PlanBoot(*contract, absl::Seconds(20));
+      return;
     case Step::kResume: {
-      if (!contract->before_outage.has_value()) {  // a queued start
-        contract->cur_state = "running";
-        PlanBoot(*contract, absl::Seconds(20));
-        return;
-      }
-      const std::string before = *contract->before_outage;
+      const std::string before = contract->before_outage.value_or("running");
       SetStatus(*contract, before);
       contract->before_outage.reset();
       if (before != "running") PlanBoot(*contract, absl::Seconds(20));
@@ -187,11 +186,10 @@ void World::FailHost(Contract& contract, const FailureSpec& spec) {
     RequestState(contract, "stopped");
     return;
   }
-  ++contract.generation;
+  Supersede(contract);
   if (spec.how == Failure::kRepair) {
     const Machine& machine = market.machine(contract.machine);
     contract.program.Heal(machine.gpu.games_per_s * machine.speed);
-    contract.before_outage.reset();
     contract.intended = "running";
     PlanBoot(contract, absl::Seconds(30));
     return;

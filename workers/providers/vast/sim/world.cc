@@ -223,8 +223,13 @@ void World::End(Contract& contract, std::string cause) {
   living.erase(id);
 }
 
-void World::RequestState(Contract& contract, std::string_view state) {
+void World::Supersede(Contract& contract) {
   ++contract.generation;
+  contract.before_outage.reset();
+}
+
+void World::RequestState(Contract& contract, std::string_view state) {
+  Supersede(contract);
   if (state == "stopped") {
     contract.intended = contract.cur_state = "stopped";
     contract.program.Stop(now_);
@@ -237,13 +242,13 @@ void World::RequestState(Contract& contract, std::string_view state) {
 }
 
 void World::StartLater(Contract& contract, absl::Duration wait) {
-  ++contract.generation;
+  Supersede(contract);
   contract.intended = "running";  // "Scheduling": wanted, but the GPU is let to somebody else
-  Schedule(contract, wait, Step::kResume);
+  Schedule(contract, wait, Step::kQueuedStart);
 }
 
 void World::Reboot(Contract& contract) {
-  ++contract.generation;
+  Supersede(contract);
   contract.program.Stop(now_);
   SetStatus(contract, "rebooting");
   Schedule(contract, absl::Seconds(15), Step::kRunning);

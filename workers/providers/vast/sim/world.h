@@ -75,7 +75,7 @@ class World {
   Rng rng;            // for what depends on the order of calls
 
  private:
-  enum class Step { kStatus, kRunning, kFailure, kResume };
+  enum class Step { kStatus, kRunning, kFailure, kResume, kQueuedStart };
   struct Plan {
     std::int64_t contract = 0;
     int generation = 0;  // of the contract when planned; -1 = whatever happens
@@ -89,6 +89,8 @@ class World {
   void Schedule(Contract& contract, absl::Duration wait, Step step, std::string text = "",
                 FailureSpec failure = {}, bool even_if_changed = false);
   void Execute(const Plan& plan);
+  // What was planned for the contract's present run no longer comes, the end of an outage included.
+  void Supersede(Contract& contract);
   void SetStatus(Contract& contract, std::optional<std::string> status);
   void Run(Contract& contract);
   void PlanFate(Contract& contract);

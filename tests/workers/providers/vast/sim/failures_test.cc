@@ -117,6 +117,20 @@ TEST_F(VastSimFailure, UnknownFlapsBack) {
   EXPECT_EQ(Status(), "running");
 }
 
+// What the host said before the outage is of no account after somebody stopped the worker in it.
+TEST_F(VastSimFailure, AWorkerStoppedInAnOutageBootsAnewWhenItsQueuedStartComes) {
+  Fail({.how = Failure::kUnknown, .span = absl::Hours(1)});
+  Fail({.how = Failure::kStopped});
+  d.sim.SetFault({.trap = Trap::kStartQueued, .times = 1});
+  d.Do("PUT", Cat("/api/v0/instances/", id, "/"), {{"state", "running"}});
+  d.Wait(absl::Minutes(11));
+  EXPECT_EQ(Status(), "running");
+  const std::string log = d.Log(id, 1000);
+  EXPECT_GT(log.rfind("=== Setup started"), log.find("games/s"));
+  d.Wait(absl::Minutes(30));
+  EXPECT_GT(Batches(), 0);
+}
+
 TEST_F(VastSimFailure, AStrangeStatusIsShownAsItIs) {
   Fail({.how = Failure::kStrangeStatus, .text = "dreaming"});
   EXPECT_EQ(Status(), "dreaming");
