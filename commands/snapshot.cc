@@ -323,8 +323,8 @@ void Io(Ar& ar, shadow::RuleCount& v) {
 }
 template <class Ar>
 void Io(Ar& ar, shadow::State& v) {
-  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1, b1] = v;
-  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1, b1);
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1] = v;
+  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1);
 }
 template <class Ar>
 void Io(Ar& ar, World& v) {

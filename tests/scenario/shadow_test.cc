@@ -86,7 +86,7 @@ void Morning(Scenario& s, const std::function<void()>& once_full) {
   s.Run(absl::Minutes(3));
   ASSERT_THAT(s.sim().FailWorker(s.Alive().front().id, vastsim::Failure::kVanish), IsOk());
   s.Run(absl::Minutes(25));
-  ASSERT_THAT(s.sim().FailWorker(s.Alive().back().id, vastsim::Failure::kStuck), IsOk());
+  ASSERT_THAT(s.sim().FailWorker(s.Alive().back().id, vastsim::Failure::kStall), IsOk());
   s.Run(absl::Minutes(50));
   s.Replace(*s.world().open_by_fleet.at(kZeb).begin(), "test");
   s.Run(absl::Minutes(20));
@@ -97,6 +97,7 @@ void Morning(Scenario& s, const std::function<void()>& once_full) {
 struct Harm {
   const char* name;
   std::string candidate;
+  bool differs = true;  // in what it decides, not only in what its workers would run
 };
 
 class HarmfulShadow : public testing::TestWithParam<Harm> {};
@@ -112,6 +113,7 @@ TEST_P(HarmfulShadow, ChangesNoProviderCallAndNoDecision) {
   EXPECT_EQ(with.Unsettled(), "");
   EXPECT_TRUE(Shadow(with).running);
   EXPECT_GT(Shadow(with).moments, 0);
+  EXPECT_EQ(!Disagreements(with).empty(), GetParam().differs);
 }
 
 std::string WithScript(std::string yaml) {
@@ -126,10 +128,10 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Harm{"NoWorkers", ZebFleet(0)}, Harm{"AHundredWorkers", ZebFleet(100)},
                     Harm{"NothingIsCheapEnough", WithPrice(ZebFleet(4), "$0.001/h")},
                     Harm{"AnyPrice", WithPrice(ZebFleet(4), "$99/h")},
-                    Harm{"AnotherScript", WithScript(ZebFleet(4))},
+                    Harm{"AnotherScript", WithScript(ZebFleet(4)), false},
                     Harm{"NoPatience",
                          ZebFleet(4, "timers: {boot: 10s, setup: 10s, no_progress: 1m}\n")},
-                    Harm{"DestroysStrays", ZebFleet(4, "orphans: destroy\n")}),
+                    Harm{"DestroysStrays", ZebFleet(4, "orphans: destroy\n"), false}),
     [](const auto& each) { return each.param.name; });
 
 TEST(Shadow, OfTheLiveSpecAgreesInEverything) {
@@ -239,7 +241,7 @@ TEST(Shadow, WithLessPatienceEndsAStuckWorkerFirstAndAgreesLater) {
   ASSERT_TRUE(s.Until([&] { return s.Healthy("zeb") == 3; }, absl::Minutes(30)));
   ASSERT_THAT(StartShadow(s, Candidate(ZebFleet(3, "timers: {no_progress: 8m}\n"))), IsOk());
   s.Run(absl::Minutes(2));
-  ASSERT_THAT(s.sim().FailWorker(s.Alive().front().id, vastsim::Failure::kStuck), IsOk());
+  ASSERT_THAT(s.sim().FailWorker(s.Alive().front().id, vastsim::Failure::kStall), IsOk());
   s.Run(absl::Minutes(60));
   EXPECT_THAT(s.Condemned(), testing::ElementsAre("no-progress"));
   const auto all = Disagreements(s);

@@ -234,20 +234,26 @@ TEST_F(ShadowTest, ABudgetIsHeldAgainstWhatTheCandidateWouldHaveSpent) {
 
 TEST_F(ShadowTest, AnHourHasItsNumberOfDisagreements) {
   stage_.Apply(Stage::Spec(1));
-  stage_.Market(Stage::Plenty(kPerHourMax + 50));
+  stage_.Market(Stage::Plenty(9));
   stage_.AddHealthy(0);
-  stage_.options.launches_in_flight_max = 1'000;
-  Begin(Stage::Spec(kPerHourMax + 20));
+  Begin(Stage::Spec(3));
+  Kind one;
+  one.set_kind(Kind::WOULD_END);
+  one.set_rule("no-progress");
+  one.set_worker("gone");
+  one.set_at_us(ToStoredTime(stage_.now));
+  for (int i = 1; i < kPerHourMax; ++i) {
+    one.set_number(i);
+    Do(Record{shadow().started.position, {Wrap(one)}});
+  }
   Look();
   EXPECT_EQ(shadow().disagreements, kPerHourMax);
-  EXPECT_EQ(unrecorded_, 19);
+  EXPECT_EQ(unrecorded_, 1);
   Wait(absl::Minutes(59));
-  stage_.Market(Stage::Plenty(kPerHourMax + 50));
+  stage_.Market(Stage::Plenty(9));
   EXPECT_EQ(Look(), "nothing");
   Wait(absl::Minutes(1));
-  stage_.Market(Stage::Plenty(kPerHourMax + 50));
-  Look();
-  EXPECT_EQ(shadow().disagreements, kPerHourMax + 19);
+  EXPECT_EQ(Look(), "WOULD_RENT replenish");
 }
 
 TEST_F(ShadowTest, ExamplesAreTheNewestThree) {
