@@ -227,19 +227,27 @@ class Comparing {
     return false;
   }
 
-  // What is rented in truth stands for what was only supposed, as soon as there is such a thing.
+  // What is rented in truth stands for what was only supposed, as soon as there is such a thing:
+  // the same offer, or one for the same place that the candidate would take too.
   bool StandsForModelled(const eventpb::LaunchRequested& launch) {
+    const Entry* place = nullptr;
     for (const auto& [number, entry] : shadow_.open) {
       const eventpb::LaunchRequested& supposed = entry.what.would_launch();
-      if (!entry.modelled || anchored_.contains(number)) continue;
-      if (supposed.index() != launch.index()) continue;
-      if (supposed.upgrade_trial() != launch.upgrade_trial() || !Accepts(launch)) continue;
-      anchored_.insert(number);
-      Resolve(number, Side::CANDIDATE, "the live fleet rents for its place: that one stands for it",
-              CandidateSide(entry, now_));
-      return true;
+      const bool free = entry.modelled && !anchored_.contains(number) &&
+                        supposed.upgrade_trial() == launch.upgrade_trial();
+      if (!free) continue;
+      if (supposed.offer().offer() == launch.offer().offer()) {
+        return Anchor(entry, "the live fleet rents this very offer: that one stands for it");
+      }
+      if (supposed.index() == launch.index()) place = &entry;
     }
-    return false;
+    return place != nullptr && Accepts(launch) &&
+           Anchor(*place, "the live fleet rents for its place: that one stands for it");
+  }
+  bool Anchor(const Entry& entry, std::string_view how) {
+    anchored_.insert(entry.what.number());
+    Resolve(entry.what.number(), Side::CANDIDATE, how, CandidateSide(entry, now_));
+    return true;
   }
 
   void Launches() {

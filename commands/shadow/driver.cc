@@ -29,7 +29,7 @@ struct Driver::Core {
   struct Book {
     std::uint64_t started = 0;  // of which shadow: the position of its start
     absl::Time compared_at = absl::InfinitePast();
-    std::int64_t moments = 0, agreements = 0, unrecorded = 0;
+    Counts counts;
     std::deque<eventpb::EventBody> pending;
     bool writing = false;
     bool ending = false;
@@ -68,9 +68,10 @@ struct Driver::Core {
     eventpb::ShadowCounted counted;
     counted.set_from_us(ToStoredTime(ahead.counted_to));
     counted.set_to_us(ToStoredTime(now));
-    counted.set_moments(std::exchange(book.moments, 0));
-    counted.set_agreements(std::exchange(book.agreements, 0));
-    counted.set_unrecorded(std::exchange(book.unrecorded, 0));
+    const Counts counts = std::exchange(book.counts, {});
+    counted.set_moments(counts.moments);
+    counted.set_agreements(counts.agreements);
+    counted.set_unrecorded(counts.unrecorded);
     counted.set_live_micro_usd((live - ahead.live_counted).micros);
     counted.set_would_be_micro_usd((would_be - ahead.would_be_counted).micros);
     book.pending.push_back(Wrap(counted));
@@ -171,9 +172,9 @@ void Driver::Look(const fleet::PlanResult& live, absl::Time now) {
     State ahead = core_->Ahead(shadow, book, now);
     Comparison came = Compare({world, live, core_->options, now}, ahead);
     book.compared_at = now;
-    ++book.moments;
-    book.agreements += came.agreements;
-    book.unrecorded += came.unrecorded;
+    ++book.counts.moments;
+    book.counts.agreements += came.agreements;
+    book.counts.unrecorded += came.unrecorded;
     for (eventpb::EventBody& body : came.events) {
       Evolve(ahead, body, Stamp{world.head, now});
       book.pending.push_back(std::move(body));
@@ -181,6 +182,14 @@ void Driver::Look(const fleet::PlanResult& live, absl::Time now) {
     if (OverAt(ahead.counted_to, kCountEvery, now) <= now) core_->CountUp(ahead, book, now);
     BeginWriting(core_, name);
   }
+}
+
+Driver::Counts Driver::Pending(const FleetName& name) const {
+  const auto book = core_->books.find(name);
+  const State* shadow = core_->ports.world().FindShadow(name);
+  const bool of_it = book != core_->books.end() && shadow != nullptr && shadow->running &&
+                     book->second.started == shadow->started.position;
+  return of_it ? book->second.counts : Counts();
 }
 
 Task<void> Driver::Flush(FleetName name) { return FlushOne(core_, std::move(name)); }

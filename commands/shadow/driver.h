@@ -38,6 +38,14 @@ class Driver {
   // nothing are compared every few seconds only.
   void Look(const fleet::PlanResult& live, absl::Time now);
 
+  // What was counted and is not in the log yet.
+  struct Counts {
+    std::int64_t moments = 0;
+    std::int64_t agreements = 0;
+    std::int64_t unrecorded = 0;
+  };
+  Counts Pending(const FleetName& name) const;
+
   // Writes down what was counted since the last time. Before a shadow ends, and before a stop.
   // Returns when it is written, or cannot be.
   Task<void> Flush(FleetName name);

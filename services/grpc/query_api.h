@@ -12,6 +12,7 @@
 #include <string>
 
 #include "commands/fleet/plan/options.h"
+#include "commands/shadow/driver.h"
 #include "commands/world.h"
 #include "eventstore/base/runtime.h"
 #include "eventstore/event_store.h"
@@ -38,6 +39,8 @@ struct QueryHooks {
   // What the policy decides by now, and its limits: for questions of why it did not.
   std::function<const World&()> world;
   fleet::PlanOptions plan;
+  // What a running shadow counted and the log does not have yet; may be empty.
+  std::function<shadow::Driver::Counts(const FleetName&)> shadow_counts;
 };
 
 class QueryApi {

@@ -101,7 +101,14 @@ Task<StatusOr<api::ListShadowsResponse>> QueryApi::ListShadows(api::ListShadowsR
   }
   api::ListShadowsResponse out;
   for (const auto& [name, shadow] : world.shadows) {
-    if (only.empty() || only == name) *out.add_shadows() = ToShadow(world, shadow, now);
+    if (!only.empty() && only != name) continue;
+    api::Shadow& shown = *out.add_shadows();
+    shown = ToShadow(world, shadow, now);
+    if (!live || !hooks_.shadow_counts) continue;
+    const shadow::Driver::Counts counts = hooks_.shadow_counts(name);
+    shown.set_moments(shown.moments() + counts.moments);
+    shown.set_agreements(shown.agreements() + counts.agreements);
+    shown.set_unrecorded(shown.unrecorded() + counts.unrecorded);
   }
   co_return out;
 }

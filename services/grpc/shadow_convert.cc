@@ -1,6 +1,9 @@
 #include "services/grpc/shadow_convert.h"
 
 #include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
 
 #include "commands/shadow/money.h"
 #include "commands/shadow/view.h"
@@ -31,7 +34,11 @@ api::Shadow::State StateOf(const shadow::State& shadow) {
 void FillRules(const shadow::State& shadow, api::Shadow& out) {
   std::map<std::string, int> open;
   for (const auto& [number, entry] : shadow.open) ++open[entry.what.rule()];
-  for (const auto& [rule, counted] : shadow.by_rule) {
+  std::vector<std::pair<std::int64_t, std::string>> order;  // most first
+  for (const auto& [rule, counted] : shadow.by_rule) order.emplace_back(-counted.count, rule);
+  std::sort(order.begin(), order.end());
+  for (const auto& [less, rule] : order) {
+    const shadow::RuleCount& counted = shadow.by_rule.at(rule);
     api::ShadowRule& row = *out.add_rules();
     row.set_rule(rule);
     row.set_disagreements(counted.count);
@@ -46,9 +53,6 @@ void FillRules(const shadow::State& shadow, api::Shadow& out) {
       shown.set_open(shadow.open.contains(example.number));
     }
   }
-  std::stable_sort(
-      out.mutable_rules()->begin(), out.mutable_rules()->end(),
-      [](const auto& a, const auto& b) { return a.disagreements() > b.disagreements(); });
 }
 
 void FillMoney(const World& world, const shadow::State& shadow, absl::Time now, api::Shadow& out) {

@@ -60,6 +60,7 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
   hooks.diagnose = [this] { return Diagnose(); };
   hooks.world = [this]() -> const World& { return engine_->handler().world(); };
   hooks.plan = MakePlanOptions();
+  hooks.shadow_counts = [this](const FleetName& name) { return engine_->shadows().Pending(name); };
   return hooks;
 }
 

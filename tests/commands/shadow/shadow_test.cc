@@ -220,6 +220,18 @@ TEST_F(ShadowTest, WhatIsRentedInTruthStandsForWhatWasSupposed) {
   ASSERT_EQ(stage_.Launching().size(), 1u);
 }
 
+TEST_F(ShadowTest, TheVeryOfferThatWasSupposedStandsForItWhateverItsPlace) {
+  stage_.Apply(Stage::Spec(1));
+  stage_.Market({Stage::MakeOffer("a", "RTX 3070", 50'000)});
+  const WorkerId failing = stage_.AddHealthy(0, 2.0, 60'000, absl::Hours(2));
+  Begin(Stage::Spec(2));
+  EXPECT_EQ(Look(), "WOULD_RENT replenish");
+  stage_.Gone(failing, eventpb::WorkerEnded::VANISHED);
+  EXPECT_EQ(Look(), "CANDIDATE over");
+  EXPECT_TRUE(shadow().open.empty());
+  EXPECT_EQ(CandidateWorld(stage_.world, shadow(), stage_.now).open_by_fleet.at(kZeb).size(), 1u);
+}
+
 TEST_F(ShadowTest, ABudgetIsHeldAgainstWhatTheCandidateWouldHaveSpent) {
   stage_.Apply(Stage::Spec(1));
   stage_.Market(Stage::Plenty(9));

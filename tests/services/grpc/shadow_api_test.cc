@@ -43,6 +43,7 @@ class ShadowApiTest : public ::testing::Test {
     commands_ = std::make_unique<CommandApi>(rt_, handler_, policy_, std::move(hooks));
     QueryHooks asked;
     asked.world = [this]() -> const World& { return handler_.world(); };
+    asked.shadow_counts = [this](const FleetName& name) { return driver_.Pending(name); };
     queries_ = std::make_unique<QueryApi>(rt_, store_, projector_, tails_, std::move(asked));
   }
   ~ShadowApiTest() override { rt_.DestroyTasks(); }
@@ -142,6 +143,8 @@ TEST_F(ShadowApiTest, ReportsWhereTheCandidateDiffersAndWhatItSupposes) {
   ASSERT_EQ(reports.size(), 1u);
   const api::Shadow& report = reports[0];
   EXPECT_EQ(report.state(), api::Shadow::RUNNING);
+  EXPECT_GT(report.moments(), 0);
+  EXPECT_EQ(report.agreements(), 1);
   EXPECT_EQ(report.disagreements(), 2);
   EXPECT_EQ(report.open(), 2);
   EXPECT_EQ(report.would_be_workers(), 3);
