@@ -154,7 +154,8 @@ class Judge {
   // One list without it proves nothing; the second ends it (see Decide).
   bool Missing() {
     if (!seen_.absent.seen()) return false;
-    Say(H::UNKNOWN, Cat("absent from ", seen_.absent_lists, " complete list(s)"), {&seen_.absent});
+    const std::string_view lists = seen_.absent_lists == 1 ? " complete list" : " complete lists";
+    Say(H::UNKNOWN, Cat("absent from ", seen_.absent_lists, lists), {&seen_.absent});
     return true;
   }
 

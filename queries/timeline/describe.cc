@@ -1,6 +1,7 @@
 #include "queries/timeline/describe.h"
 
 #include "absl/strings/str_format.h"
+#include "eventstore/events/evidence.h"
 #include "eventstore/events/shadow_events.h"
 #include "queries/visit.h"
 #include "queries/words.h"
@@ -303,15 +304,8 @@ std::string Describe(const eventpb::EventBody& body) {
 }
 
 const eventpb::Evidence* EvidenceOf(const eventpb::EventBody& body) {
-  const eventpb::Evidence* evidence = nullptr;
-  VisitEvent(body, [&](const auto& e) {
-    if constexpr (requires { e.evidence().rule(); }) {
-      if (e.has_evidence()) evidence = &e.evidence();
-    } else if constexpr (requires { e.live_evidence().rule(); }) {
-      evidence = muster::EvidenceOf(e);
-    }
-  });
-  return evidence;
+  return body.has_shadow_disagreed() ? muster::EvidenceOf(body.shadow_disagreed())
+                                     : EvidenceIn(body);
 }
 
 std::string Remark(const eventpb::EventBody& body) {

@@ -40,6 +40,7 @@ struct CliEnv {
   bool err_is_terminal = false;
   int columns = 100;
   std::function<std::optional<std::string>(const std::string&)> getenv;
+  std::string user;  // by the operating system, where USER is not set; "" = unknown
   // Replaces the process by a command; returns only on failure.
   std::function<int(std::vector<std::string>)> exec;
   // Between two looks of --watch; false ends it.

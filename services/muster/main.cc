@@ -1,8 +1,10 @@
+#include <pwd.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <iostream>
 
@@ -29,6 +31,15 @@ bool Pause(absl::Duration span) {
   return true;
 }
 
+// Of the login that runs this: a service or a container often has no USER.
+std::string UserName() {
+  std::array<char, 4096> buffer{};
+  passwd entry{};
+  passwd* found = nullptr;
+  const int failed = getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found);
+  return failed == 0 && found != nullptr ? entry.pw_name : "";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -49,6 +60,7 @@ int main(int argc, char** argv) {
         const char* value = std::getenv(name.c_str());
         return value == nullptr ? std::nullopt : std::optional<std::string>(value);
       },
+      .user = UserName(),
       .exec = Exec,
       .pause = Pause,
   };

@@ -182,18 +182,16 @@ api::AuditService::StubInterface& Session::audit() {
 }
 
 std::unique_ptr<grpc::ClientContext> Session::Context() const {
-  auto context = std::make_unique<grpc::ClientContext>();
+  auto context = StreamContext();
   context->set_deadline(std::chrono::system_clock::now() +
                         absl::ToChronoMilliseconds(TimeoutOf(args).value_or(absl::Seconds(30))));
-  const auto user = env.getenv("USER");
-  context->AddMetadata("x-muster-actor", user.value_or("unknown"));
   return context;
 }
 
 std::unique_ptr<grpc::ClientContext> Session::StreamContext() const {
   auto context = std::make_unique<grpc::ClientContext>();
-  const auto user = env.getenv("USER");
-  context->AddMetadata("x-muster-actor", user.value_or("unknown"));
+  const std::string user = env.getenv("USER").value_or(env.user);
+  context->AddMetadata("x-muster-actor", user.empty() ? "unknown" : user);
   return context;
 }
 

@@ -3,7 +3,7 @@
 #include <unordered_set>
 
 #include "eventstore/base/strings.h"
-#include "eventstore/events/codec.h"
+#include "eventstore/events/evidence.h"
 
 namespace muster {
 namespace {
@@ -39,17 +39,6 @@ bool IsSeen(B::KindCase kind) {
     default:
       return false;
   }
-}
-
-// The positions that an event cites, through its field `evidence` where it has one.
-const eventpb::Evidence* EvidenceIn(const B& body) {
-  const auto* kind = body.GetReflection()->GetOneofFieldDescriptor(
-      body, body.GetDescriptor()->FindOneofByName("kind"));
-  if (kind == nullptr) return nullptr;
-  const google::protobuf::Message& event = body.GetReflection()->GetMessage(body, kind);
-  const auto* field = event.GetDescriptor()->FindFieldByName("evidence");
-  if (field == nullptr || field->is_repeated()) return nullptr;
-  return dynamic_cast<const eventpb::Evidence*>(&event.GetReflection()->GetMessage(event, field));
 }
 
 }  // namespace

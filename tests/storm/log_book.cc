@@ -5,23 +5,10 @@
 
 #include "commands/rules.h"
 #include "eventstore/base/strings.h"
-#include "eventstore/events/codec.h"
+#include "eventstore/events/evidence.h"
 
 namespace muster::storm {
 namespace {
-
-// The evidence of an event that has a field for it, or nullptr.
-const eventpb::Evidence* EvidenceIn(const eventpb::EventBody& body) {
-  const google::protobuf::Descriptor& kinds = *body.GetDescriptor();
-  const google::protobuf::FieldDescriptor* kind =
-      kinds.FindFieldByNumber(static_cast<int>(body.kind_case()));
-  if (kind == nullptr) return nullptr;
-  const google::protobuf::Message& event = body.GetReflection()->GetMessage(body, kind);
-  const google::protobuf::FieldDescriptor* field =
-      event.GetDescriptor()->FindFieldByName("evidence");
-  if (field == nullptr) return nullptr;
-  return dynamic_cast<const eventpb::Evidence*>(&event.GetReflection()->GetMessage(event, field));
-}
 
 // Decisions that cost or end something: those must say what they were drawn from.
 bool MustCite(const eventpb::EventBody& body) {
@@ -79,7 +66,8 @@ void LogBook::CheckSecrets(const RecordedEvent& recorded) {
 
 void LogBook::CheckEvidence(const RecordedEvent& recorded, const eventpb::EventBody& body) {
   const eventpb::Evidence* evidence = EvidenceIn(body);
-  if (evidence == nullptr) return;
+  if (evidence == nullptr && !MustCite(body)) return;
+  if (evidence == nullptr) evidence = &eventpb::Evidence::default_instance();
   if (!evidence->rule().empty()) ++rules_[evidence->rule()];
   if (!evidence_problem_.empty()) return;
   const std::string where = Cat("event ", recorded.position, " ", recorded.event.type);

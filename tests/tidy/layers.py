@@ -19,7 +19,8 @@ MAY = {
     "commands/handler": BASE | EVENTS | {"eventstore", "commands"},
     "queries": BASE | EVENTS | {"eventstore"},
     "workers/ports": BASE,
-    "workers/os": BASE | {"workers/ports", "asio", "curl", "openssl", "sys", "netinet", "arpa"},
+    "workers/os": BASE | {"workers/ports", "asio", "curl", "libssh2.h", "openssl", "sys", "netinet",
+                                         "arpa"},
     "workers/virtual": BASE | {"asio"},
     "workers/providers": BASE | {"workers/ports", "nlohmann", "simdjson.h"},
     "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2"},
@@ -79,7 +80,7 @@ def problems(name, text):
     if len(lines) > FILE_LINES_MAX:
         yield 1, f"{len(lines)} lines; look for a second idea inside (at most {FILE_LINES_MAX})"
     for number, line in enumerate(lines, 1):
-        include = re.match(r'#include ["<](\w+/[^">]+)[">]', line)
+        include = re.match(r'#include ["<](\w+/[^">]+|libssh2\.h|simdjson\.h)[">]', line)
         if include:
             problem = include_problem(name, include[1])
             if problem:
@@ -106,6 +107,7 @@ def self_test():
     assert list(problems("workers/providers/vast/a.cc",
                          '#include "workers/providers/ec2/wire.h"\n'))
     assert list(problems("commands/fleet/plan.cc", "auto t = absl::Now();\n"))
+    assert list(problems("commands/fleet/plan.cc", "#include <libssh2.h>\n"))
     assert not list(problems("commands/fleet/plan.cc", '#include "eventstore/base/ids.h"\n'))
     one = [pathlib.PurePosixPath("queries/cost/model.h")]
     assert folders_without_readme(one) == ["queries", "queries/cost"]

@@ -199,7 +199,9 @@ class WorkerReasons {
     }
     if (seen_.absent.seen()) {
       out.Add(seen_.absent.position,
-              Cat("absent from ", seen_.absent_lists, " complete list(s): a second one ends it"));
+              Cat("absent from ", seen_.absent_lists,
+                  seen_.absent_lists == 1 ? " complete list" : " complete lists",
+                  ": a second one ends it"));
     }
   }
   void OverCost(Reasons& out) const {
