@@ -3,13 +3,11 @@
 #include <utility>
 
 #include "commands/handler/log_fold.h"
-#include "commands/snapshot.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/log.h"
 #include "eventstore/base/sha256.h"
 #include "eventstore/events/readable.h"
 #include "eventstore/events/values.h"
-#include "muster/event/v1/snapshot.pb.h"
 
 namespace muster {
 namespace {
@@ -84,16 +82,18 @@ struct Handler::StreamLock {
   int users = 0;
 };
 
-Handler::Handler(Runtime& rt, EventStore& store) : rt_(rt), store_(store) {}
+Handler::Handler(Runtime& rt, EventStore& store)
+    : rt_(rt), store_(store), past_(store, kPastWorlds, {}) {}
 Handler::~Handler() = default;
 
 // ---- loading ----------------------------------------------------------------------------------
 
-StatusOr<World> Handler::LoadWorld() const {
+StatusOr<World> Handler::LoadWorld() {
   StatusOr<World> world = WorldFromSnapshot(store_);
   if (!world.ok()) world = World{};
   while (world->head < store_.Head()) {
     MUSTER_RETURN_IF_ERROR(FoldLog(store_, store_.Head(), kReadAtOnce, *world));
+    KeepPast(*world);
   }
   return world;
 }
@@ -157,14 +157,15 @@ Task<Status> Handler::FollowClock() {
 
 Status Handler::SaveSnapshot() {
   if (world_.head == 0) return absl::OkStatus();
-  eventpb::WorldSnapshot snapshot;
-  snapshot.set_format(kWorldFormat);
-  snapshot.set_position(world_.head);
-  MUSTER_ASSIGN_OR_RETURN(*snapshot.mutable_log_hash(), LogHash(store_, world_.head));
-  snapshot.set_world(SerializeWorld(world_));
-  const Sha256Digest digest = Sha256(snapshot.world());
-  snapshot.set_digest(std::string(digest.begin(), digest.end()));
-  return store_.SaveSnapshot(kWorldSnapshot, {world_.head, snapshot.SerializeAsString()});
+  MUSTER_ASSIGN_OR_RETURN(const Snapshot snapshot, SnapshotOf(store_, world_));
+  return store_.SaveSnapshot(kWorldSnapshot, snapshot);
+}
+
+// For questions about the past. One that cannot be saved costs time later, nothing else.
+void Handler::KeepPast(const World& world) {
+  if (!past_.Due(world.head)) return;
+  const StatusOr<Snapshot> snapshot = SnapshotOf(store_, world);
+  if (snapshot.ok()) past_.Save(*snapshot).IgnoreError();
 }
 
 // ---- deciding and appending -------------------------------------------------------------------
@@ -243,6 +244,7 @@ Task<StatusOr<Outcome>> Handler::Attempt(const Job& job) {
     // Others were synced in front of these: fold theirs first, so that the World goes by the log.
     CO_RETURN_IF_ERROR(CatchUp());
   }
+  KeepPast(world_);
   co_return outcome;
 }
 

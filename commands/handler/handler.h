@@ -21,6 +21,7 @@
 #include "commands/world.h"
 #include "eventstore/base/runtime.h"
 #include "eventstore/event_store.h"
+#include "eventstore/snapshot_shelf.h"
 
 namespace muster {
 
@@ -128,11 +129,13 @@ class Handler {
   Status CheckAcross(const WorkerId& id, const worker::Command& command) const;
   // The World's state of the worker; one that ended long ago is folded anew into `kept`.
   StatusOr<const worker::State*> StateOf(const WorkerId& id, worker::State* kept) const;
-  StatusOr<World> LoadWorld() const;
+  StatusOr<World> LoadWorld();
+  void KeepPast(const World& world);
   Status FinishRedactions();
 
   Runtime& rt_;
   EventStore& store_;
+  SnapshotShelf past_;
   World world_;
   absl::Duration clock_offset_;  // of the wall clock from the steady one, as the World has it
   Status stopped_;               // not OK once nobody can say what is in the log, or how to read it

@@ -222,7 +222,7 @@ StatusOr<Explanation> ExplainStream(const ExplainSource& source, std::string_vie
   if (source.timeline.OfStream(stream).empty()) {
     return NotFound(Cat("nothing was ever recorded of ", stream));
   }
-  const Positions& positions =
+  const Positions positions =
       fleet.empty() ? source.timeline.OfStream(stream) : source.timeline.OfFleet(fleet);
   Chain chain(source);
   chain.SetHome(stream);
@@ -250,7 +250,7 @@ Status AddConsequences(const ExplainSource& source, std::set<std::string> causes
                        const std::set<std::string>& fleets, Position after, std::size_t lines_max,
                        Chain& chain) {
   for (const std::string& fleet : fleets) {
-    const Positions& all = source.timeline.OfFleet(fleet);
+    const Positions all = source.timeline.OfFleet(fleet);
     std::size_t looked_at = 0;
     for (auto it = std::upper_bound(all.begin(), all.end(), after); it != all.end(); ++it) {
       if (*it > source.head || ++looked_at > kLookedAfterMax) break;
@@ -272,7 +272,7 @@ Status AddConsequences(const ExplainSource& source, std::set<std::string> causes
 StatusOr<Explanation> ExplainRequest(const ExplainSource& source, std::string_view request_id,
                                      std::size_t lines_max) {
   const std::string request = Cat("request/", request_id);
-  const Positions& written = source.timeline.Mentions(request);
+  const Positions written = source.timeline.Mentions(request);
   if (written.empty()) return NotFound(Cat("nothing was ever recorded of request ", request_id));
   Chain chain(source);
   chain.SetHome(request);
