@@ -13,6 +13,7 @@ namespace muster {
 namespace {
 
 constexpr int kTriesMax = 3;
+constexpr std::uint64_t kBytesPerEvent = 100;
 
 std::string IndexName(std::string_view name) { return Cat(name, "/index"); }
 std::string SlotName(std::string_view name, int number) { return Cat(name, "/", number); }
@@ -45,8 +46,11 @@ SnapshotShelf::Slots SnapshotShelf::ReadIndex(const EventStore& store, std::stri
   return slots;
 }
 
+// Making a large one holds up the reactor, so it is made less often.
 bool SnapshotShelf::Due(Position position) const {
-  return options_.every > 0 && position >= newest_ + options_.every;
+  const std::uint64_t bytes = slots_.empty() ? 0 : slots_.rbegin()->second.bytes;
+  const Position every = std::max<Position>(options_.every, bytes / kBytesPerEvent);
+  return options_.every > 0 && position >= newest_ + every;
 }
 
 // Whose going leaves the smallest gap; never the newest.

@@ -110,7 +110,7 @@ ReadModels::ReadModels(const EventStore& store)
       fleets_(std::make_unique<FleetStatusProjection>()),
       timeline_(std::make_unique<TimelineProjection>()) {}
 ReadModels::ReadModels(const EventStore& store, const ReadModels& later) : ReadModels(store) {
-  timeline_ = std::make_unique<TimelineProjection>(*later.timeline_);
+  timeline_ = later.timeline_->Earlier();
 }
 ReadModels::~ReadModels() = default;
 

@@ -107,6 +107,13 @@ void TimelineProjection::Apply(const RecordedEvent& recorded, const eventpb::Eve
   VisitEvent(body, fold);
 }
 
+std::unique_ptr<TimelineProjection> TimelineProjection::Earlier() const {
+  auto earlier = std::make_unique<TimelineProjection>();
+  earlier->index_ = index_;
+  earlier->borrows_ = true;
+  return earlier;
+}
+
 void TimelineProjection::Append(Index& index, std::string_view key, Position position) const {
   if (borrows_) return;  // whose it is has it already
   auto it = index.find(ToAbsl(key));

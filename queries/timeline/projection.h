@@ -19,13 +19,10 @@ using Positions = std::span<const Position>;  // ascending; good until the next 
 
 class TimelineProjection final : public Projection {
  public:
-  TimelineProjection() = default;
-  // Of an earlier moment: reads the positions that `later` has, which only ever grow, up to what
-  // was folded here. So the past costs no second index, whatever the length of the log. REQUIRES:
-  // nothing is folded that `later` has not folded
-  explicit TimelineProjection(const TimelineProjection& later) : index_(later.index_) {
-    borrows_ = true;
-  }
+  // One of an earlier moment, in which nothing is folded yet: it reads the positions that this one
+  // has, which only ever grow, up to what is folded there. So the past costs no second index,
+  // whatever the length of the log. What this one has not folded must not be folded there.
+  std::unique_ptr<TimelineProjection> Earlier() const;
 
   std::string_view name() const override { return "timeline"; }
   void Apply(const RecordedEvent& recorded, const eventpb::EventBody& body) override;

@@ -78,6 +78,14 @@ TEST_F(SnapshotShelfTest, BytesAreBoundedToo) {
   EXPECT_GE(shelf.size(), 3);
 }
 
+TEST_F(SnapshotShelfTest, ALargeOneIsMadeLessOften) {
+  GrowTo(100);
+  SnapshotShelf shelf(store_, "w", {.every = 10, .kept = 8});
+  EXPECT_THAT(shelf.Save({10, std::string(3'000, 'x')}), IsOk());
+  EXPECT_FALSE(shelf.Due(39));
+  EXPECT_TRUE(shelf.Due(40));
+}
+
 TEST_F(SnapshotShelfTest, IsTakenUpAgainAfterARestart) {
   GrowTo(100);
   {
