@@ -129,6 +129,12 @@ StreamId InstallationStream() { return StreamId("installation"); }
 StreamId AuditStream() { return StreamId("audit"); }
 StreamId ShadowStream(const FleetName& name) { return StreamId(Cat(kShadow, name.str())); }
 bool IsShadow(const StreamId& stream) { return stream.str().starts_with(kShadow); }
+StreamId AlertStream() { return StreamId("alerts"); }
+StreamId NotifyStream(std::string_view target) { return StreamId(Cat("notify/", target)); }
+bool IsAside(const StreamId& stream) {
+  return stream == AuditStream() || stream == AlertStream() ||
+         stream.str().compare(0, 7, "notify/") == 0;
+}
 StreamId RequestStream(std::string_view request_id) {
   return StreamId(Cat("request/", request_id));
 }

@@ -28,7 +28,11 @@ StreamId HostStream(const ProviderName& provider, const MachineId& machine);
 StreamId AccountStream(const ProviderName& provider);
 StreamId InstallationStream();
 StreamId RequestStream(std::string_view request_id);
-StreamId AuditStream();  // what is said of the log itself
+// Nothing is folded from these, and nothing is decided by them:
+StreamId AuditStream();                          // what is said of the log itself
+StreamId AlertStream();                          // what people should know of
+StreamId NotifyStream(std::string_view target);  // how far a target was told of it
+bool IsAside(const StreamId& stream);            // one of those
 StreamId ShadowStream(const FleetName& name);
 // What a candidate would do changes nothing for anybody: who acts looks away.
 bool IsShadow(const StreamId& stream);

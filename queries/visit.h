@@ -120,6 +120,12 @@ void VisitEvent(const eventpb::EventBody& body, Visitor&& visit) {
       return visit(body.shadow_counted());
     case B::kShadowEnded:
       return visit(body.shadow_ended());
+    case B::kAlertRaised:
+      return visit(body.alert_raised());
+    case B::kAlertEnded:
+      return visit(body.alert_ended());
+    case B::kNoticesServed:
+      return visit(body.notices_served());
     case B::KIND_NOT_SET:
       return;
   }

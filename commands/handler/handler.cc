@@ -422,11 +422,11 @@ Task<StatusOr<Outcome>> Handler::Shadow(FleetName name, shadow::Command command,
   co_return outcome;
 }
 
-Task<StatusOr<Outcome>> Handler::Audit(AuditDecision decide, Origin origin) {
-  const auto version = [this]() -> StatusOr<Version> {
-    return store_.StreamVersion(AuditStream());
+Task<StatusOr<Outcome>> Handler::Aside(StreamId stream, AsideDecision decide, Origin origin) {
+  const auto version = [this, stream]() -> StatusOr<Version> {
+    return store_.StreamVersion(stream);
   };
-  Job job{AuditStream(), version, std::move(decide), absl::InfinitePast(), std::move(origin)};
+  Job job{stream, version, std::move(decide), absl::InfinitePast(), std::move(origin)};
   StatusOr<Outcome> outcome = co_await Run(std::move(job));
   co_return outcome;
 }

@@ -71,9 +71,17 @@ class Handler {
   // takes no look at the clock and draws no chance, so that all others are as without it.
   Task<StatusOr<Outcome>> Shadow(FleetName name, shadow::Command command, Origin origin);
 
-  // Writes what `decide` says of the log itself into its own stream; nothing is folded from it.
-  using AuditDecision = std::function<StatusOr<Events>(const DecideContext&)>;
-  Task<StatusOr<Outcome>> Audit(AuditDecision decide, Origin origin);
+  // Writes what `decide` says into a stream that nothing is folded from.
+  // REQUIRES: `stream` is that of audit, alerts or a target's notices (see commands/world.h)
+  using AsideDecision = std::function<StatusOr<Events>(const DecideContext&)>;
+  Task<StatusOr<Outcome>> Aside(StreamId stream, AsideDecision decide, Origin origin);
+  // What is said of the log itself.
+  using AuditDecision = AsideDecision;
+  Task<StatusOr<Outcome>> Audit(AuditDecision decide, Origin origin) {
+    return Aside(AuditStream(), std::move(decide), std::move(origin));
+  }
+  // Not OK once nothing can be written any more, with the reason; only a restart mends it.
+  const Status& stopped() const { return stopped_; }
 
   // Requests of clients, so that the same one again gets the first answer, also after a restart.
   // FindRequest: the request as it was accepted, nullopt when there was none. The asker compares

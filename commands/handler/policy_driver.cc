@@ -64,6 +64,7 @@ struct PolicyDriver::Core {
 
   void Heard(const Written& written) {
     if (IsShadow(written.stream)) return;
+    if (IsAside(written.stream)) return;  // neither a reason to decide nor the cause of a decision
     board.Touch(written.stream);
     newest[written.stream] = written.id;
     newest_of_all = written.id;

@@ -567,6 +567,9 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
     case B::kShadowResolved:
     case B::kShadowCounted:
     case B::kShadowEnded:
+    case B::kAlertRaised:
+    case B::kAlertEnded:
+    case B::kNoticesServed:
     case B::KIND_NOT_SET:
       return;
   }

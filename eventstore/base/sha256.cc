@@ -30,6 +30,19 @@ Sha256Digest Sha256(std::initializer_list<std::string_view> parts) {
 
 Sha256Digest Sha256(std::string_view data) { return Sha256({data}); }
 
+Sha256Digest HmacSha256(std::string_view key, std::string_view data) {
+  constexpr std::size_t kBlock = 64;
+  std::string padded(key.size() > kBlock ? Bytes(Sha256(key)) : key);
+  padded.resize(kBlock, '\0');
+  const auto mixed = [&padded](char with) {
+    std::string out = padded;
+    for (char& c : out) c = static_cast<char>(c ^ with);
+    return out;
+  };
+  const Sha256Digest inner = Sha256({mixed(0x36), data});
+  return Sha256({mixed(0x5c), Bytes(inner)});
+}
+
 std::string ToHex(const Sha256Digest& digest) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string hex;

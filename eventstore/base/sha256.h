@@ -17,6 +17,9 @@ using Sha256Digest = std::array<std::uint8_t, 32>;
 Sha256Digest Sha256(std::string_view data);
 Sha256Digest Sha256(std::initializer_list<std::string_view> parts);
 
+// HMAC-SHA256 (RFC 2104) of `data` under `key`.
+Sha256Digest HmacSha256(std::string_view key, std::string_view data);
+
 // As 64 lower-case hex digits.
 std::string Sha256Hex(std::string_view data);
 std::string ToHex(const Sha256Digest& digest);

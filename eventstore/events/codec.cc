@@ -112,6 +112,12 @@ std::string_view TypeName(EventKind kind) {
       return "shadow.counted";
     case B::kShadowEnded:
       return "shadow.ended";
+    case B::kAlertRaised:
+      return "alert.raised";
+    case B::kAlertEnded:
+      return "alert.ended";
+    case B::kNoticesServed:
+      return "notify.served";
     case B::KIND_NOT_SET:
       break;
   }

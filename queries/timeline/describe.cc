@@ -293,6 +293,22 @@ struct Describer {
                                                             : "stopped";
     return Cat("shadow ", how, Tail(e.reason()));
   }
+
+  // alerts and notices
+  std::string operator()(const eventpb::AlertRaised& e) {
+    return Cat("alert ", e.evidence().rule(), " for ", e.subject(), Tail(e.evidence().summary()));
+  }
+  std::string operator()(const eventpb::AlertEnded& e) {
+    return Cat("alert ", e.kind(), " for ", e.subject(), " is over", Tail(e.detail()));
+  }
+  std::string operator()(const eventpb::NoticesServed& e) {
+    if (e.dropped()) return Cat("refused for good: ", e.message(), "; told up to ", e.position());
+    if (e.digest_until() > 0) {
+      return Cat("to be told in one message: what happened up to ", e.digest_until());
+    }
+    return Cat("told up to ", e.position(), e.message().empty() ? "" : ", by message ",
+               e.message());
+  }
 };
 
 }  // namespace

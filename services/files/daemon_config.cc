@@ -109,6 +109,7 @@ class ConfigReader {
     ReadLog(root);
     ReadLimits(root.Map("limits"));
     ReadAudit(root.Map("audit"));
+    config_.notify = files::ReadNotify(root.Map("notify"));
     RefuseClearSecrets(root);
     root.Finish();
     return std::move(config_);

@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "eventstore/base/status.h"
 #include "eventstore/base/units.h"
+#include "services/files/notify_config.h"
 
 namespace muster {
 
@@ -82,6 +83,7 @@ struct DaemonConfig {
   absl::Duration tail_keep = absl::Hours(7 * 24);  // last log tails of workers that are gone
   LimitConfig limits;
   AuditConfig audit;
+  NotifyConfig notify;
   SimConfig sim;
 };
 

@@ -36,6 +36,8 @@ struct CommandHooks {
   std::function<Task<StatusOr<std::vector<Instance>>>(ProviderName)> list_instances;
   // Makes a backup beside the reactor; null where the store has none (in memory).
   std::function<Task<StatusOr<api::BackupStoreResponse>>()> backup;
+  // Sends a test message; null = nobody is told anything.
+  std::function<Task<StatusOr<api::TestNotifyTargetResponse>>(std::string target)> test_notify;
   // Whose payloads may be redacted; null = none.
   EventStore* store = nullptr;
   // A text with every known secret painted over; may be empty. What it would change is refused.
@@ -66,6 +68,8 @@ class CommandApi {
   Task<StatusOr<api::Shadow>> StartShadow(api::StartShadowRequest request, Caller caller);
   Task<StatusOr<api::Operation>> PromoteShadow(api::PromoteShadowRequest request, Caller caller);
   Task<StatusOr<api::Shadow>> StopShadow(api::StopShadowRequest request, Caller caller);
+  Task<StatusOr<api::TestNotifyTargetResponse>> TestNotifyTarget(
+      api::TestNotifyTargetRequest request, Caller caller);
 
  private:
   // What an operation is about: a fleet or a worker, and the fleet it belongs to.

@@ -68,4 +68,15 @@ Task<StatusOr<api::BackupStoreResponse>> CommandApi::BackupStore(api::BackupStor
   co_return co_await hooks_.backup();
 }
 
+Task<StatusOr<api::TestNotifyTargetResponse>> CommandApi::TestNotifyTarget(
+    api::TestNotifyTargetRequest request, Caller) {
+  if (!hooks_.test_notify) {
+    co_return Refusal(StatusCode::kFailedPrecondition, "NO_TARGETS",
+                      "nobody is told what happens: no target is configured",
+                      {{"next", "name one below notify.targets; see deploy/notify/README.md"}});
+  }
+  std::string target = request.target();
+  co_return co_await hooks_.test_notify(std::move(target));
+}
+
 }  // namespace muster::grpc_api

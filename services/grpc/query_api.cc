@@ -250,6 +250,19 @@ Task<StatusOr<api::Operation>> QueryApi::GetOperation(api::GetOperationRequest r
   co_return Look(id, projector_.models(), rt_.Now());
 }
 
+Task<StatusOr<api::ListNotifyTargetsResponse>> QueryApi::ListNotifyTargets(
+    api::ListNotifyTargetsRequest) {
+  api::ListNotifyTargetsResponse out;
+  if (hooks_.notify_targets) {
+    for (api::NotifyTarget& target : hooks_.notify_targets()) {
+      *out.add_targets() = std::move(target);
+    }
+  }
+  out.set_position(store_.Head());
+  *out.mutable_now() = ToTimestamp(rt_.Now());
+  co_return out;
+}
+
 Task<StatusOr<api::DiagnoseResponse>> QueryApi::Diagnose(api::DiagnoseRequest) {
   api::DiagnoseResponse out;
   out.set_version(MUSTER_VERSION);

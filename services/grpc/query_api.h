@@ -36,6 +36,8 @@ struct QueryHooks {
   std::function<std::map<ProviderName, Freshness>()> freshness;
   // Checks of what is outside the read models: store, providers, secrets.
   std::function<Task<std::vector<api::Check>>()> diagnose;
+  // Who is told what happens; may be empty.
+  std::function<std::vector<api::NotifyTarget>()> notify_targets;
   // What the policy decides by now, and its limits: for questions of why it did not.
   std::function<const World&()> world;
   fleet::PlanOptions plan;
@@ -65,6 +67,8 @@ class QueryApi {
   Task<StatusOr<api::ListShadowsResponse>> ListShadows(api::ListShadowsRequest request);
   Task<StatusOr<api::Operation>> GetOperation(api::GetOperationRequest request);
   Task<StatusOr<api::DiagnoseResponse>> Diagnose(api::DiagnoseRequest request);
+  Task<StatusOr<api::ListNotifyTargetsResponse>> ListNotifyTargets(
+      api::ListNotifyTargetsRequest request);
 
   // These go on until the client goes or what is watched has ended.
   Task<Status> WatchFleets(api::WatchFleetsRequest request,

@@ -37,6 +37,7 @@ class CommandService final : public api::CommandService::CallbackService {
   MUSTER_UNARY(StartShadow, StartShadowRequest, Shadow)
   MUSTER_UNARY(PromoteShadow, PromoteShadowRequest, Operation)
   MUSTER_UNARY(StopShadow, StopShadowRequest, Shadow)
+  MUSTER_UNARY(TestNotifyTarget, TestNotifyTargetRequest, TestNotifyTargetResponse)
 
  private:
   Runtime& rt_;
@@ -64,6 +65,7 @@ class QueryService final : public api::QueryService::CallbackService {
   MUSTER_UNARY(ListShadows, ListShadowsRequest, ListShadowsResponse)
   MUSTER_UNARY(GetOperation, GetOperationRequest, Operation)
   MUSTER_UNARY(Diagnose, DiagnoseRequest, DiagnoseResponse)
+  MUSTER_UNARY(ListNotifyTargets, ListNotifyTargetsRequest, ListNotifyTargetsResponse)
   MUSTER_STREAM(WatchFleets, WatchFleetsRequest, ListFleetsResponse)
   MUSTER_STREAM(WatchEvents, WatchEventsRequest, Event)
   MUSTER_STREAM(WatchOperation, GetOperationRequest, Operation)

@@ -59,6 +59,15 @@ struct Probe {
     absl::Duration sum;
   } reactor_lag;
   std::vector<ShadowProbe> shadows;
+  std::int64_t store_free_bytes = -1;  // of its file system; negative: not known
+  bool chain_ok = true;
+  Position chain_verified = 0;
+  struct NotifyTarget {
+    std::string name;
+    std::int64_t sent = 0, failed = 0, dropped = 0;
+    Position behind = 0;
+  };
+  std::vector<NotifyTarget> notify;
 };
 
 // Where Run looks. All must outlive it; what is nullptr or empty is not shown.

@@ -171,6 +171,17 @@ void AddProbe(Samples& to, const Probe& probe) {
   to.Add("muster_policy_last_pass_seconds", {}, absl::ToDoubleSeconds(probe.policy_last_pass));
   to.Add("muster_store_syncs_total", {}, static_cast<double>(probe.store_syncs));
   to.Add("muster_store_sync_seconds_total", {}, absl::ToDoubleSeconds(probe.store_syncing));
+  to.Add("muster_store_chain_ok", {}, probe.chain_ok ? 1 : 0);
+  to.Add("muster_store_chain_verified_position", {}, static_cast<double>(probe.chain_verified));
+  if (probe.store_free_bytes >= 0) {
+    to.Add("muster_store_free_bytes", {}, static_cast<double>(probe.store_free_bytes));
+  }
+  for (const auto& target : probe.notify) {
+    to.Add("muster_notify_sent_total", {target.name}, static_cast<double>(target.sent));
+    to.Add("muster_notify_failed_total", {target.name}, static_cast<double>(target.failed));
+    to.Add("muster_notify_dropped_total", {target.name}, static_cast<double>(target.dropped));
+    to.Add("muster_notify_lag_events", {target.name}, static_cast<double>(target.behind));
+  }
   const auto& lag = probe.reactor_lag;
   if (lag.counts.empty()) return;
   to.AddHistogram("muster_reactor_lag_seconds", lag.bounds_seconds, lag.counts,

@@ -138,6 +138,16 @@ metrics::Probe Daemon::Counted() const {
   probe.reactor_lag.counts.assign(lag.buckets.begin(), lag.buckets.end());
   probe.reactor_lag.sum = lag.sum;
   probe.shadows = ShadowsOf(engine_->handler().world(), rt_.Now());
+  probe.store_free_bytes = FreeBytes();
+  if (chain_watch_ != nullptr) {
+    probe.chain_ok = chain_watch_->problem().empty();
+    probe.chain_verified = chain_watch_->verified();
+  }
+  if (notifier_ == nullptr) return probe;
+  for (const notify::TargetStatus& target : notifier_->Targets()) {
+    probe.notify.push_back(
+        {target.name, target.sent, target.failed, target.dropped, target.behind});
+  }
   return probe;
 }
 
@@ -241,6 +251,7 @@ Task<Status> Daemon::Start() {
   MakeApis();
   CO_RETURN_IF_ERROR(BeginMetrics());
   BeginHeads();
+  BeginNotify();
   CO_ASSIGN_OR_RETURN(server_, grpc_api::GrpcServer::Start(listeners, tls, *command_service_,
                                                            *query_service_, audit_service_.get()));
   Log(LogLevel::kInfo, "serving",
@@ -305,6 +316,7 @@ std::vector<std::string> Daemon::NeedsRestart(const DaemonConfig& fresh) const {
   note(fresh.query_listen != config_.query_listen, "query_listen");
   note(fresh.metrics != config_.metrics, "metrics");
   note(fresh.audit != config_.audit, "audit");
+  note(fresh.notify != config_.notify, "notify");
   note(fresh.store_path != config_.store_path, "store.path");
   note(fresh.tls.cert_file != config_.tls.cert_file || fresh.tls.key_file != config_.tls.key_file ||
            fresh.tls.client_ca_file != config_.tls.client_ca_file,

@@ -23,10 +23,14 @@
 #include "services/grpc/services.h"
 #include "services/metrics/metrics.h"
 #include "services/metrics/observed_store.h"
+#include "services/notify/alert_watch.h"
+#include "services/notify/notifier.h"
+#include "workers/audit/chain_watch.h"
 #include "workers/audit/head_keeper.h"
 #include "workers/os/os_runtime.h"
 #include "workers/pollers/tail_keeper.h"
 #include "workers/ports/observed_http.h"
+#include "workers/ports/program.h"
 #include "workers/ports/provider_factory.h"
 #include "workers/ports/sim_server.h"
 #include "workers/runtime/engine.h"
@@ -68,6 +72,13 @@ class Daemon {
   Status OpenStore();
   void OpenAuditKey();
   void BeginHeads();
+  // Who is told what happens (daemon_notify.cc).
+  void BeginNotify();
+  std::unique_ptr<NoticeTarget> MakeTarget(const NotifyTargetConfig& target);
+  notify::AlertInputs AlertInputsNow() const;
+  std::int64_t FreeBytes() const;
+  std::vector<api::v1::NotifyTarget> NotifyTargets() const;
+  Task<StatusOr<api::v1::TestNotifyTargetResponse>> TestNotify(std::string target);
   Status MakeAccounts();
   Status BeginMetrics();
   metrics::Probe Counted() const;
@@ -106,6 +117,11 @@ class Daemon {
   std::map<ProviderName, Account> accounts_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<HeadKeeper> head_keeper_;
+  std::unique_ptr<ChainWatch> chain_watch_;
+  std::unique_ptr<ProgramRunner> programs_;
+  std::unique_ptr<notify::Notifier> notifier_;
+  std::unique_ptr<notify::AlertWatch> alert_watch_;
+  absl::Time started_at_;
   std::unique_ptr<queries::Projector> projector_;
   std::unique_ptr<grpc_api::CommandApi> command_api_;
   std::unique_ptr<grpc_api::QueryApi> query_api_;

@@ -58,6 +58,7 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
   };
   hooks.freshness = [this] { return engine_->freshness(); };
   hooks.diagnose = [this] { return Diagnose(); };
+  hooks.notify_targets = [this] { return NotifyTargets(); };
   hooks.world = [this]() -> const World& { return engine_->handler().world(); };
   hooks.plan = MakePlanOptions();
   hooks.shadow_counts = [this](const FleetName& name) { return engine_->shadows().Pending(name); };
@@ -74,6 +75,9 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   hooks.mask = [this](std::string_view text) { return secrets_.Mask(text); };
   hooks.list_instances = [this](ProviderName name) { return ListInstances(std::move(name)); };
   hooks.backup = [this] { return Backup(); };
+  if (!config_.notify.targets.empty()) {
+    hooks.test_notify = [this](std::string target) { return TestNotify(std::move(target)); };
+  }
   hooks.store = store_.get();
   hooks.flush_shadow = [this](FleetName name) { return engine_->shadows().Flush(std::move(name)); };
   hooks.written = [this](std::uint64_t position) -> Task<void> {
@@ -193,6 +197,11 @@ Task<StatusOr<LogTail>> Daemon::FetchLog(WorkerId worker, int lines) {
 
 api::v1::Check Daemon::CheckStore() const {
   const auto counters = store_->counters();
+  if (chain_watch_ != nullptr && !chain_watch_->problem().empty()) {
+    return MakeCheck("store", api::v1::Check::FAILED,
+                     Cat("the log is not as it was written: ", chain_watch_->problem()),
+                     "muster audit verify; deploy/runbooks/alerts.md#musterlogchainbroken");
+  }
   return MakeCheck("store", api::v1::Check::OK,
                    Cat(config_.store_path, ", ", store_->Head(), " events, ", counters.groups,
                        " syncs since the start"));
@@ -248,6 +257,11 @@ Task<std::vector<api::v1::Check>> Daemon::Diagnose() {
                                : MakeCheck(Cat("machines ", name.str()), api::v1::Check::WARNING,
                                            Cat("cannot be listed: ", Message(list.status())),
                                            NextFor(TroubleOf(list.status()))));
+  }
+  for (const notify::TargetStatus& target : notifier_->Targets()) {
+    if (target.error.empty()) continue;
+    checks.push_back(MakeCheck(Cat("notify ", target.name), api::v1::Check::WARNING, target.error,
+                               Cat("muster notify test ", target.name)));
   }
   if (accounts_.empty()) {
     checks.push_back(MakeCheck("providers", api::v1::Check::WARNING, "none is configured",

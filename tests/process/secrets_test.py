@@ -5,9 +5,11 @@ Inputs: the provider's key (by variable and by file), a worker's variables, the 
 preflight's bearer, fleet files, reasons, request ids and lists of hosts typed by an operator, the
 operator's name, log lines, error lines, labels, states and error texts of the provider, URLs with
 the key in them. Places: every file of the store and of its backup, the log decoded to JSON, the
-daemon's own log, its metrics, its command line, and what every command shows.
+daemon's own log, its metrics, its command line, what every command shows, and what a target of
+notices is told.
 """
 import base64
+import json
 import pathlib
 import re
 import sys
@@ -61,6 +63,12 @@ def leaks(everything, canaries):
             for name, secret in canaries.items() if any(form in content for form in forms(secret))]
 
 
+def kinds(told):
+    """The kinds of notices that were told so far."""
+    lines = told.read_text().splitlines() if told.exists() else []
+    return {json.loads(line)["kind"] for line in lines}
+
+
 class Secrets(unittest.TestCase):
     def setUp(self):
         self.stage = self.enterContext(Stage())
@@ -70,7 +78,10 @@ class Secrets(unittest.TestCase):
 
     def test_no_secret_reaches_anything_that_is_kept_or_shown(self):
         stage = self.stage
-        daemon = self.start(stage.config(provider_more=PACE))
+        told = stage.folder / "told"
+        notify = (f"notify: {{targets: {{sink: {{command: [/usr/bin/tee, -a, '{told}'], burst: 999}}}}, "
+                  "rules: [{to: sink}]}")
+        daemon = self.start(stage.config(notify, provider_more=PACE))
         self.fault("error_echoes_body", "PUT asks/{id}")
         fleet = stage.write("secret.yaml", FLEET)
         self.show("plan", "-f", fleet)
@@ -85,6 +96,10 @@ class Secrets(unittest.TestCase):
             "events", "--type", "fleet.preflight_checked", "--limit", "1").get("events"), 60, daemon)
         self.operator_types_secrets()
         self.provider_says_secrets(daemon)
+        stage.until("the target was told of the stray and the failed worker",
+                    lambda: {"orphan", "worker-condemned"} <= kinds(told), 60, daemon)
+        self.show("notify", "status")
+        self.everything["what a target was told"] = told.read_bytes()
         self.look_at_everything(daemon, "by variable")
         key_file = stage.write("key", CANARIES["TEST_VAST_KEY"] + "\n")
         daemon = self.start(stage.config(provider_more=PACE, api_key=f"file:{key_file}"))

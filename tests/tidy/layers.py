@@ -24,6 +24,7 @@ MAY = {
     "workers/virtual": BASE | {"asio"},
     "workers/providers": BASE | {"workers/ports", "nlohmann", "simdjson.h"},
     "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2"},
+    "workers/notify": BASE | {"workers/ports", "nlohmann"},
     "workers": BASE | EVENTS
     | {"workers/ports", "eventstore", "eventstore/audit", "commands/handler", "commands", "re2"},
     "services/files": BASE | EVENTS | {"yaml-cpp", "re2"},

@@ -11,7 +11,9 @@ namespace muster {
 HeadKeeper::HeadKeeper(Ports ports, std::vector<std::unique_ptr<HeadSink>> sinks,
                        HeadKeeperOptions options)
     : ports_(ports), options_(options) {
-  for (auto& sink : sinks) places_.push_back({.sink = std::move(sink)});
+  for (auto& sink : sinks) {
+    places_.push_back({.sink = std::move(sink), .backoff = Backoff(options_.retry)});
+  }
 }
 
 Status HeadKeeper::Load() {
@@ -86,7 +88,7 @@ Task<void> HeadKeeper::SignOne() {
     Log(LogLevel::kError,
         status.code() == StatusCode::kDataLoss ? "log_chain_broken" : "head_not_signed",
         {{"error", status}});
-    due_ = ports_.rt.Now() + std::min(options_.retry_max, options_.every);
+    due_ = ports_.rt.Now() + std::min(options_.retry.most, options_.every);
     co_return;
   }
   last_ = head->head.position;
@@ -107,13 +109,12 @@ Task<void> HeadKeeper::Deliver(Place& place) {
       status = co_await Write(std::move(body));
     }
     if (!status.ok()) {
-      place.backoff = std::clamp(place.backoff * 2, options_.retry_min, options_.retry_max);
-      place.next_try = ports_.rt.Now() + place.backoff;
+      place.next_try = ports_.rt.Now() + place.backoff.Failed();
       Log(LogLevel::kWarning, "head_not_delivered",
           {{"place", std::string(place.sink->place())}, {"position", position}, {"error", status}});
       co_return;
     }
-    place.backoff = absl::ZeroDuration();
+    place.backoff.Succeeded();
     place.open.erase(position);
   }
 }

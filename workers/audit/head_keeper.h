@@ -17,14 +17,14 @@
 #include "eventstore/base/runtime.h"
 #include "eventstore/event_store.h"
 #include "workers/audit/head_maker.h"
+#include "workers/ports/backoff.h"
 #include "workers/ports/head_sink.h"
 
 namespace muster {
 
 struct HeadKeeperOptions {
   absl::Duration every = absl::Hours(24);
-  absl::Duration retry_min = absl::Minutes(1);  // doubled after each failure
-  absl::Duration retry_max = absl::Hours(1);
+  BackoffBounds retry;
 };
 
 class HeadKeeper {
@@ -46,7 +46,7 @@ class HeadKeeper {
     std::unique_ptr<HeadSink> sink;
     std::set<Position> open;  // heads it has not got yet
     absl::Time next_try = absl::InfinitePast();
-    absl::Duration backoff;
+    Backoff backoff;
   };
 
   Status Load();

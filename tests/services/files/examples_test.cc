@@ -153,6 +153,11 @@ TEST(Examples, TheReadmeNamesEveryKeyOfTheDaemon) {
                                   {"store.", "store: {ZZ}"},
                                   {"log.", "log: {ZZ}"},
                                   {"limits.", "limits: {ZZ}"},
+                                  {"audit.", "audit: {ZZ}"},
+                                  {"notify.", "notify: {ZZ}"},
+                                  {"notify.targets.NAME.", "notify: {targets: {a: {ZZ}}}"},
+                                  {"notify.rules[].", "notify: {rules: [{ZZ}]}"},
+                                  {"notify.fleet_short.", "notify: {fleet_short: {ZZ}}"},
                                   {"sim.", "sim: {ZZ}"}});
 }
 

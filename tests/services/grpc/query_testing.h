@@ -72,7 +72,15 @@ class QueryBench {
   queries::LogBuilder log;
   queries::Projector projector{log.rt(), log.store()};
   TailKeeper tails{log.rt(), {}};
-  QueryApi api{log.rt(), log.store(), projector, tails, {}};
+  std::vector<::muster::api::v1::NotifyTarget> notify_targets;
+  QueryApi api{log.rt(), log.store(), projector, tails, Hooks()};
+
+ private:
+  QueryHooks Hooks() {
+    QueryHooks hooks;
+    hooks.notify_targets = [this] { return notify_targets; };
+    return hooks;
+  }
 };
 
 }  // namespace muster::grpc_api

@@ -47,7 +47,7 @@ TEST(Cli, HelpNamesEveryVerbOfTheContract) {
        {"init",       "plan",     "apply",  "status",  "get",     "describe", "logs",
         "ssh",        "offers",   "scale",  "replace", "destroy", "down",     "hosts",
         "stats",      "cost",     "events", "explain", "watch",   "adopt",    "doctor",
-        "completion", "simulate", "market", "audit",   "prove",   "shadow"}) {
+        "completion", "simulate", "market", "audit",   "prove",   "notify",   "shadow"}) {
     EXPECT_THAT(ran.out, HasSubstr(Cat("\n  ", verb, " "))) << verb;
     EXPECT_EQ(Muster({"help", verb}).code, kOk) << verb;
   }
@@ -103,6 +103,10 @@ TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {
                                                 {"shadow", "start", "zeb"},
                                                 {"shadow", "stop"},
                                                 {"shadow", "promote"},
+                                                {"notify"},
+                                                {"notify", "everybody"},
+                                                {"notify", "test"},
+                                                {"notify", "status", "pager"},
                                                 {"market", "export", "-o", "name"}}) {
     const Ran ran = Muster(words);
     EXPECT_EQ(ran.code, kUsage) << ::testing::PrintToString(words) << ran.err;

@@ -10,6 +10,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "services/grpc/convert.h"
 #include "services/grpc/server.h"
 #include "services/grpc/services.h"
 #include "services/muster/cli.h"
@@ -39,6 +40,15 @@ class FixedPlan final : public api::CommandService::Service {
   grpc::Status ScaleFleet(grpc::ServerContext*, const api::ScaleFleetRequest*,
                           api::Operation* answer) override {
     return Answer(answer);
+  }
+
+  grpc::Status TestNotifyTarget(grpc::ServerContext*, const api::TestNotifyTargetRequest* request,
+                                api::TestNotifyTargetResponse* answer) override {
+    answer->set_arrived(request->target() == "pager");
+    answer->set_answer(answer->arrived() ? "HTTP 204" : "HTTP 401: who are you?");
+    answer->set_message("test-x3k9q2m7d4ab");
+    answer->set_took_ms(41);
+    return grpc::Status::OK;
   }
 
  private:
@@ -260,6 +270,41 @@ TEST_F(Daemon, APlanSaysEachRefusalOnce) {
   commands_.Set(plan);
   EXPECT_EQ(Muster({"scale", "zeb", "3", "--dry-run", "--detailed-exitcode"}).code,
             kChangesPending);
+}
+
+TEST_F(Daemon, NotifySaysHowFarEachTargetIsAndWhatHoldsItUp) {
+  EXPECT_THAT(Muster({"notify", "status"}).err, HasSubstr("nobody is told"));
+  api::NotifyTarget chat;
+  chat.set_name("chat");
+  chat.set_type("slack");
+  chat.set_position(4711);
+  chat.set_sent(3);
+  chat.set_dropped(14);
+  api::NotifyTarget pager = chat;
+  pager.set_name("pager");
+  pager.set_type("webhook");
+  pager.set_behind(21);
+  pager.set_waiting(1);
+  pager.set_error("HTTP 503: not today");
+  *pager.mutable_error_at() = grpc_api::ToTimestamp(bench_.rt().Now() - absl::Seconds(12));
+  *pager.mutable_next_try_at() = grpc_api::ToTimestamp(bench_.rt().Now() + absl::Seconds(30));
+  bench_.notify_targets = {chat, pager};
+  const Ran shown = Muster({"notify", "status"});
+  EXPECT_EQ(shown.code, kOk);
+  EXPECT_THAT(shown.out, StartsWith("TARGET  TYPE "));
+  EXPECT_THAT(shown.out, HasSubstr("\nchat    slack      4711       0        0     3       0       "
+                                   "14  -        ok\n"));
+  EXPECT_THAT(shown.out, HasSubstr("failed 12s ago: HTTP 503: not today; next try at 13:00:30"));
+  EXPECT_EQ(Muster({"notify", "status", "-o", "name"}).out, "chat\npager\n");
+}
+
+TEST_F(Daemon, NotifyTestSaysWhatCameBack) {
+  const Ran good = Muster({"notify", "test", "pager"});
+  EXPECT_EQ(good.code, kOk);
+  EXPECT_EQ(good.out, "arrived after 41 ms: HTTP 204  (message test-x3k9q2m7d4ab)\n");
+  const Ran bad = Muster({"notify", "test", "chat"});
+  EXPECT_EQ(bad.code, kFailed);
+  EXPECT_THAT(bad.out, StartsWith("NOT ARRIVED after 41 ms: HTTP 401: who are you?"));
 }
 
 TEST_F(Daemon, AdoptingNothingIsNotASuccess) {
