@@ -9,7 +9,9 @@
 #include "commands/fleet/plan/label.h"
 #include "commands/fleet/plan/preview.h"
 #include "commands/handler/host_notes.h"
+#include "commands/pass_mark.h"
 #include "eventstore/base/overloaded.h"
+#include "eventstore/events/values.h"
 
 namespace muster {
 namespace {
@@ -22,6 +24,13 @@ bool IsStoreError(const Status& status) {
   return status.code() == StatusCode::kResourceExhausted ||
          status.code() == StatusCode::kUnavailable || status.code() == StatusCode::kDataLoss ||
          status.code() == StatusCode::kUnimplemented;
+}
+
+// The log keeps whole microseconds, and a replay is to decide at the very time that the log names.
+// Rounded up: what is due at `now` is due then.
+absl::Time OnTheMicrosecond(absl::Time now) {
+  const absl::Time stored = Stored(now);
+  return stored < now ? stored + absl::Microseconds(1) : stored;
 }
 
 // Decisions that touch a worker's stream alone: their order does not matter.
@@ -57,6 +66,7 @@ struct PolicyDriver::Core {
   // Newest event of each stream since the last pass, and of all: the causes of what is decided.
   absl::flat_hash_map<StreamId, EventId> newest;
   EventId newest_of_all;
+  PassMark pass;                 // the one whose decisions are being carried out
   std::set<WorkerId> given_out;  // ids made and not yet in the World
   std::map<std::string, std::int64_t> decisions, refusals;
   std::int64_t passes = 0;
@@ -77,7 +87,8 @@ struct PolicyDriver::Core {
   Origin OriginOf(const fleet::Decision& decision, const StreamId& stream) const {
     const auto it = newest.find(stream);
     return {.actor = decision.actor,
-            .cause = (it == newest.end() ? newest_of_all : it->second).str()};
+            .cause = (it == newest.end() ? newest_of_all : it->second).str(),
+            .correlation = PassMarkText(pass)};
   }
 
   WorkerId FreshId() {
@@ -246,8 +257,9 @@ Task<void> Run(CorePtr core) {
       core->board.TouchAll();
       due = core->rt.Now();
     }
-    const absl::Time began = core->rt.Now();
+    const absl::Time began = OnTheMicrosecond(core->rt.Now());
     const bool check = began >= due;
+    core->pass = {core->handler.world().head, began};
     fleet::PlanResult plan =
         fleet::PlanOn(core->board, core->handler.world(), core->options.plan, began, check);
     // A partial pass speaks for the fleets it looked at; what the others wait for stands.
@@ -256,7 +268,7 @@ Task<void> Run(CorePtr core) {
     ++core->passes;
     if (core->watcher) core->watcher(plan, began);
     co_await CarryAll(core, std::move(plan.decisions));
-    core->last_pass = core->rt.Now() - began;
+    core->last_pass = std::max(absl::ZeroDuration(), core->rt.Now() - began);
     EndPass(*core);
     if (core->stopped) break;
     if (core->store_failed) {

@@ -65,6 +65,7 @@ class QueryApi {
   Task<StatusOr<api::ExplainResponse>> Explain(api::ExplainRequest request);
   Task<StatusOr<api::DiffResponse>> Diff(api::DiffRequest request);
   Task<StatusOr<api::ListShadowsResponse>> ListShadows(api::ListShadowsRequest request);
+  Task<StatusOr<api::ReplayResponse>> Replay(api::ReplayRequest request);
   Task<StatusOr<api::Operation>> GetOperation(api::GetOperationRequest request);
   Task<StatusOr<api::DiagnoseResponse>> Diagnose(api::DiagnoseRequest request);
   Task<StatusOr<api::ListNotifyTargetsResponse>> ListNotifyTargets(
@@ -76,6 +77,7 @@ class QueryApi {
   Task<Status> WatchEvents(api::WatchEventsRequest request, Stream<api::Event>& stream);
   Task<Status> WatchOperation(api::GetOperationRequest request, Stream<api::Operation>& stream);
   Task<Status> ReadLogs(api::ReadLogsRequest request, Stream<api::LogChunk>& stream);
+  Task<Status> PackBundle(api::PackBundleRequest request, Stream<api::BundleChunk>& stream);
 
  private:
   // The live models, or those of a past moment; with the time the answer is about.
@@ -109,6 +111,7 @@ class QueryApi {
   TailKeeper& tails_;
   const QueryHooks hooks_;
   const absl::Time started_;
+  const std::shared_ptr<int> replays_ = std::make_shared<int>(0);  // under way
 };
 
 }  // namespace muster::grpc_api

@@ -63,6 +63,7 @@ class QueryService final : public api::QueryService::CallbackService {
   MUSTER_UNARY(Explain, ExplainRequest, ExplainResponse)
   MUSTER_UNARY(Diff, DiffRequest, DiffResponse)
   MUSTER_UNARY(ListShadows, ListShadowsRequest, ListShadowsResponse)
+  MUSTER_UNARY(Replay, ReplayRequest, ReplayResponse)
   MUSTER_UNARY(GetOperation, GetOperationRequest, Operation)
   MUSTER_UNARY(Diagnose, DiagnoseRequest, DiagnoseResponse)
   MUSTER_UNARY(ListNotifyTargets, ListNotifyTargetsRequest, ListNotifyTargetsResponse)
@@ -70,6 +71,7 @@ class QueryService final : public api::QueryService::CallbackService {
   MUSTER_STREAM(WatchEvents, WatchEventsRequest, Event)
   MUSTER_STREAM(WatchOperation, GetOperationRequest, Operation)
   MUSTER_STREAM(ReadLogs, ReadLogsRequest, LogChunk)
+  MUSTER_STREAM(PackBundle, PackBundleRequest, BundleChunk)
 
  private:
   Runtime& rt_;

@@ -130,6 +130,7 @@ std::vector<Verb> StudyVerbs();    // simulate market
 std::vector<Verb> AuditVerbs();    // audit
 std::vector<Verb> ProveVerbs();    // prove
 std::vector<Verb> ShadowVerbs();   // shadow
+std::vector<Verb> ReplayVerbs();   // replay bundle
 std::vector<Verb> NotifyVerbs();   // notify
 
 // Flags that several verbs share.

@@ -83,6 +83,7 @@ void Daemon::BeginNotify() {
   rt_.Spawn("chain", chain_watch_->Run());
   programs_ = std::make_unique<OsProgramRunner>(rt_);
   std::vector<notify::Notifier::Target> targets;
+  targets.reserve(config_.notify.targets.size());
   for (const auto& [name, target] : config_.notify.targets) {
     targets.push_back({name,
                        MakeTarget(target),

@@ -20,12 +20,20 @@ int Fail(const Status& status) {
 int CheckConfig(const DaemonConfig& config, const std::string& file) {
   const std::unique_ptr<Secrets> secrets = MakeOsSecrets();
   bool good = true;
-  for (const auto& [name, provider] : config.providers) {
-    if (config.sim.embedded) continue;
-    const StatusOr<std::string> key = secrets->Resolve(provider.api_key_ref);
-    if (key.ok()) continue;
+  const auto check = [&](const std::string& field, const std::string& ref) {
+    const StatusOr<std::string> secret = secrets->Resolve(ref);
+    if (secret.ok()) return;
     good = false;
-    std::cerr << file << ": providers." << name << ".api_key: " << Message(key.status()) << "\n";
+    std::cerr << file << ": " << field << ": " << Message(secret.status()) << "\n";
+  };
+  for (const auto& [name, provider] : config.providers) {
+    if (!config.sim.embedded) check(Cat("providers.", name, ".api_key"), provider.api_key_ref);
+  }
+  for (const auto& [name, target] : config.notify.targets) {
+    const std::string field = Cat("notify.targets.", name);
+    if (!target.key_ref.empty()) check(Cat(field, ".key"), target.key_ref);
+    if (!target.token_ref.empty()) check(Cat(field, ".token"), target.token_ref);
+    if (IsSecretRef(target.url)) check(field, target.url);
   }
   if (good) std::cout << file << ": good\n";
   return good ? 0 : 1;

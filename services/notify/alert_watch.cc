@@ -1,10 +1,18 @@
 #include "services/notify/alert_watch.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "eventstore/base/log.h"
 
 namespace muster::notify {
+namespace {
+
+// Of a fleet's stream, which may be a year long, so much is looked at when the daemon starts: far
+// more than happens to a fleet in the time after which it is short.
+constexpr Version kLookBack = 2000;
+
+}  // namespace
 
 AlertWatch::AlertWatch(Ports ports, AlertWatchOptions options)
     : ports_(std::move(ports)), options_(options), book_(options.thresholds) {}
@@ -13,8 +21,10 @@ AlertWatch::AlertWatch(Ports ports, AlertWatchOptions options)
 void AlertWatch::LoadShort(const FleetName& fleet) {
   absl::Time since = absl::InfiniteFuture();
   const double below = options_.thresholds.short_below;
-  const Status read =
-      ports_.store.ReadStream(FleetStream(fleet), 0, [&](const RecordedEvent& recorded) {
+  const StreamId stream = FleetStream(fleet);
+  const Version newest = ports_.store.StreamVersion(stream);
+  const Status read = ports_.store.ReadStream(
+      stream, newest - std::min(newest, kLookBack), [&](const RecordedEvent& recorded) {
         const auto body = DecodeEvent(recorded.event.type, recorded.event.payload);
         if (!body.ok() || !body->has_fleet_health_changed()) return true;
         const eventpb::FleetHealthChanged& health = body->fleet_health_changed();

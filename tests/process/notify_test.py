@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 """The documented receiver is told what the real daemon does: signed, over kill -9 and outages of the
 receiver, each thing once for who drops repeats; a program, too; and no secret reaches either."""
+import http.server
 import json
 import pathlib
 import re
+import subprocess
 import sys
 import threading
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy/notify"))
-from harness import SOURCE, Stage  # noqa: E402
+from harness import BIN, SOURCE, Stage  # noqa: E402
 import receiver  # noqa: E402
 
 KEY = "canary-hook-key-9f+8/aQ7"
@@ -30,6 +32,24 @@ timers: {log_poll: 1s, list_poll: 1s, market_poll: 6s, check: 1s}
 """
 PACE = """    pace: {search: 200ms, create: 100ms, list: 50ms, destroy: 50ms, logs: 20ms}
 """
+
+
+class SlowHook(receiver.Hook):
+    """The documented receiver, whose answers can be held back."""
+    seen = receiver.Seen(None)
+    key = KEY
+    answers = []  # (id, answer) of all calls
+    arrived = threading.Event()
+    release = threading.Event()
+
+    def answer(self, status, text):
+        self.answers.append((self.headers["Idempotency-Key"], text))
+        self.arrived.set()
+        self.release.wait(60)
+        try:
+            super().answer(status, text)
+        except OSError:
+            pass  # who asked is dead
 
 
 class Notify(unittest.TestCase):
@@ -117,6 +137,32 @@ notify:
         everything = "\n".join(line for hook in hooks for line in hook.lines)
         self.assertNotIn(KEY, everything + daemon.said() + self.told.read_text())
 
+    def test_a_kill_between_arrival_and_its_record_repeats_the_same_message(self):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SlowHook)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        self.listen = f"127.0.0.1:{server.server_port}"
+        daemon = self.start_daemon()
+        self.stage.muster("apply", "-f", self.stage.write("told.yaml", FLEET), "--yes", check=True)
+        self.assertTrue(SlowHook.arrived.wait(30))
+        daemon.kill()  # it has sent, and does not know that it arrived
+        SlowHook.release.set()
+        daemon = self.start_daemon()
+        self.stage.until("the repeat was answered", lambda: len(SlowHook.answers) >= 2, 30, daemon)
+        (first, taken), (again, dropped) = SlowHook.answers[:2]
+        self.assertEqual(first, again)
+        self.assertEqual((taken, dropped), ("thank you", "known already"))
+        self.stage.until("the arrival is in the log", lambda: [
+            e for e in self.stage.all_events() if e["type"] == "notify.served"
+            and e["stream"] == "notify/hook" and first in e["payload_json"]], 30, daemon)
+        daemon.kill()
+        told = len(SlowHook.answers)
+        daemon = self.start_daemon()
+        self.stage.until("it is served", lambda: int(self.target("hook").get("behind", 0)) == 0, 30,
+                         daemon)
+        self.assertNotIn(first, [message for message, _ in SlowHook.answers[told:]])
+
     def changes_told(self, hooks):
         """How often the hooks heard of a change of size, repeats that were summed up included."""
         told = 0
@@ -132,6 +178,21 @@ notify:
         environment = pathlib.Path(f"{self.told}.env").read_text()
         self.assertEqual({line.split("=")[0] for line in environment.splitlines()},
                          {"PATH", "LANG", "PWD"})
+
+    def test_a_check_of_the_configuration_names_what_does_not_resolve(self):
+        config = self.stage.config("""
+notify:
+  targets:
+    chat: {slack: "env:NO_SUCH_URL"}
+    hook: {webhook: "https://hooks.example/m", key: "env:NO_SUCH_KEY", token: "env:TEST_TOKEN"}
+""")
+        checked = subprocess.run([BIN / "musterd", "--config", config, "--check-config"],
+                                 env={"TEST_VAST_KEY": "k", "TEST_TOKEN": "t"}, text=True,
+                                 capture_output=True, timeout=30)
+        self.assertEqual(checked.returncode, 1)
+        self.assertIn("notify.targets.chat: env:NO_SUCH_URL", checked.stderr)
+        self.assertIn("notify.targets.hook.key: env:NO_SUCH_KEY", checked.stderr)
+        self.assertNotIn("TEST_TOKEN", checked.stderr)
 
     def test_the_documented_receiver_believes_nothing_that_is_not_signed_now(self):
         body = b'{"id": "a"}'

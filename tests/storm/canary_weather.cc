@@ -58,4 +58,10 @@ void ForgetfulLists(Weather& weather) {
   weather.rates.forget = 6;
 }
 
+void BlankRows(Weather& weather) {
+  Plain(weather);
+  weather.faults.push_back({.trap = Trap::kNullFields, .chance = 0.85});
+  weather.faults.push_back({.trap = Trap::kLogInvalidId, .chance = 0.85});
+}
+
 }  // namespace muster::storm

@@ -13,5 +13,6 @@ void EndingCredit(Weather& weather);    // credit ends again and again, and mach
 void Throttled(Weather& weather);       // every fifth call comes too often
 void TightAccount(Weather& weather);    // the account has less than its fleets want
 void ForgetfulLists(Weather& weather);  // lists leave out one that is there, now and then
+void BlankRows(Weather& weather);       // most rows and most logs tell nothing
 
 }  // namespace muster::storm

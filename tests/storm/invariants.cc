@@ -47,6 +47,10 @@ const std::vector<Invariant>& OfTheLog() {
                                              MUSTER_INVARIANT(RebuiltReadModelsAreTheLiveOnes)};
   return all;
 }
+const std::vector<Invariant>& OfTheWholeLog() {
+  static const std::vector<Invariant> all = {MUSTER_INVARIANT(TheLogIsDecidedAnew)};
+  return all;
+}
 
 #undef MUSTER_INVARIANT
 

@@ -51,6 +51,8 @@ const std::vector<Invariant>& Always();
 const std::vector<Invariant>& AfterCalm();
 // Costly: at the end, and now and then.
 const std::vector<Invariant>& OfTheLog();
+// Costlier: at the end of some storms.
+const std::vector<Invariant>& OfTheWholeLog();
 
 // Each by itself, for tests with planted bugs.
 // Contracts and launches (inv_rents.cc).
@@ -83,6 +85,7 @@ std::string NoKeyGivenToOthers(const Facts& facts);
 std::string EveryDeedHasACause(const Facts& facts);
 std::string FoldingAnewGivesTheSameWorld(const Facts& facts);
 std::string RebuiltReadModelsAreTheLiveOnes(const Facts& facts);
+std::string TheLogIsDecidedAnew(const Facts& facts);
 
 // "name: what is wrong" of the first that is broken; "" = all hold.
 std::string FirstBroken(const std::vector<Invariant>& all, const Facts& facts);

@@ -30,7 +30,8 @@ using vastsim::Failure;
 
 constexpr absl::Duration kLookEvery = absl::Minutes(15);
 constexpr std::size_t kStoryLines = 30;
-constexpr int kStartsMax = 5;  // of which all but the last may crash
+constexpr int kStartsMax = 5;                   // of which all but the last may crash
+constexpr std::uint64_t kDecidedAnewEvery = 4;  // seeds; it takes as long as the storm itself
 
 class Storm {
  public:
@@ -219,15 +220,14 @@ class Storm {
     ReadOn();
     if (Fine()) Broke(FirstBrokenNow(Always()));
   }
-  void LookAtLog() {
+  void LookAtLog(const std::vector<Invariant>& all = OfTheLog()) {
     rt_.RunFor(absl::Milliseconds(1));
     Look();
     if (!Fine()) return;
     const Ground ground(sim_);
     const Program program{daemon_->world(), daemon_->projector().models(),
                           daemon_->projector().status(), daemon_->store()};
-    Broke(FirstBroken(OfTheLog(),
-                      {weather_, sim_, ground, book_, deeds_, days_, rt_.Now(), &program}));
+    Broke(FirstBroken(all, {weather_, sim_, ground, book_, deeds_, days_, rt_.Now(), &program}));
   }
   void Pass(absl::Duration span) {
     // Days are counted from midnight to midnight, so nobody may look past one.
@@ -381,6 +381,7 @@ class Storm {
     Pass(absl::Minutes(1));
     if (Fine()) Settle(kEnd);
     if (Fine()) LookAtLog();
+    if (Fine() && options_.seed % kDecidedAnewEvery == 0) LookAtLog(OfTheWholeLog());
   }
 
   void Finish() {

@@ -31,9 +31,12 @@ MAY = {
     "services/simulate": BASE | EVENTS
     | {"eventstore", "queries", "workers", "workers/ports", "workers/virtual", "commands/handler",
        "services", "nlohmann"},
+    # Replays a log wherever it is: in the daemon, in a folder, in a bundle on another machine.
+    "services/replay": BASE | EVENTS
+    | {"muster/api", "services/files", "eventstore", "commands", "commands/handler"},
     "services/muster": BASE | EVENTS
-    | {"muster/api", "services/files", "services/simulate", "eventstore", "eventstore/audit",
-       "grpcpp", "nlohmann", "sys"},
+    | {"muster/api", "services/files", "services/simulate", "services/replay", "eventstore",
+       "eventstore/audit", "grpcpp", "nlohmann", "sys"},
 }
 BANNED = [
     (r"system_clock|absl::Now\(|random_device|absl::BitGen",

@@ -21,9 +21,9 @@ using Mood = Receiver::Mood;
 
 class Notices : public testing::Test {
  protected:
-  Life Begin(std::map<std::string, Receiver*> targets, NotifierOptions options = {},
+  Life Begin(const std::map<std::string, Receiver*>& targets, NotifierOptions options = {},
              AllowanceOptions allowance = {}) {
-    return Life(rt, log, std::move(targets), std::move(options), allowance);
+    return Life(rt, log, targets, std::move(options), allowance);
   }
   // Lets the targets begin at the head of the log.
   void Settle() { rt.RunFor(absl::Milliseconds(1)); }
@@ -251,7 +251,7 @@ TEST_F(Notices, AQuietLogGrowsByOneMarkPerSoManyEventsAndNoMore) {
   Settle();
   for (int i = 0; i < 100; ++i) {
     account::ObserveCredit observed;
-    observed.credit = MicroUsd(i * 1'000'000);
+    observed.credit = MicroUsd(std::int64_t{1'000'000} * i);
     EXPECT_THAT(rt.Run(life.handler().Account(ProviderName("vast"), observed, {.actor = "poller"})),
                 IsOk());
     rt.RunFor(absl::Seconds(1));

@@ -57,8 +57,9 @@ class Receiver final : public HttpClient {
 // One run of the daemon's parts over a log that outlives it. Ends as a crash does.
 class Life {
  public:
-  Life(VirtualRuntime& rt, std::shared_ptr<MemoryLog> log, std::map<std::string, Receiver*> targets,
-       NotifierOptions options = {}, AllowanceOptions allowance = {})
+  Life(VirtualRuntime& rt, std::shared_ptr<MemoryLog> log,
+       const std::map<std::string, Receiver*>& targets, NotifierOptions options = {},
+       AllowanceOptions allowance = {})
       : rt_(rt), store_(rt, std::move(log)), handler_(rt, store_) {
     EXPECT_THAT(rt.Run(handler_.Load()), IsOk());
     std::vector<Notifier::Target> made;

@@ -501,6 +501,15 @@ TEST_F(Planted, ADestructionWhoseReasonsReachNothingThatWasSeen) {
   EXPECT_EQ(Broken({&OfTheLog()}, &program), Names{"EveryDeedHasACause"}) << told;
 }
 
+TEST_F(Planted, ADecisionThatDoesNotComeAgain) {
+  Fleet(1);
+  Worker("a1");  // rented by the policy, though no offer was ever seen
+  ASSERT_TRUE(book.ReadOn(store).ok());
+  queries::ReadModels models(store);
+  const Program program{book.world(), models, absl::OkStatus(), store};
+  EXPECT_EQ(Broken({&OfTheWholeLog()}, &program), Names{"TheLogIsDecidedAnew"}) << told;
+}
+
 TEST_F(Planted, AWorldAndReadModelsThatAreNotTheLog) {
   Fleet(1);
   Worker("a1");
