@@ -25,6 +25,10 @@ std::string Signed(double value, int decimals) {
   return absl::StrFormat("%+.*f", decimals, value == 0 ? 0.0 : value);
 }
 
+std::string Count(std::int64_t count, std::string_view one) {
+  return Cat(count, " ", one, count == 1 ? "" : "s");
+}
+
 // `text` in lines of the width, the first after `head`, the others as far in.
 void Wrap(std::ostream& out, const std::string& head, const std::string& text) {
   const std::string indent(DisplayWidth(head), ' ');
@@ -57,8 +61,8 @@ void PrintHead(std::ostream& out, const api::ReplayResponse& answer, const Repla
   out << "replay " << (answer.fleet().empty() ? "of all fleets" : Cat("fleet/", answer.fleet()))
       << "   " << When(answer.from().time()) << " to " << When(answer.to().time()) << "\n"
       << "  log " << answer.from().position() + 1 << " to " << answer.to().position() << ": "
-      << answer.events() << " events, " << answer.moments() << " moments of deciding, "
-      << answer.decisions() << " decisions\n";
+      << Count(answer.events(), "event") << ", " << Count(answer.moments(), "moment")
+      << " of deciding, " << Count(answer.decisions(), "decision") << "\n";
   if (!asked.policy.empty()) {
     out << "  policy " << asked.policy << ", instead of the one in force:\n";
     for (const std::string& change : answer.policy_changes()) Wrap(out, "    ", change);
@@ -213,8 +217,8 @@ std::string ReplayText(const api::ReplayResponse& answer, const ReplayAsked& ask
     PrintDifferences(out, answer);
   } else {
     out << "  " << Dollars(answer.live().spent_micro_usd()) << " spent, "
-        << answer.live().launches() << " machines rented, " << answer.live().ended()
-        << " workers ended\n";
+        << Count(answer.live().launches(), "machine") << " rented, "
+        << Count(answer.live().ended(), "worker") << " ended\n";
   }
   PrintLimits(out, answer);
   PrintNext(out, answer, asked);
@@ -226,7 +230,8 @@ std::string BundleText(const event::v1::Bundle& bundle, const std::string& path,
   std::ostringstream out;
   out << path << "   " << bytes << " bytes\n"
       << "  log " << bundle.before_first() + 1 << " to " << bundle.last() << ": "
-      << bundle.events_size() << " events, " << bundle.decisions() << " decisions\n"
+      << Count(bundle.events_size(), "event") << ", " << Count(bundle.decisions(), "decision")
+      << "\n"
       << "  digest of the log       " << bundle.digest() << "\n"
       << "  digest of the replay    " << bundle.digest_replayed()
       << (bundle.digest() == bundle.digest_replayed() ? "   the same" : "   another") << "\n"

@@ -44,10 +44,10 @@ TEST(Cli, HelpNamesEveryVerbOfTheContract) {
   const Ran ran = Muster({"help"});
   EXPECT_EQ(ran.code, kOk);
   for (const char* verb :
-       {"init",       "plan",     "apply",  "status",  "get",     "describe", "logs",
-        "ssh",        "offers",   "scale",  "replace", "destroy", "down",     "hosts",
-        "stats",      "cost",     "events", "explain", "watch",   "adopt",    "doctor",
-        "completion", "simulate", "market", "audit",   "prove",   "notify",   "shadow"}) {
+       {"init",   "plan",    "apply",   "status",  "get",    "describe",   "logs",     "ssh",
+        "offers", "scale",   "replace", "destroy", "down",   "hosts",      "stats",    "cost",
+        "events", "explain", "watch",   "adopt",   "doctor", "completion", "simulate", "market",
+        "audit",  "prove",   "notify",  "replay",  "bundle", "shadow"}) {
     EXPECT_THAT(ran.out, HasSubstr(Cat("\n  ", verb, " "))) << verb;
     EXPECT_EQ(Muster({"help", verb}).code, kOk) << verb;
   }
