@@ -307,9 +307,29 @@ void Io(Ar& ar, account::State& v) {
   All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
 }
 template <class Ar>
+void Io(Ar& ar, shadow::Entry& v) {
+  auto& [a, b, c, d] = v;
+  All(ar, a, b, c, d);
+}
+template <class Ar>
+void Io(Ar& ar, shadow::Example& v) {
+  auto& [a, b, c, d] = v;
+  All(ar, a, b, c, d);
+}
+template <class Ar>
+void Io(Ar& ar, shadow::RuleCount& v) {
+  auto& [a, b] = v;
+  All(ar, a, b);
+}
+template <class Ar>
+void Io(Ar& ar, shadow::State& v) {
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1] = v;
+  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1);
+}
+template <class Ar>
 void Io(Ar& ar, World& v) {
-  auto& [a, b, c, d, e, f, g, h, i, j, k] = v;
-  All(ar, a, b, c, d, e, f, g, h, i, j, k);
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l] = v;
+  All(ar, a, b, c, d, e, f, g, h, i, j, k, l);
 }
 
 // ---- containers, the bodies -------------------------------------------------------------------

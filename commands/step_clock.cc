@@ -62,6 +62,14 @@ class Stepper {
       Step(strike.expires);
     }
   }
+  void Step(shadow::State& state) const {
+    Step(state.started);
+    Step(state.ended_at);
+    Step(state.last_upgrade);
+    Step(state.hour_began);
+    Step(state.counted_to);
+    for (auto& [number, entry] : state.open) Step(entry.at);
+  }
   void Step(account::State& state) const {
     for (Stamp* stamp : {&state.credit_seen, &state.credit_wait_since, &state.last_probe,
                          &state.offers_seen, &state.list_seen}) {
@@ -83,6 +91,7 @@ void StepClock(World& world, absl::Duration by) {
   for (auto& [name, state] : world.fleets) stepper.Step(state);
   for (auto& [key, state] : world.hosts) stepper.Step(state);
   for (auto& [name, state] : world.accounts) stepper.Step(state);
+  for (auto& [name, state] : world.shadows) stepper.Step(state);
   std::multimap<absl::Time, WorkerId> ended_at;
   for (const auto& [at, id] : world.ended_at) ended_at.emplace(at + by, id);
   world.ended_at = std::move(ended_at);

@@ -7,6 +7,7 @@ namespace {
 
 // Duplicates, strikes and upgrades still refer to a worker for a while after its end.
 constexpr absl::Duration kEndedKept = absl::Hours(1);
+constexpr std::string_view kShadow = "shadow/";
 
 void Forget(World& world, absl::Time now) {
   while (!world.ended_at.empty() && world.ended_at.begin()->first + kEndedKept < now) {
@@ -126,6 +127,8 @@ StreamId AccountStream(const ProviderName& provider) {
 }
 StreamId InstallationStream() { return StreamId("installation"); }
 StreamId AuditStream() { return StreamId("audit"); }
+StreamId ShadowStream(const FleetName& name) { return StreamId(Cat(kShadow, name.str())); }
+bool IsShadow(const StreamId& stream) { return stream.str().starts_with(kShadow); }
 StreamId AlertStream() { return StreamId("alerts"); }
 StreamId NotifyStream(std::string_view target) { return StreamId(Cat("notify/", target)); }
 bool IsAside(const StreamId& stream) {
@@ -152,10 +155,39 @@ const host::State* World::FindHost(const ProviderName& provider, const MachineId
 const account::State* World::FindAccount(const ProviderName& provider) const {
   return FindIn(accounts, provider);
 }
+const shadow::State* World::FindShadow(const FleetName& name) const {
+  return FindIn(shadows, name);
+}
+
+World World::Copy() const {
+  World copy;
+  copy.installation = installation;
+  copy.fleets = fleets;
+  copy.workers.reserve(workers.size());
+  for (const auto& [id, state] : workers) {
+    copy.workers.emplace(id, std::make_unique<worker::State>(*state));
+  }
+  copy.open_by_fleet = open_by_fleet;
+  copy.by_instance = by_instance;
+  copy.hosts = hosts;
+  copy.accounts = accounts;
+  copy.spent_ended_total = spent_ended_total;
+  copy.spent_ended_by_day = spent_ended_by_day;
+  copy.ended_at = ended_at;
+  copy.head = head;
+  return copy;
+}
 
 void Evolve(World& world, const StreamId& stream, const eventpb::EventBody& body,
             const Stamp& stamp) {
   world.head = stamp.position;
+  if (IsShadow(stream)) {  // of all else only the head moves on
+    const FleetName name(stream.str().substr(kShadow.size()));
+    shadow::State& state = world.shadows[name];
+    state.fleet = name;
+    shadow::Evolve(state, body, stamp);
+    return;
+  }
   if (body.has_clock_stepped()) {
     StepClock(world, absl::Microseconds(body.clock_stepped().by_us()));
   }

@@ -16,6 +16,7 @@
 #include "commands/context.h"
 #include "commands/fleet/state.h"
 #include "commands/host/state.h"
+#include "commands/shadow/state.h"
 #include "commands/worker/state.h"
 
 namespace muster {
@@ -32,6 +33,9 @@ StreamId AuditStream();                          // what is said of the log itse
 StreamId AlertStream();                          // what people should know of
 StreamId NotifyStream(std::string_view target);  // how far a target was told of it
 bool IsAside(const StreamId& stream);            // one of those
+StreamId ShadowStream(const FleetName& name);
+// What a candidate would do changes nothing for anybody: who acts looks away.
+bool IsShadow(const StreamId& stream);
 
 using HostKey = std::pair<ProviderName, MachineId>;
 
@@ -45,6 +49,8 @@ struct World {
   absl::flat_hash_map<InstanceId, WorkerId> by_instance;  // open workers only
   std::map<HostKey, host::State> hosts;
   std::map<ProviderName, account::State> accounts;
+  // The newest candidate of each fleet, running or ended. No decision is drawn from it.
+  std::map<FleetName, shadow::State> shadows;
   // Money of ended workers, per fleet: total, and by UTC day for the budget of today.
   std::map<FleetName, MicroUsd> spent_ended_total;
   std::map<FleetName, std::map<std::int64_t, MicroUsd>> spent_ended_by_day;  // unix day
@@ -58,6 +64,10 @@ struct World {
   const fleet::State* FindFleet(const FleetName& name) const;
   const host::State* FindHost(const ProviderName& provider, const MachineId& machine) const;
   const account::State* FindAccount(const ProviderName& provider) const;
+  const shadow::State* FindShadow(const FleetName& name) const;
+
+  // All of it but the shadows: to try something out on.
+  World Copy() const;
 };
 
 // Folds one recorded event. Never fails. `stamp.at` is the event's occurred_at.

@@ -31,12 +31,14 @@ struct Projector::Core {
       : rt(runtime),
         store(event_store),
         options(std::move(opts)),
+        shelf(event_store, options.snapshot_name + "-past", options.past),
         models(std::make_unique<ReadModels>(event_store)),
         changed(runtime.MakeSignal()) {}
 
   Runtime& rt;
   EventStore& store;
   const ProjectorOptions options;
+  SnapshotShelf shelf;
   std::unique_ptr<ReadModels> models;
   std::unique_ptr<Signal> changed;
   Position snapshot_at = 0;        // of the newest one saved or taken up
@@ -51,6 +53,9 @@ struct Projector::Core {
     const Position before = models->position();
     const Status folded = Fold(store, *models, store.Head(), options.batch);
     if (models->position() != before) changed->NotifyAll();
+    if (shelf.Due(models->position())) {  // one that cannot be saved costs time later
+      shelf.Save({models->position(), models->SavePast()}).IgnoreError();
+    }
     return folded;
   }
 
@@ -76,6 +81,20 @@ struct Projector::Core {
     const bool usable = loaded->Load(snapshot->state) && loaded->position() == snapshot->position &&
                         IsOfThisLog(*loaded);
     return usable ? std::move(loaded) : std::move(fresh);
+  }
+
+  // Models from which to fold on to `position`: those of the nearest earlier moment there are. What
+  // the live ones have not folded yet, they cannot be asked for.
+  std::unique_ptr<ReadModels> Before(Position position) const {
+    if (position > models->position()) return FromSnapshot(position);
+    std::unique_ptr<ReadModels> past;
+    const auto usable = [&](const Snapshot& saved) {
+      past = std::make_unique<ReadModels>(store, *models);
+      return past->LoadPast(saved.state) && past->position() == saved.position &&
+             IsOfThisLog(*past);
+    };
+    const auto found = NearestSnapshot(store, options.snapshot_name + "-past", position, usable);
+    return found.has_value() ? std::move(past) : std::make_unique<ReadModels>(store, *models);
   }
 
   // A snapshot may be of a log that was restored from a backup since and went another way.
@@ -174,7 +193,7 @@ Task<StatusOr<std::unique_ptr<const ReadModels>>> Projector::AsOf(Position posit
     co_return MakeStatus(StatusCode::kOutOfRange,
                          Cat("position ", position, " is past the head, ", core->store.Head()));
   }
-  std::unique_ptr<ReadModels> models = core->FromSnapshot(position);
+  std::unique_ptr<ReadModels> models = core->Before(position);
   while (models->position() < position) {
     CO_RETURN_IF_ERROR(Fold(core->store, *models, position, core->options.batch));
     co_await core->Yield();

@@ -14,6 +14,7 @@
 
 #include "eventstore/base/runtime.h"
 #include "eventstore/event_store.h"
+#include "eventstore/snapshot_shelf.h"
 #include "queries/read_models.h"
 
 namespace muster::queries {
@@ -22,6 +23,8 @@ struct ProjectorOptions {
   std::string snapshot_name = "read-models";  // in the store; disposable
   Position snapshot_every = 100'000;          // events between two of them; 0 = never
   std::size_t batch = 100;                    // events folded before others get a turn
+  // Of those that questions about the past start from (eventstore/snapshot_shelf.h).
+  SnapshotShelf::Options past = {};
 };
 
 // How far the answers are behind the log.

@@ -109,6 +109,9 @@ ReadModels::ReadModels(const EventStore& store)
       account_(std::make_unique<AccountProjection>()),
       fleets_(std::make_unique<FleetStatusProjection>()),
       timeline_(std::make_unique<TimelineProjection>()) {}
+ReadModels::ReadModels(const EventStore& store, const ReadModels& later) : ReadModels(store) {
+  timeline_ = later.timeline_->Earlier();
+}
 ReadModels::~ReadModels() = default;
 
 std::vector<Projection*> ReadModels::Parts() const {
@@ -149,15 +152,16 @@ std::string ReadModels::Digest() const {
 }
 
 // The bytes begin with their own digest: a damaged model may parse and still not hold together.
-std::string ReadModels::Save() const {
+std::string ReadModels::SaveWith(const std::function<std::string(const Projection&)>& save) const {
   Packer packer;
   packer(kLayout, position_, recorded_at_, hash_, installation_);
-  for (const Projection* part : Parts()) packer(std::string(part->name()), part->Save());
+  for (const Projection* part : Parts()) packer(std::string(part->name()), save(*part));
   std::string state = packer.Take();
   return DigestOf(state) + state;
 }
 
-bool ReadModels::Load(std::string_view bytes) {
+bool ReadModels::LoadWith(std::string_view bytes,
+                          const std::function<bool(Projection&, std::string_view)>& load) {
   if (bytes.size() < kDigestBytes) return false;
   const std::string_view state = bytes.substr(kDigestBytes);
   if (bytes.substr(0, kDigestBytes) != DigestOf(state)) return false;
@@ -169,9 +173,26 @@ bool ReadModels::Load(std::string_view bytes) {
   for (Projection* part : Parts()) {
     std::string name, part_state;
     unpacker(name, part_state);
-    if (!unpacker.ok() || name != part->name() || !part->Load(part_state)) return false;
+    if (!unpacker.ok() || name != part->name() || !load(*part, part_state)) return false;
   }
   return unpacker.done();
+}
+
+std::string ReadModels::Save() const {
+  return SaveWith([](const Projection& part) { return part.Save(); });
+}
+bool ReadModels::Load(std::string_view bytes) {
+  return LoadWith(bytes, [](Projection& part, std::string_view state) { return part.Load(state); });
+}
+std::string ReadModels::SavePast() const {
+  return SaveWith([this](const Projection& part) {
+    return &part == timeline_.get() ? timeline_->SavePast() : part.Save();
+  });
+}
+bool ReadModels::LoadPast(std::string_view bytes) {
+  return LoadWith(bytes, [this](Projection& part, std::string_view state) {
+    return &part == timeline_.get() ? timeline_->LoadPast(state, position_) : part.Load(state);
+  });
 }
 
 WorkerStatus ReadModels::FullWorker(const WorkerFacts& facts, absl::Time now) const {
@@ -345,7 +366,7 @@ StatusOr<Explanation> ReadModels::Explain(std::string_view subject) const {
   const ExplainSource source{store_, *timeline_, position_};
   if (subject.empty())
     return InvalidArgument("name a worker, fleet, host, account, command or position");
-  for (const std::string_view kind : {"fleet", "host", "account"}) {
+  for (const std::string_view kind : {"fleet", "host", "account", "shadow"}) {
     const std::string_view name = WithoutKind(subject, kind);
     if (name != subject) return ExplainStream(source, Cat(kind, "/", name));
   }

@@ -5,6 +5,7 @@
 // past. The store must outlive it: events are read back from there for lines and explanations.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,6 +34,9 @@ struct WorkerFacts;
 class ReadModels {
  public:
   explicit ReadModels(const EventStore& store);
+  // Of an earlier moment of the log that `later` has folded: looks up positions in what `later`
+  // keeps, which may go on and end meanwhile.
+  ReadModels(const EventStore& store, const ReadModels& later);
   ~ReadModels();
   ReadModels(ReadModels&&) = delete;
 
@@ -84,7 +88,7 @@ class ReadModels {
 
   // kDataLoss, kUnimplemented  from the store or the codec: the log is damaged or of a newer writer
   StatusOr<EventPage> Events(const EventQuery& query) const;
-  // `subject`: "worker/k7f2q", "fleet/zeb", "host/vast/5512", "account/vast",
+  // `subject`: "worker/k7f2q", "fleet/zeb", "host/vast/5512", "account/vast", "shadow/zeb",
   // "command/REQUEST_ID", or a position.
   // A worker may be named as in Worker(), with or without "worker/".
   //
@@ -107,9 +111,16 @@ class ReadModels {
   std::string Save() const;
   // False: of another version or damaged; the object must not be used any more.
   bool Load(std::string_view bytes);
+  // The same without what one of an earlier moment looks up in a later one: as large as what the
+  // log tells of, not as long as the log. LoadPast is for an object made with a later one.
+  std::string SavePast() const;
+  bool LoadPast(std::string_view bytes);
 
  private:
   std::vector<Projection*> Parts() const;
+  std::string SaveWith(const std::function<std::string(const Projection&)>& save) const;
+  bool LoadWith(std::string_view bytes,
+                const std::function<bool(Projection&, std::string_view)>& load);
   // `facts` of the health model with what the other models know of the worker.
   WorkerStatus FullWorker(const WorkerFacts& facts, absl::Time now) const;
   std::vector<WorkerStatus> OpenWorkers(const std::string& fleet, absl::Time now) const;

@@ -110,6 +110,16 @@ void VisitEvent(const eventpb::EventBody& body, Visitor&& visit) {
       return visit(body.head_delivered());
     case B::kPayloadRedacted:
       return visit(body.payload_redacted());
+    case B::kShadowStarted:
+      return visit(body.shadow_started());
+    case B::kShadowDisagreed:
+      return visit(body.shadow_disagreed());
+    case B::kShadowResolved:
+      return visit(body.shadow_resolved());
+    case B::kShadowCounted:
+      return visit(body.shadow_counted());
+    case B::kShadowEnded:
+      return visit(body.shadow_ended());
     case B::kAlertRaised:
       return visit(body.alert_raised());
     case B::kAlertEnded:

@@ -3,13 +3,11 @@
 #include <utility>
 
 #include "commands/handler/log_fold.h"
-#include "commands/snapshot.h"
 #include "eventstore/base/check.h"
 #include "eventstore/base/log.h"
 #include "eventstore/base/sha256.h"
 #include "eventstore/events/readable.h"
 #include "eventstore/events/values.h"
-#include "muster/event/v1/snapshot.pb.h"
 
 namespace muster {
 namespace {
@@ -22,7 +20,10 @@ constexpr absl::Duration kClockStepMin = absl::Seconds(30);
 
 // The id of the event that is to become `version` of `stream`.
 EventId MakeEventId(const Origin& origin, const StreamId& stream, Version version,
-                    std::size_t index, Rng& rng) {
+                    std::size_t index, const std::string& payload, Rng& rng) {
+  if (origin.idempotency_key.empty() && IsShadow(stream)) {  // without a draw
+    return EventId(Cat(stream.str(), "@", version, ".", Sha256Hex(payload).substr(0, 8)));
+  }
   if (origin.idempotency_key.empty()) {
     return EventId(Cat(stream.str(), "@", version, ".", rng.Token(8)));
   }
@@ -37,9 +38,10 @@ std::vector<NewEvent> ToNewEvents(const Events& events, const StreamId& stream, 
   out.reserve(events.size());
   for (std::size_t i = 0; i < events.size(); ++i) {
     const std::string_view type = TypeName(events[i].kind_case());
-    out.push_back({.id = MakeEventId(origin, stream, version + 1 + i, i, rng),
+    std::string payload = EncodeEvent(events[i]);
+    out.push_back({.id = MakeEventId(origin, stream, version + 1 + i, i, payload, rng),
                    .type = std::string(type),
-                   .payload = EncodeEvent(events[i]),
+                   .payload = std::move(payload),
                    .actor = origin.actor,
                    .cause = origin.cause,
                    .correlation = origin.correlation,
@@ -80,16 +82,18 @@ struct Handler::StreamLock {
   int users = 0;
 };
 
-Handler::Handler(Runtime& rt, EventStore& store) : rt_(rt), store_(store) {}
+Handler::Handler(Runtime& rt, EventStore& store)
+    : rt_(rt), store_(store), past_(store, kPastWorlds, {}) {}
 Handler::~Handler() = default;
 
 // ---- loading ----------------------------------------------------------------------------------
 
-StatusOr<World> Handler::LoadWorld() const {
+StatusOr<World> Handler::LoadWorld() {
   StatusOr<World> world = WorldFromSnapshot(store_);
   if (!world.ok()) world = World{};
   while (world->head < store_.Head()) {
     MUSTER_RETURN_IF_ERROR(FoldLog(store_, store_.Head(), kReadAtOnce, *world));
+    KeepPast(*world);
   }
   return world;
 }
@@ -153,14 +157,15 @@ Task<Status> Handler::FollowClock() {
 
 Status Handler::SaveSnapshot() {
   if (world_.head == 0) return absl::OkStatus();
-  eventpb::WorldSnapshot snapshot;
-  snapshot.set_format(kWorldFormat);
-  snapshot.set_position(world_.head);
-  MUSTER_ASSIGN_OR_RETURN(*snapshot.mutable_log_hash(), LogHash(store_, world_.head));
-  snapshot.set_world(SerializeWorld(world_));
-  const Sha256Digest digest = Sha256(snapshot.world());
-  snapshot.set_digest(std::string(digest.begin(), digest.end()));
-  return store_.SaveSnapshot(kWorldSnapshot, {world_.head, snapshot.SerializeAsString()});
+  MUSTER_ASSIGN_OR_RETURN(const Snapshot snapshot, SnapshotOf(store_, world_));
+  return store_.SaveSnapshot(kWorldSnapshot, snapshot);
+}
+
+// For questions about the past. One that cannot be saved costs time later, nothing else.
+void Handler::KeepPast(const World& world) {
+  if (!past_.Due(world.head)) return;
+  const StatusOr<Snapshot> snapshot = SnapshotOf(store_, world);
+  if (snapshot.ok()) past_.Save(*snapshot).IgnoreError();
 }
 
 // ---- deciding and appending -------------------------------------------------------------------
@@ -192,7 +197,7 @@ Task<StatusOr<Outcome>> Handler::RunLocked(const Job& job) {
 }
 
 Task<StatusOr<Outcome>> Handler::Attempt(const Job& job) {
-  if (job.stream != InstallationStream()) {
+  if (job.stream != InstallationStream() && !IsShadow(job.stream)) {
     CO_RETURN_IF_ERROR(co_await FollowClock());
   }
   const absl::Time now = Stored(rt_.Now());
@@ -239,6 +244,7 @@ Task<StatusOr<Outcome>> Handler::Attempt(const Job& job) {
     // Others were synced in front of these: fold theirs first, so that the World goes by the log.
     CO_RETURN_IF_ERROR(CatchUp());
   }
+  KeepPast(world_);
   co_return outcome;
 }
 
@@ -395,6 +401,23 @@ Task<StatusOr<Outcome>> Handler::Fleet(FleetName name, fleet::Command command, O
   };
   Job job{FleetStream(name), [state] { return state().version; }, decide, absl::InfinitePast(),
           std::move(origin)};
+  StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome;
+}
+
+Task<StatusOr<Outcome>> Handler::Shadow(FleetName name, shadow::Command command, Origin origin) {
+  if (name.empty()) co_return InvalidArgument("no fleet is named");
+  shadow::State none;
+  none.fleet = name;
+  const auto state = [this, none]() -> const shadow::State& {
+    const shadow::State* known = world_.FindShadow(none.fleet);
+    return known != nullptr ? *known : none;
+  };
+  Job job{ShadowStream(name), [state] { return state().version; },
+          [state, command = std::move(command)](const DecideContext& context) {
+            return shadow::Decide(state(), command, context);
+          },
+          absl::InfinitePast(), std::move(origin)};
   StatusOr<Outcome> outcome = co_await Run(std::move(job));
   co_return outcome;
 }

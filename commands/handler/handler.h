@@ -16,10 +16,12 @@
 #include "commands/account/commands.h"
 #include "commands/fleet/commands.h"
 #include "commands/host/commands.h"
+#include "commands/shadow/commands.h"
 #include "commands/worker/commands.h"
 #include "commands/world.h"
 #include "eventstore/base/runtime.h"
 #include "eventstore/event_store.h"
+#include "eventstore/snapshot_shelf.h"
 
 namespace muster {
 
@@ -64,6 +66,10 @@ class Handler {
                                Origin origin);
   Task<StatusOr<Outcome>> Account(ProviderName provider, account::Command command, Origin origin);
   Task<StatusOr<Outcome>> Fleet(FleetName name, fleet::Command command, Origin origin);
+
+  // What a candidate would have decided, into its own stream. Such an event moves nothing else: it
+  // takes no look at the clock and draws no chance, so that all others are as without it.
+  Task<StatusOr<Outcome>> Shadow(FleetName name, shadow::Command command, Origin origin);
 
   // Writes what `decide` says into a stream that nothing is folded from.
   // REQUIRES: `stream` is that of audit, alerts or a target's notices (see commands/world.h)
@@ -131,11 +137,13 @@ class Handler {
   Status CheckAcross(const WorkerId& id, const worker::Command& command) const;
   // The World's state of the worker; one that ended long ago is folded anew into `kept`.
   StatusOr<const worker::State*> StateOf(const WorkerId& id, worker::State* kept) const;
-  StatusOr<World> LoadWorld() const;
+  StatusOr<World> LoadWorld();
+  void KeepPast(const World& world);
   Status FinishRedactions();
 
   Runtime& rt_;
   EventStore& store_;
+  SnapshotShelf past_;
   World world_;
   absl::Duration clock_offset_;  // of the wall clock from the steady one, as the World has it
   Status stopped_;               // not OK once nobody can say what is in the log, or how to read it

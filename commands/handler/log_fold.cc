@@ -3,6 +3,7 @@
 #include "commands/snapshot.h"
 #include "eventstore/base/sha256.h"
 #include "eventstore/events/codec.h"
+#include "eventstore/snapshot_shelf.h"
 #include "muster/event/v1/snapshot.pb.h"
 
 namespace muster {
@@ -26,6 +27,21 @@ StatusOr<std::string> LogHash(const EventStore& store, Position position) {
 
 StatusOr<World> WorldFromSnapshot(const EventStore& store) {
   MUSTER_ASSIGN_OR_RETURN(const Snapshot saved, store.LoadSnapshot(kWorldSnapshot));
+  return WorldFrom(store, saved);
+}
+
+StatusOr<Snapshot> SnapshotOf(const EventStore& store, const World& world) {
+  eventpb::WorldSnapshot snapshot;
+  snapshot.set_format(kWorldFormat);
+  snapshot.set_position(world.head);
+  MUSTER_ASSIGN_OR_RETURN(*snapshot.mutable_log_hash(), LogHash(store, world.head));
+  snapshot.set_world(SerializeWorld(world));
+  const Sha256Digest digest = Sha256(snapshot.world());
+  snapshot.set_digest(std::string(digest.begin(), digest.end()));
+  return Snapshot{world.head, snapshot.SerializeAsString()};
+}
+
+StatusOr<World> WorldFrom(const EventStore& store, const Snapshot& saved) {
   eventpb::WorldSnapshot snapshot;
   if (!snapshot.ParseFromString(saved.state)) return DataLoss("the snapshot does not parse");
   if (snapshot.format() != kWorldFormat) return DataLoss("the snapshot has another format");
@@ -65,9 +81,15 @@ Task<StatusOr<std::shared_ptr<const World>>> WorldAt(Runtime& rt, const EventSto
     co_return MakeStatus(StatusCode::kOutOfRange,
                          Cat("position ", position, " is past the head, ", store.Head()));
   }
-  StatusOr<World> saved = WorldFromSnapshot(store);
   auto world = std::make_shared<World>();
-  if (saved.ok() && saved->head <= position) *world = *std::move(saved);
+  StatusOr<World> newest = WorldFromSnapshot(store);
+  if (newest.ok() && newest->head <= position) *world = *std::move(newest);
+  const auto usable = [&](const Snapshot& saved) {
+    StatusOr<World> past = WorldFrom(store, saved);
+    if (past.ok() && past->head > world->head) *world = *std::move(past);
+    return past.ok();
+  };
+  (void)NearestSnapshot(store, kPastWorlds, position, usable);
   while (world->head < position) {
     CO_RETURN_IF_ERROR(FoldLog(store, position, 1'000, *world));
     co_await rt.SleepUntil(rt.Now());

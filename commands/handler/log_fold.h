@@ -15,6 +15,7 @@
 namespace muster {
 
 inline constexpr std::string_view kWorldSnapshot = "world";
+inline constexpr char kPastWorlds[] = "world-past";  // a SnapshotShelf
 inline constexpr std::size_t kReadAtOnce = 10'000;
 
 // kDataLoss, kUnimplemented  the payload cannot be read; the message names the position
@@ -25,6 +26,11 @@ StatusOr<std::string> LogHash(const EventStore& store, Position position);
 
 // The World that was saved last.   kNotFound, kDataLoss: there is none to use; fold from zero
 StatusOr<World> WorldFromSnapshot(const EventStore& store);
+
+// The same of any snapshot of a World.
+StatusOr<World> WorldFrom(const EventStore& store, const Snapshot& saved);
+// `world` as a snapshot.   Errors: as EventStore
+StatusOr<Snapshot> SnapshotOf(const EventStore& store, const World& world);
 
 // Folds at most `events_max` events after world.head, none later than `last`.
 // Errors: as EventStore and ToWritten.

@@ -7,7 +7,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "commands/fleet/plan/label.h"
-#include "commands/fleet/plan/plan.h"
 #include "commands/fleet/plan/preview.h"
 #include "commands/handler/host_notes.h"
 #include "commands/pass_mark.h"
@@ -56,6 +55,7 @@ struct PolicyDriver::Core {
   fleet::Board board;
   std::unique_ptr<Signal> signal;
   HostNotes notes;
+  Watcher watcher;
   int listener = 0;
   bool stopped = false;
   bool busy = false;
@@ -73,6 +73,7 @@ struct PolicyDriver::Core {
   absl::Duration last_pass;
 
   void Heard(const Written& written) {
+    if (IsShadow(written.stream)) return;
     if (IsAside(written.stream)) return;  // neither a reason to decide nor the cause of a decision
     board.Touch(written.stream);
     newest[written.stream] = written.id;
@@ -265,6 +266,7 @@ Task<void> Run(CorePtr core) {
     if (check) due = plan.check_due;
     due = std::min(due, plan.next_due);
     ++core->passes;
+    if (core->watcher) core->watcher(plan, began);
     co_await CarryAll(core, std::move(plan.decisions));
     core->last_pass = std::max(absl::ZeroDuration(), core->rt.Now() - began);
     EndPass(*core);
@@ -310,6 +312,8 @@ void PolicyDriver::Start() {
   core->notes.TakeUp();
   core->rt.Spawn("policy", Run(core_));
 }
+
+void PolicyDriver::Watch(Watcher watcher) { core_->watcher = std::move(watcher); }
 
 void PolicyDriver::Stop() {
   if (core_->stopped) return;

@@ -7,11 +7,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 
 #include "commands/fleet/plan/options.h"
+#include "commands/fleet/plan/plan.h"
 #include "commands/handler/handler.h"
 #include "eventstore/base/runtime.h"
 
@@ -40,6 +42,11 @@ class PolicyDriver {
   Task<Hold> Pause();
   // True while a plan is being made or its decisions are being written.
   bool busy() const;
+
+  // Called with each plan before any of it is carried out, on the World that it was made from. It
+  // must not block. REQUIRES: before Start
+  using Watcher = std::function<void(const fleet::PlanResult& plan, absl::Time now)>;
+  void Watch(Watcher watcher);
 
   // Since Start, for metrics: decisions written, and refused or failed ones, by rule.
   const std::map<std::string, std::int64_t>& decisions_by_rule() const;

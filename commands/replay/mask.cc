@@ -289,6 +289,11 @@ std::optional<Mask::Masked> Mask::Event(const StreamId& stream, const eventpb::E
     case B::kHeadSigned:
     case B::kHeadDelivered:
     case B::kPayloadRedacted:
+    case B::kShadowStarted:  // what candidates would have decided is drawn from nothing
+    case B::kShadowDisagreed:
+    case B::kShadowResolved:
+    case B::kShadowCounted:
+    case B::kShadowEnded:
     case B::KIND_NOT_SET:
       return std::nullopt;
     default:

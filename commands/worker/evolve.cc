@@ -562,6 +562,11 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
     case B::kHeadSigned:
     case B::kHeadDelivered:
     case B::kPayloadRedacted:
+    case B::kShadowStarted:
+    case B::kShadowDisagreed:
+    case B::kShadowResolved:
+    case B::kShadowCounted:
+    case B::kShadowEnded:
     case B::kAlertRaised:
     case B::kAlertEnded:
     case B::kNoticesServed:

@@ -102,6 +102,16 @@ std::string_view TypeName(EventKind kind) {
       return "audit.head_delivered";
     case B::kPayloadRedacted:
       return "audit.payload_redacted";
+    case B::kShadowStarted:
+      return "shadow.started";
+    case B::kShadowDisagreed:
+      return "shadow.disagreed";
+    case B::kShadowResolved:
+      return "shadow.resolved";
+    case B::kShadowCounted:
+      return "shadow.counted";
+    case B::kShadowEnded:
+      return "shadow.ended";
     case B::kAlertRaised:
       return "alert.raised";
     case B::kAlertEnded:

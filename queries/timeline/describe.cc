@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_format.h"
 #include "eventstore/events/evidence.h"
+#include "eventstore/events/shadow_events.h"
 #include "queries/visit.h"
 #include "queries/words.h"
 
@@ -264,6 +265,35 @@ struct Describer {
     return Cat(text, Tail(e.reason()));
   }
 
+  // shadow
+  std::string operator()(const eventpb::ShadowStarted& e) {
+    std::string text = Cat("shadow started: a candidate is asked beside version ",
+                           e.fleet_version(), ": ", Plural(e.candidate().workers(), "worker"));
+    const std::int64_t most = e.candidate().market().price_max_micro_usd_per_hour();
+    return most > 0 ? Cat(text, ", at most ", Price(most)) : text;
+  }
+  std::string operator()(const eventpb::ShadowDisagreed& e) {
+    return Cat("shadow disagrees, ", e.number(), ": ", TellDisagreement(e));
+  }
+  std::string operator()(const eventpb::ShadowResolved& e) {
+    const bool live = e.side() == eventpb::ShadowResolved::LIVE;
+    std::string text = Cat("shadow disagreement ", e.number(), " over for ",
+                           live ? "the live fleet" : "the candidate", Tail(e.how()));
+    return e.spent_micro_usd() == 0 ? text : Cat(text, ", ", Amount(e.spent_micro_usd()));
+  }
+  std::string operator()(const eventpb::ShadowCounted& e) {
+    return Cat("shadow since ", Clock(e.from_us()), ": ", Plural(e.moments(), "moment"),
+               " compared, live spent ", Amount(e.live_micro_usd()), ", candidate would have ",
+               Amount(e.would_be_micro_usd()));
+  }
+  std::string operator()(const eventpb::ShadowEnded& e) {
+    using S = eventpb::ShadowEnded;
+    const std::string_view how = e.how() == S::PROMOTED     ? "promoted: the candidate was applied"
+                                 : e.how() == S::FLEET_GONE ? "ended with its fleet"
+                                                            : "stopped";
+    return Cat("shadow ", how, Tail(e.reason()));
+  }
+
   // alerts and notices
   std::string operator()(const eventpb::AlertRaised& e) {
     return Cat("alert ", e.evidence().rule(), " for ", e.subject(), Tail(e.evidence().summary()));
@@ -289,9 +319,14 @@ std::string Describe(const eventpb::EventBody& body) {
   return OneLine(text);
 }
 
+const eventpb::Evidence* EvidenceOf(const eventpb::EventBody& body) {
+  return body.has_shadow_disagreed() ? muster::EvidenceOf(body.shadow_disagreed())
+                                     : EvidenceIn(body);
+}
+
 std::string Remark(const eventpb::EventBody& body) {
   std::string text;
-  if (const eventpb::Evidence* evidence = EvidenceIn(body);
+  if (const eventpb::Evidence* evidence = EvidenceOf(body);
       evidence != nullptr && !evidence->policy_version().empty()) {
     const std::string& version = evidence->policy_version();
     text = Cat("policy ", version.substr(version.find('@') + 1));  // npos + 1 = the whole

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "eventstore/events/evidence.h"
 #include "queries/timeline/describe.h"
 #include "queries/visit.h"
 #include "queries/words.h"
@@ -43,7 +42,7 @@ class Chain {
   Status AddEvidence(Position position) {
     const auto entry = entries_.find(position);
     if (entry == entries_.end()) return {};
-    const eventpb::Evidence* evidence = EvidenceIn(entry->second.body);
+    const eventpb::Evidence* evidence = EvidenceOf(entry->second.body);
     if (evidence == nullptr) return {};
     const std::vector<Position> positions(evidence->positions().begin(),
                                           evidence->positions().end());
@@ -82,7 +81,7 @@ class Chain {
       if (!home_.empty() && entry.recorded.stream.str() != home_) {
         line.text = Cat(entry.recorded.stream.str(), ": ", line.text);
       }
-      if (const auto* evidence = EvidenceIn(entry.body)) {
+      if (const auto* evidence = EvidenceOf(entry.body)) {
         line.evidence.assign(evidence->positions().begin(), evidence->positions().end());
       }
       lines.push_back(std::move(line));
@@ -223,7 +222,7 @@ StatusOr<Explanation> ExplainStream(const ExplainSource& source, std::string_vie
   if (source.timeline.OfStream(stream).empty()) {
     return NotFound(Cat("nothing was ever recorded of ", stream));
   }
-  const Positions& positions =
+  const Positions positions =
       fleet.empty() ? source.timeline.OfStream(stream) : source.timeline.OfFleet(fleet);
   Chain chain(source);
   chain.SetHome(stream);
@@ -251,7 +250,7 @@ Status AddConsequences(const ExplainSource& source, std::set<std::string> causes
                        const std::set<std::string>& fleets, Position after, std::size_t lines_max,
                        Chain& chain) {
   for (const std::string& fleet : fleets) {
-    const Positions& all = source.timeline.OfFleet(fleet);
+    const Positions all = source.timeline.OfFleet(fleet);
     std::size_t looked_at = 0;
     for (auto it = std::upper_bound(all.begin(), all.end(), after); it != all.end(); ++it) {
       if (*it > source.head || ++looked_at > kLookedAfterMax) break;
@@ -273,7 +272,7 @@ Status AddConsequences(const ExplainSource& source, std::set<std::string> causes
 StatusOr<Explanation> ExplainRequest(const ExplainSource& source, std::string_view request_id,
                                      std::size_t lines_max) {
   const std::string request = Cat("request/", request_id);
-  const Positions& written = source.timeline.Mentions(request);
+  const Positions written = source.timeline.Mentions(request);
   if (written.empty()) return NotFound(Cat("nothing was ever recorded of request ", request_id));
   Chain chain(source);
   chain.SetHome(request);
@@ -312,7 +311,7 @@ StatusOr<Explanation> ExplainPosition(const ExplainSource& source, Position posi
       bad = body.status();
       return false;
     }
-    const auto* evidence = EvidenceIn(*body);
+    const auto* evidence = EvidenceOf(*body);
     const bool drawn_from =
         evidence != nullptr && std::find(evidence->positions().begin(), evidence->positions().end(),
                                          position) != evidence->positions().end();

@@ -1,6 +1,7 @@
 #include "queries/timeline/projection.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "queries/packing.h"
 #include "queries/timeline/describe.h"
@@ -13,35 +14,21 @@ constexpr std::int64_t kLayout = 2;
 constexpr int kPageDefault = 100;
 constexpr int kPageMax = 1000;
 
-const Positions& FindIn(const absl::flat_hash_map<std::string, Positions>& index,
-                        std::string_view key) {
-  static const auto* const none = new Positions;
-  const auto it = index.find(ToAbsl(key));
-  return it == index.end() ? *none : it->second;
-}
-
-template <class Map>
-void Append(Map& index, std::string_view key, Position position) {
-  auto it = index.find(ToAbsl(key));
-  if (it == index.end()) it = index.try_emplace(std::string(key)).first;
-  if (it->second.empty() || it->second.back() != position) it->second.push_back(position);
-}
-
 // Walks the positions of a page: all up to `head`, or those of an index.
 class Cursor {
  public:
-  Cursor(const Positions* index, Position head, const EventQuery& query)
+  Cursor(std::optional<Positions> index, Position head, const EventQuery& query)
       : index_(index), head_(head), back_(query.newest_first) {
     if (back_) {
       const Position before = query.after == 0 ? head + 1 : query.after;
-      next_ = index == nullptr ? std::min(before - 1, head) : Count(before - 1);
+      next_ = !index.has_value() ? std::min(before - 1, head) : Count(before - 1);
     } else {
-      next_ = index == nullptr ? query.after + 1 : Count(query.after);
+      next_ = !index.has_value() ? query.after + 1 : Count(query.after);
     }
   }
   // 0 = no more.
   Position Take() {
-    if (index_ == nullptr) {
+    if (!index_.has_value()) {
       if (next_ == 0 || next_ > head_) return 0;
       return back_ ? next_-- : next_++;
     }
@@ -52,9 +39,10 @@ class Cursor {
  private:
   // How many of the index are at or before `position`.
   std::size_t Count(Position position) const {
-    return std::upper_bound(index_->begin(), index_->end(), position) - index_->begin();
+    return static_cast<std::size_t>(std::upper_bound(index_->begin(), index_->end(), position) -
+                                    index_->begin());
   }
-  const Positions* index_;
+  std::optional<Positions> index_;  // none = the whole log
   Position head_;
   bool back_;
   std::size_t next_ = 0;
@@ -79,45 +67,89 @@ void TimelineProjection::OfWorker(std::string_view worker, const RecordedEvent& 
   if (body.has_launch_requested()) {
     fleet_of_[std::string(worker)] = body.launch_requested().fleet();
     const std::string& replaces = body.launch_requested().replaces();
-    if (!replaces.empty()) Append(mentions_, replaces, position);
+    if (!replaces.empty()) Append(index_->mentions, replaces, position);
   } else if (body.has_worker_adopted()) {
     fleet_of_[std::string(worker)] = body.worker_adopted().fleet();
   }
   const auto fleet = fleet_of_.find(ToAbsl(worker));
-  if (fleet != fleet_of_.end()) Append(fleets_, fleet->second, position);
+  if (fleet != fleet_of_.end()) Append(index_->fleets, fleet->second, position);
 }
 
 void TimelineProjection::Apply(const RecordedEvent& recorded, const eventpb::EventBody& body) {
   const Position position = recorded.position;
-  Append(streams_, recorded.stream.str(), position);
+  folded_ = position;
+  Append(index_->streams, recorded.stream.str(), position);
   const std::string& request = recorded.event.correlation;
-  if (request.starts_with("request/")) Append(mentions_, request, position);
+  if (request.starts_with("request/")) Append(index_->mentions, request, position);
   const std::string_view worker = NameInStream(recorded.stream, "worker/");
   if (!worker.empty()) return OfWorker(worker, recorded, body);
   const std::string_view fleet = NameInStream(recorded.stream, "fleet/");
-  if (!fleet.empty()) return Append(fleets_, fleet, position);
+  if (!fleet.empty()) return Append(index_->fleets, fleet, position);
+  const std::string_view shadow = NameInStream(recorded.stream, "shadow/");
   const Overloaded fold{[&](const eventpb::HostStruck& e) {
-                          if (!e.worker().empty()) Append(mentions_, e.worker(), position);
-                          if (!e.fleet().empty()) Append(fleets_, e.fleet(), position);
+                          if (!e.worker().empty()) Append(index_->mentions, e.worker(), position);
+                          if (!e.fleet().empty()) Append(index_->fleets, e.fleet(), position);
+                        },
+                        // What came of a shadow stands in its own stream alone.
+                        [&](const eventpb::ShadowStarted&) {
+                          if (!shadow.empty()) Append(index_->fleets, shadow, position);
+                        },
+                        [&](const eventpb::ShadowEnded&) {
+                          if (!shadow.empty()) Append(index_->fleets, shadow, position);
                         },
                         [&](const eventpb::OrphanFound& e) {
-                          if (!e.fleet().empty()) Append(fleets_, e.fleet(), position);
+                          if (!e.fleet().empty()) Append(index_->fleets, e.fleet(), position);
                         },
                         [&](const eventpb::OrphanResolved& e) {
-                          if (!e.worker().empty()) Append(mentions_, e.worker(), position);
+                          if (!e.worker().empty()) Append(index_->mentions, e.worker(), position);
                         },
                         [](const auto&) {}};
   VisitEvent(body, fold);
 }
 
-const Positions& TimelineProjection::OfStream(std::string_view stream) const {
-  return FindIn(streams_, stream);
+std::unique_ptr<TimelineProjection> TimelineProjection::Earlier() const {
+  auto earlier = std::make_unique<TimelineProjection>();
+  earlier->index_ = index_;
+  earlier->borrows_ = true;
+  return earlier;
 }
-const Positions& TimelineProjection::OfFleet(std::string_view fleet) const {
-  return FindIn(fleets_, fleet);
+
+void TimelineProjection::Append(Index& index, std::string_view key, Position position) const {
+  if (borrows_) return;  // whose it is has it already
+  auto it = index.find(ToAbsl(key));
+  if (it == index.end()) it = index.try_emplace(std::string(key)).first;
+  if (it->second.empty() || it->second.back() != position) it->second.push_back(position);
 }
-const Positions& TimelineProjection::Mentions(std::string_view worker) const {
-  return FindIn(mentions_, worker);
+
+Positions TimelineProjection::Find(const Index& index, std::string_view key) const {
+  const auto it = index.find(ToAbsl(key));
+  if (it == index.end()) return {};
+  const std::vector<Position>& all = it->second;
+  if (!borrows_) return all;
+  return Positions(all.begin(), std::upper_bound(all.begin(), all.end(), folded_));
+}
+
+Positions TimelineProjection::OfStream(std::string_view stream) const {
+  return Find(index_->streams, stream);
+}
+Positions TimelineProjection::OfFleet(std::string_view fleet) const {
+  return Find(index_->fleets, fleet);
+}
+Positions TimelineProjection::Mentions(std::string_view worker) const {
+  return Find(index_->mentions, worker);
+}
+
+TimelineProjection::Indexes TimelineProjection::Cut() const {
+  Indexes cut;
+  for (const auto& [from, to] : {std::pair{&index_->streams, &cut.streams},
+                                 {&index_->fleets, &cut.fleets},
+                                 {&index_->mentions, &cut.mentions}}) {
+    for (const auto& [key, all] : *from) {
+      const Positions kept = Find(*from, key);
+      if (!kept.empty()) (*to)[key].assign(kept.begin(), kept.end());
+    }
+  }
+  return cut;
 }
 
 std::string TimelineProjection::FleetOf(const StreamId& stream) const {
@@ -127,17 +159,16 @@ std::string TimelineProjection::FleetOf(const StreamId& stream) const {
   return it == fleet_of_.end() ? "" : it->second;
 }
 
-// nullptr = the whole log.
-const Positions* TimelineProjection::Candidates(const EventQuery& query) const {
-  if (!query.stream.empty()) return &OfStream(query.stream.str());
-  if (!query.fleet.empty()) return &OfFleet(query.fleet.str());
-  return nullptr;
+std::optional<Positions> TimelineProjection::Candidates(const EventQuery& query) const {
+  if (!query.stream.empty()) return OfStream(query.stream.str());
+  if (!query.fleet.empty()) return OfFleet(query.fleet.str());
+  return std::nullopt;
 }
 
 StatusOr<EventPage> TimelineProjection::Page(const EventStore& store, Position head,
                                              const EventQuery& query) const {
-  const Positions* of_fleet = nullptr;  // a second condition beside the stream
-  if (!query.stream.empty() && !query.fleet.empty()) of_fleet = &OfFleet(query.fleet.str());
+  std::optional<Positions> of_fleet;  // a second condition beside the stream
+  if (!query.stream.empty() && !query.fleet.empty()) of_fleet = OfFleet(query.fleet.str());
   const std::size_t size =
       query.page_size <= 0 ? kPageDefault : std::min(query.page_size, kPageMax);
   Cursor cursor(Candidates(query), head, query);
@@ -151,7 +182,7 @@ StatusOr<EventPage> TimelineProjection::Page(const EventStore& store, Position h
       return page;
     }
     last = position;
-    if (of_fleet != nullptr && !std::binary_search(of_fleet->begin(), of_fleet->end(), position)) {
+    if (of_fleet.has_value() && !std::binary_search(of_fleet->begin(), of_fleet->end(), position)) {
       continue;
     }
     MUSTER_ASSIGN_OR_RETURN(RecordedEvent event, ReadEvent(store, position));
@@ -165,7 +196,41 @@ StatusOr<EventPage> TimelineProjection::Page(const EventStore& store, Position h
   }
 }
 
-std::string TimelineProjection::Save() const { return PackModel(kLayout, *this); }
-bool TimelineProjection::Load(std::string_view bytes) { return UnpackModel(kLayout, bytes, *this); }
+// The bytes of a borrower are those of an owner that folded as much.
+std::string TimelineProjection::Save() const {
+  Packer packer;
+  packer(kLayout);
+  if (borrows_) {
+    packer(Cut(), fleet_of_);
+  } else {
+    packer(*index_, fleet_of_);
+  }
+  return packer.Take();
+}
+bool TimelineProjection::Load(std::string_view bytes) {
+  Unpacker unpacker(bytes);
+  std::int64_t found = 0;
+  unpacker(found);
+  if (!unpacker.ok() || found != kLayout) return false;
+  index_ = std::make_shared<Indexes>();
+  borrows_ = false;
+  unpacker(*index_, fleet_of_);
+  return unpacker.done();
+}
+
+std::string TimelineProjection::SavePast() const {
+  Packer packer;
+  packer(kLayout, fleet_of_);
+  return packer.Take();
+}
+bool TimelineProjection::LoadPast(std::string_view bytes, Position folded) {
+  Unpacker unpacker(bytes);
+  std::int64_t found = 0;
+  unpacker(found);
+  if (!unpacker.ok() || found != kLayout) return false;
+  unpacker(fleet_of_);
+  folded_ = folded;
+  return unpacker.done();
+}
 
 }  // namespace muster::queries

@@ -2,7 +2,11 @@
 // themselves stay in the store and are read back a page at a time.
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -11,21 +15,29 @@
 
 namespace muster::queries {
 
-using Positions = std::vector<Position>;  // ascending
+using Positions = std::span<const Position>;  // ascending; good until the next event is folded
 
 class TimelineProjection final : public Projection {
  public:
+  // One of an earlier moment, in which nothing is folded yet: it reads the positions that this one
+  // has, which only ever grow, up to what is folded there. So the past costs no second index,
+  // whatever the length of the log. What this one has not folded must not be folded there.
+  std::unique_ptr<TimelineProjection> Earlier() const;
+
   std::string_view name() const override { return "timeline"; }
   void Apply(const RecordedEvent& recorded, const eventpb::EventBody& body) override;
   std::string Save() const override;
   bool Load(std::string_view bytes) override;
+  // Without the positions: for one that borrows them.
+  std::string SavePast() const;
+  bool LoadPast(std::string_view bytes, Position folded);
 
   // Empty when there is no such stream (fleet, worker).
-  const Positions& OfStream(std::string_view stream) const;
-  const Positions& OfFleet(std::string_view fleet) const;
+  Positions OfStream(std::string_view stream) const;
+  Positions OfFleet(std::string_view fleet) const;
   // Events of other streams that speak of `worker`: strikes, its replacement, orphans. Of
   // "request/ID": all that was written for that request.
-  const Positions& Mentions(std::string_view worker) const;
+  Positions Mentions(std::string_view worker) const;
 
   // The fleet of a worker's stream or of a fleet's own; "" of others.
   std::string FleetOf(const StreamId& stream) const;
@@ -35,20 +47,27 @@ class TimelineProjection final : public Projection {
   // kDataLoss, kUnimplemented  as EventStore and DecodeEvent
   StatusOr<EventPage> Page(const EventStore& store, Position head, const EventQuery& query) const;
 
-  template <class Archive, class Self>
-  static void Fields(Archive& a, Self& s) {
-    a(s.streams_, s.fleets_, s.mentions_, s.fleet_of_);
-  }
-
  private:
-  using Index = absl::flat_hash_map<std::string, Positions>;
+  using Index = absl::flat_hash_map<std::string, std::vector<Position>>;
+  struct Indexes {
+    Index streams, fleets, mentions;
+    template <class Archive, class Self>
+    static void Fields(Archive& a, Self& s) {
+      a(s.streams, s.fleets, s.mentions);
+    }
+  };
+
   void OfWorker(std::string_view worker, const RecordedEvent& recorded,
                 const eventpb::EventBody& body);
-  const Positions* Candidates(const EventQuery& query) const;
+  void Append(Index& index, std::string_view key, Position position) const;
+  // None: the whole log.
+  std::optional<Positions> Candidates(const EventQuery& query) const;
+  Positions Find(const Index& index, std::string_view key) const;
+  Indexes Cut() const;  // as they were
 
-  Index streams_;
-  Index fleets_;
-  Index mentions_;
+  std::shared_ptr<Indexes> index_ = std::make_shared<Indexes>();
+  bool borrows_ = false;
+  Position folded_ = 0;
   absl::flat_hash_map<std::string, std::string> fleet_of_;  // worker -> fleet
 };
 

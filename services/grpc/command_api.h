@@ -42,6 +42,8 @@ struct CommandHooks {
   EventStore* store = nullptr;
   // A text with every known secret painted over; may be empty. What it would change is refused.
   MaskFn mask;
+  // Writes down what a running shadow counted since it last did; may be empty.
+  std::function<Task<void>(FleetName)> flush_shadow;
   // Returns once the read models show `position`, so that who wrote reads what was written.
   std::function<Task<void>(std::uint64_t position)> written;
 };
@@ -63,6 +65,9 @@ class CommandApi {
                                                        Caller caller);
   Task<StatusOr<api::RedactPayloadResponse>> RedactPayload(api::RedactPayloadRequest request,
                                                            Caller caller);
+  Task<StatusOr<api::Shadow>> StartShadow(api::StartShadowRequest request, Caller caller);
+  Task<StatusOr<api::Operation>> PromoteShadow(api::PromoteShadowRequest request, Caller caller);
+  Task<StatusOr<api::Shadow>> StopShadow(api::StopShadowRequest request, Caller caller);
   Task<StatusOr<api::TestNotifyTargetResponse>> TestNotifyTarget(
       api::TestNotifyTargetRequest request, Caller caller);
 
@@ -88,6 +93,10 @@ class CommandApi {
 
   Task<StatusOr<std::uint64_t>> TellFleet(FleetName name, fleet::Command command, Origin origin);
   Task<StatusOr<std::uint64_t>> TellWorker(WorkerId id, worker::Command command, Origin origin);
+  Task<StatusOr<std::uint64_t>> TellShadow(FleetName name, shadow::Command command, Origin origin);
+  Task<StatusOr<std::uint64_t>> EndShadow(FleetName name, shadow::End end, Origin origin);
+  api::Shadow ShadowNow(const FleetName& name) const;
+  Status CheckCandidate(const specpb::FleetSpec& spec) const;
   Task<StatusOr<std::uint64_t>> Destroy(WorkerId id, api::DestroyWorkerRequest message,
                                         Origin origin);
   // What runs under the label of a fleet that is not there yet, which the log cannot know.

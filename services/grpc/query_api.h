@@ -12,6 +12,7 @@
 #include <string>
 
 #include "commands/fleet/plan/options.h"
+#include "commands/shadow/driver.h"
 #include "commands/world.h"
 #include "eventstore/base/runtime.h"
 #include "eventstore/event_store.h"
@@ -40,6 +41,8 @@ struct QueryHooks {
   // What the policy decides by now, and its limits: for questions of why it did not.
   std::function<const World&()> world;
   fleet::PlanOptions plan;
+  // What a running shadow counted and the log does not have yet; may be empty.
+  std::function<shadow::Driver::Counts(const FleetName&)> shadow_counts;
 };
 
 class QueryApi {
@@ -61,6 +64,7 @@ class QueryApi {
   Task<StatusOr<api::ListEventsResponse>> ListEvents(api::ListEventsRequest request);
   Task<StatusOr<api::ExplainResponse>> Explain(api::ExplainRequest request);
   Task<StatusOr<api::DiffResponse>> Diff(api::DiffRequest request);
+  Task<StatusOr<api::ListShadowsResponse>> ListShadows(api::ListShadowsRequest request);
   Task<StatusOr<api::ReplayResponse>> Replay(api::ReplayRequest request);
   Task<StatusOr<api::Operation>> GetOperation(api::GetOperationRequest request);
   Task<StatusOr<api::DiagnoseResponse>> Diagnose(api::DiagnoseRequest request);

@@ -7,6 +7,7 @@
 #include "services/files/problems.h"
 #include "services/grpc/convert.h"
 #include "services/grpc/query_api.h"
+#include "services/grpc/shadow_convert.h"
 
 namespace muster::grpc_api {
 namespace {
@@ -76,6 +77,39 @@ Task<StatusOr<api::ExplainResponse>> QueryApi::WhyNot(api::ExplainRequest reques
   }
   api::ExplainResponse out;
   Fill(*why, out);
+  co_return out;
+}
+
+Task<StatusOr<api::ListShadowsResponse>> QueryApi::ListShadows(api::ListShadowsRequest request) {
+  const bool live = request.as_of().moment_case() == api::AsOf::MOMENT_NOT_SET;
+  if (live && !hooks_.world) {
+    co_return Refusal(StatusCode::kUnavailable, "NO_POLICY", "this server runs no policy to ask");
+  }
+  std::shared_ptr<const World> past;
+  absl::Time now = rt_.Now();
+  if (!live) {
+    CO_ASSIGN_OR_RETURN(const Moment moment, MomentOf(request.as_of()));
+    CO_ASSIGN_OR_RETURN(now, TimeOf(request.as_of()));
+    CO_ASSIGN_OR_RETURN(past, co_await WorldAt(rt_, store_, moment.position));
+  }
+  // Nothing is awaited from here on: the live World stays as it is.
+  const World& world = past != nullptr ? *past : hooks_.world();
+  const FleetName only(request.fleet());
+  if (!only.empty() && world.FindFleet(only) == nullptr) {
+    co_return Refusal(StatusCode::kNotFound, "FLEET_NOT_FOUND",
+                      Cat("there is no fleet '", only.str(), "'"), {{"fleet", only.str()}});
+  }
+  api::ListShadowsResponse out;
+  for (const auto& [name, shadow] : world.shadows) {
+    if (!only.empty() && only != name) continue;
+    api::Shadow& shown = *out.add_shadows();
+    shown = ToShadow(world, shadow, now);
+    if (!live || !hooks_.shadow_counts) continue;
+    const shadow::Driver::Counts counts = hooks_.shadow_counts(name);
+    shown.set_moments(shown.moments() + counts.moments);
+    shown.set_agreements(shown.agreements() + counts.agreements);
+    shown.set_unrecorded(shown.unrecorded() + counts.unrecorded);
+  }
   co_return out;
 }
 

@@ -34,6 +34,9 @@ class CommandService final : public api::CommandService::CallbackService {
   MUSTER_UNARY(ImportBadHosts, ImportBadHostsRequest, ImportBadHostsResponse)
   MUSTER_UNARY(BackupStore, BackupStoreRequest, BackupStoreResponse)
   MUSTER_UNARY(RedactPayload, RedactPayloadRequest, RedactPayloadResponse)
+  MUSTER_UNARY(StartShadow, StartShadowRequest, Shadow)
+  MUSTER_UNARY(PromoteShadow, PromoteShadowRequest, Operation)
+  MUSTER_UNARY(StopShadow, StopShadowRequest, Shadow)
   MUSTER_UNARY(TestNotifyTarget, TestNotifyTargetRequest, TestNotifyTargetResponse)
 
  private:
@@ -59,6 +62,7 @@ class QueryService final : public api::QueryService::CallbackService {
   MUSTER_UNARY(ListEvents, ListEventsRequest, ListEventsResponse)
   MUSTER_UNARY(Explain, ExplainRequest, ExplainResponse)
   MUSTER_UNARY(Diff, DiffRequest, DiffResponse)
+  MUSTER_UNARY(ListShadows, ListShadowsRequest, ListShadowsResponse)
   MUSTER_UNARY(Replay, ReplayRequest, ReplayResponse)
   MUSTER_UNARY(GetOperation, GetOperationRequest, Operation)
   MUSTER_UNARY(Diagnose, DiagnoseRequest, DiagnoseResponse)

@@ -38,6 +38,15 @@ struct MetricsOptions {
   int worker_series_max = 1000;
 };
 
+// The newest shadow of a fleet, from the log.
+struct ShadowProbe {
+  std::string fleet;
+  bool running = false;
+  std::map<std::string, std::int64_t> disagreements;  // by rule
+  std::int64_t open = 0;
+  double difference_usd = 0;  // what the candidate would have spent beyond the live fleet
+};
+
 // What parts of the daemon count themselves, since the start.
 struct Probe {
   std::int64_t policy_passes = 0;
@@ -49,6 +58,7 @@ struct Probe {
     std::vector<std::uint64_t> counts;   // not cumulative; one more than bounds
     absl::Duration sum;
   } reactor_lag;
+  std::vector<ShadowProbe> shadows;
   std::int64_t store_free_bytes = -1;  // of its file system; negative: not known
   bool chain_ok = true;
   Position chain_verified = 0;

@@ -156,7 +156,17 @@ void AddModels(Samples& to, const queries::ReadModels& models, absl::Time now,
   to.Add("muster_projection_position", {}, static_cast<double>(models.position()));
 }
 
+void AddShadow(Samples& to, const ShadowProbe& shadow) {
+  to.Add("muster_shadow_running", {shadow.fleet}, shadow.running ? 1 : 0);
+  to.Add("muster_shadow_disagreements_open", {shadow.fleet}, static_cast<double>(shadow.open));
+  to.Add("muster_shadow_spend_difference_usd", {shadow.fleet}, shadow.difference_usd);
+  for (const auto& [rule, count] : shadow.disagreements) {
+    to.Add("muster_shadow_disagreements_total", {shadow.fleet, rule}, static_cast<double>(count));
+  }
+}
+
 void AddProbe(Samples& to, const Probe& probe) {
+  for (const ShadowProbe& shadow : probe.shadows) AddShadow(to, shadow);
   to.Add("muster_policy_passes_total", {}, static_cast<double>(probe.policy_passes));
   to.Add("muster_policy_last_pass_seconds", {}, absl::ToDoubleSeconds(probe.policy_last_pass));
   to.Add("muster_store_syncs_total", {}, static_cast<double>(probe.store_syncs));

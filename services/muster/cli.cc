@@ -34,7 +34,7 @@ const std::vector<Verb>& AllVerbs() {
     auto* all = new std::vector<Verb>;
     for (const auto& group :
          {SetupVerbs(), FleetVerbs(), LookVerbs(), WorkerVerbs(), MoneyVerbs(), HistoryVerbs(),
-          ReplayVerbs(), AuditVerbs(), ProveVerbs(), NotifyVerbs(), StudyVerbs()}) {
+          ReplayVerbs(), ShadowVerbs(), AuditVerbs(), ProveVerbs(), NotifyVerbs(), StudyVerbs()}) {
       all->insert(all->end(), group.begin(), group.end());
     }
     all->push_back(

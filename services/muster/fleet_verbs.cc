@@ -134,11 +134,12 @@ int Down(Session& s) {
 }
 
 Flag FileFlag() { return {"file", 'f', "FLEET.yaml", "the fleet file"}; }
+
+}  // namespace
+
 Flag DetailedFlag() {
   return {"detailed-exitcode", 0, "", "exit 2 when there is something to change"};
 }
-
-}  // namespace
 
 std::vector<Verb> FleetVerbs() {
   return {

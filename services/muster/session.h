@@ -129,6 +129,7 @@ std::vector<Verb> SetupVerbs();    // init doctor
 std::vector<Verb> StudyVerbs();    // simulate market
 std::vector<Verb> AuditVerbs();    // audit
 std::vector<Verb> ProveVerbs();    // prove
+std::vector<Verb> ShadowVerbs();   // shadow
 std::vector<Verb> ReplayVerbs();   // replay bundle
 std::vector<Verb> NotifyVerbs();   // notify
 
@@ -137,6 +138,7 @@ Flag YesFlag();
 Flag DryRunFlag();
 Flag RequestIdFlag();
 Flag WaitFlag();
+Flag DetailedFlag();
 Flag WatchFlag();
 Flag AtFlag();
 

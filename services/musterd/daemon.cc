@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "absl/strings/str_join.h"
+#include "commands/shadow/money.h"
 #include "eventstore/base/log.h"
 #include "services/musterd/registry.h"
 #include "services/sim/make_sim.h"
@@ -40,6 +41,20 @@ StatusOr<audit::SigningKey> ReadAuditKey(const std::string& path) {
         return fresh.PrivatePem();
       }));
   return audit::SigningKey::FromPem(pem);
+}
+
+std::vector<metrics::ShadowProbe> ShadowsOf(const World& world, absl::Time now) {
+  std::vector<metrics::ShadowProbe> all;
+  for (const auto& [name, shadow] : world.shadows) {
+    metrics::ShadowProbe probe{.fleet = name.str(), .running = shadow.running};
+    for (const auto& [rule, count] : shadow.by_rule) probe.disagreements[rule] = count.count;
+    const MicroUsd ended = shadow.would_be_counted - shadow.live_counted;
+    const MicroUsd beyond = shadow.running ? shadow::Difference(world, shadow, now).total : ended;
+    probe.open = shadow.running ? static_cast<std::int64_t>(shadow.open.size()) : 0;
+    probe.difference_usd = beyond.usd();
+    all.push_back(std::move(probe));
+  }
+  return all;
 }
 
 }  // namespace
@@ -122,6 +137,7 @@ metrics::Probe Daemon::Counted() const {
   }
   probe.reactor_lag.counts.assign(lag.buckets.begin(), lag.buckets.end());
   probe.reactor_lag.sum = lag.sum;
+  probe.shadows = ShadowsOf(engine_->handler().world(), rt_.Now());
   probe.store_free_bytes = FreeBytes();
   if (chain_watch_ != nullptr) {
     probe.chain_ok = chain_watch_->problem().empty();

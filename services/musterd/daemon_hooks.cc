@@ -61,6 +61,7 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
   hooks.notify_targets = [this] { return NotifyTargets(); };
   hooks.world = [this]() -> const World& { return engine_->handler().world(); };
   hooks.plan = MakePlanOptions();
+  hooks.shadow_counts = [this](const FleetName& name) { return engine_->shadows().Pending(name); };
   return hooks;
 }
 
@@ -78,6 +79,7 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
     hooks.test_notify = [this](std::string target) { return TestNotify(std::move(target)); };
   }
   hooks.store = store_.get();
+  hooks.flush_shadow = [this](FleetName name) { return engine_->shadows().Flush(std::move(name)); };
   hooks.written = [this](std::uint64_t position) -> Task<void> {
     co_await projector_->WaitPast(position == 0 ? 0 : position - 1, rt_.Now() + kCallTime);
   };

@@ -44,6 +44,9 @@ grpc_api::CommandHooks Daemon::Hooks() {
     return life_.provider().ListInstances(rt_.Now() + absl::Seconds(20));
   };
   hooks.search_market = [this](specpb::FleetSpec spec) { return SearchMarket(std::move(spec)); };
+  hooks.flush_shadow = [this](FleetName name) {
+    return life_.engine().shadows().Flush(std::move(name));
+  };
   hooks.written = [this](std::uint64_t position) -> Task<void> {
     co_await projector_->WaitPast(position == 0 ? 0 : position - 1, rt_.Now() + absl::Seconds(10));
   };

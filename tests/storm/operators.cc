@@ -101,4 +101,35 @@ void Operators::Act() {
   }
 }
 
+void Operators::Shadow(Rng& draw) {
+  ++stage_.report.happened["shadow"];
+  FleetDraw fleet = stage_.weather.fleets[draw.Below(stage_.weather.fleets.size())];
+  const std::string id = Cat("shadow-", ++shadow_requests_);
+  const std::uint64_t what = draw.Below(5);
+  if (what == 0) {
+    stage_.did(Cat("stop the shadow of ", fleet.name));
+    api::StopShadowRequest request;
+    request.set_fleet(fleet.name);
+    request.set_request_id(id);
+    return Request(stage_, stage_.daemon()->api().StopShadow(std::move(request), Somebody()));
+  }
+  if (what == 1) {
+    stage_.did(Cat("promote the shadow of ", fleet.name));
+    api::PromoteShadowRequest request;
+    request.set_fleet(fleet.name);
+    request.set_request_id(id);
+    return Request(stage_, stage_.daemon()->api().PromoteShadow(std::move(request), Somebody()));
+  }
+  fleet.workers = static_cast<int>(draw.Below(7));
+  fleet.price_max = 0.01 * static_cast<double>(5 + draw.Below(12));
+  fleet.upgrades = draw.Chance(0.5);
+  stage_.did(Cat("a shadow of ", fleet.name, " with ", fleet.workers));
+  StatusOr<specpb::FleetSpec> spec = ParseFleetFile(FleetFile(fleet), "candidate.yaml");
+  MUSTER_CHECK(spec.ok());
+  api::StartShadowRequest request;
+  *request.mutable_spec() = *std::move(spec);
+  request.set_request_id(id);
+  Request(stage_, stage_.daemon()->api().StartShadow(std::move(request), Somebody()));
+}
+
 }  // namespace muster::storm

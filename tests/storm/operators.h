@@ -18,12 +18,16 @@ class Operators {
   void EndAWorker();
   // Any of what operators do, drawn.
   void Act();
+  // Starts, promotes or stops a candidate beside a fleet. `draw` is of its own, so that storms
+  // without shadows go as they did.
+  void Shadow(Rng& draw);
 
  private:
   void Scale(const std::string& fleet, int workers);
   void Pardon();
 
   Stage stage_;
+  int shadow_requests_ = 0;
 };
 
 }  // namespace muster::storm

@@ -351,6 +351,7 @@ class Storm {
       }
       Pass(wait);
       if (happens && Fine()) Happen();
+      if (shadows_ && Fine() && shadow_rng_.Chance(0.1)) operators_.Shadow(shadow_rng_);
       if (++passes % 16 == 0 && Fine()) LookAtLog();
     }
   }
@@ -432,6 +433,8 @@ class Storm {
   StormReport report_;
   Weather weather_;
   Rng rng_;  // of what happens; the program under test has its own
+  Rng shadow_rng_{options_.seed ^ 0x5ad0e5ULL};
+  const bool shadows_ = shadow_rng_.Chance(0.3) && !options_.limits.without.contains("shadow");
   VirtualRuntime rt_;
   vastsim::VastSim sim_;
   Outside server_;

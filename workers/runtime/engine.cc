@@ -24,13 +24,33 @@ Task<void> SaveNowAndThen(Runtime& rt, Handler& handler, absl::Duration every,
   }
 }
 
+// All that a shadow can reach: the World to look at, and its own stream.
+Task<StatusOr<std::uint64_t>> WriteShadow(Handler& handler, FleetName name,
+                                          shadow::Command command) {
+  Origin origin;
+  origin.actor = "shadow";
+  const StatusOr<Outcome> outcome =
+      co_await handler.Shadow(std::move(name), std::move(command), std::move(origin));
+  if (!outcome.ok()) co_return outcome.status();
+  co_return outcome->position;
+}
+shadow::Ports ShadowPorts(Runtime& rt, Handler& handler) {
+  return {.rt = rt,
+          .world = [&handler]() -> const World& { return handler.world(); },
+          .write =
+              [&handler](FleetName name, shadow::Command command) {
+                return WriteShadow(handler, std::move(name), std::move(command));
+              }};
+}
+
 }  // namespace
 
 Engine::Engine(Ports ports, EngineOptions options)
     : ports_(ports),
       options_(std::move(options)),
       handler_(ports.rt, ports.store),
-      policy_(ports.rt, handler_, options_.policy) {}
+      policy_(ports.rt, handler_, options_.policy),
+      shadows_(ShadowPorts(ports.rt, handler_), options_.policy.plan) {}
 
 Engine::~Engine() { *stopped_ = true; }
 
@@ -46,6 +66,8 @@ Task<Status> Engine::Start() {
   // Effects first: what is in flight is taken up before the policy sees it.
   for (auto& [name, account] : accounts_) account.effects->Start();
   for (auto& [name, account] : accounts_) account.observation->Start();
+  policy_.Watch(
+      [this](const fleet::PlanResult& plan, absl::Time now) { shadows_.Look(plan, now); });
   policy_.Start();
   ports_.rt.Spawn("snapshots",
                   SaveNowAndThen(ports_.rt, handler_, options_.snapshot_every, stopped_));
@@ -55,12 +77,14 @@ Task<Status> Engine::Start() {
 Task<void> Engine::Stop() {
   *stopped_ = true;
   policy_.Stop();
+  shadows_.Stop();
   std::vector<Task<void>> ends;
   for (auto& [name, account] : accounts_) {
     ends.push_back(account.effects->Stop());
     ends.push_back(account.observation->Stop());
   }
   co_await WhenAll(ports_.rt, std::move(ends));
+  co_await shadows_.FlushAll();
   const Status saved = handler_.SaveSnapshot();
   if (!saved.ok()) {
     Log(LogLevel::kWarning, "snapshot_failed", {{"error", saved}});

@@ -17,6 +17,7 @@
 
 #include "commands/handler/handler.h"
 #include "commands/handler/policy_driver.h"
+#include "commands/shadow/driver.h"
 #include "eventstore/base/runtime.h"
 #include "eventstore/event_store.h"
 #include "workers/effects/effects.h"
@@ -61,6 +62,7 @@ class Engine {
 
   Handler& handler() { return handler_; }
   PolicyDriver& policy() { return policy_; }
+  shadow::Driver& shadows() { return shadows_; }
   // nullptr when there is none of this name.
   Provider* FindProvider(const ProviderName& name);
   std::vector<ProviderName> Providers() const;
@@ -79,6 +81,7 @@ class Engine {
   const EngineOptions options_;
   Handler handler_;
   PolicyDriver policy_;
+  shadow::Driver shadows_;
   std::map<ProviderName, Account> accounts_;
   // Shared with the snapshot loop, which ends by itself some time after Stop.
   std::shared_ptr<bool> stopped_ = std::make_shared<bool>(false);

@@ -120,12 +120,13 @@ PlanResult PlanOn(Board& board, const World& world, const PlanOptions& options, 
     StepCredit(pass, provider);
     StepOrphans(pass, provider, scopes);
   }
+  PlanResult result;
   for (auto& [name, scope] : scopes) {
+    result.looked_at.push_back(name);
     RunSteps(pass, scope);
     // Still short of workers: what another fleet sets free may be for this one.
     if (scope.filled() < scope.fleet.wanted()) board.dirty().insert(name);
   }
-  PlanResult result;
   result.decisions = std::move(pass.decisions);
   result.next_due = std::min(pass.next_due, board.next_due());
   for (const auto& [name, fleet] : world.fleets) {

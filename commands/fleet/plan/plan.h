@@ -21,6 +21,7 @@ struct PlanResult {
   absl::Time next_due = absl::InfiniteFuture();
   // When all fleets are to be looked at again though nothing happened: the shortest timers.check_s.
   absl::Time check_due = absl::InfiniteFuture();
+  std::vector<FleetName> looked_at;  // by name
 };
 
 // Everything anew, whatever changed. For replay, tests and previews.

@@ -11,9 +11,7 @@
 #include "commands/fleet/plan/label.h"
 #include "commands/fleet/plan/plan.h"
 #include "commands/rules.h"
-#include "commands/snapshot.h"
 #include "commands/worker/commands.h"
-#include "eventstore/base/check.h"
 #include "eventstore/base/overloaded.h"
 
 namespace muster::fleet {
@@ -33,10 +31,7 @@ eventpb::EventBody Accepted() {
 class Rehearsal {
  public:
   Rehearsal(const World& world, const PlanOptions& options, absl::Time now)
-      : options_(options), now_(now) {
-    StatusOr<World> copy = ParseWorld(SerializeWorld(world));
-    MUSTER_CHECK(copy.ok());
-    world_ = *std::move(copy);
+      : world_(world.Copy()), options_(options), now_(now) {
     // What lies in flight at once is a matter of pace, not of the plan.
     options_.launches_in_flight_max = std::numeric_limits<int>::max() / 2;
     preview_.position = world.head;

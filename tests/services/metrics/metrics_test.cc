@@ -99,6 +99,7 @@ struct Scene {
               .store_syncs = 4,
               .store_syncing = absl::Milliseconds(8),
               .reactor_lag = {{0.001, 0.01}, {5, 2, 1}, absl::Milliseconds(30)},
+              .shadows = {{"zeb", true, {{"replenish", 3}, {"no-progress", 1}}, 2, -0.25}},
               .store_free_bytes = 5'000'000'000,
               .chain_verified = 9,
               .notify = {{.name = "pager", .sent = 3, .failed = 2, .dropped = 1, .behind = 4}}};

@@ -47,7 +47,7 @@ TEST(Cli, HelpNamesEveryVerbOfTheContract) {
        {"init",   "plan",    "apply",   "status",  "get",    "describe",   "logs",     "ssh",
         "offers", "scale",   "replace", "destroy", "down",   "hosts",      "stats",    "cost",
         "events", "explain", "watch",   "adopt",   "doctor", "completion", "simulate", "market",
-        "audit",  "prove",   "notify",  "replay",  "bundle"}) {
+        "audit",  "prove",   "notify",  "replay",  "bundle", "shadow"}) {
     EXPECT_THAT(ran.out, HasSubstr(Cat("\n  ", verb, " "))) << verb;
     EXPECT_EQ(Muster({"help", verb}).code, kOk) << verb;
   }
@@ -98,6 +98,11 @@ TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {
                                                 {"audit", "export", "--raw", "--fleet", "zeb"},
                                                 {"audit", "verify", "--store", "a", "--file", "b"},
                                                 {"prove", "everything"},
+                                                {"shadow"},
+                                                {"shadow", "begin", "zeb"},
+                                                {"shadow", "start", "zeb"},
+                                                {"shadow", "stop"},
+                                                {"shadow", "promote"},
                                                 {"notify"},
                                                 {"notify", "everybody"},
                                                 {"notify", "test"},

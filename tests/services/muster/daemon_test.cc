@@ -182,6 +182,36 @@ TEST_F(Daemon, TimesAreTakenAsPositionsMomentsOrSpans) {
   EXPECT_THAT(Muster({"explain", "worker/k7f2q"}).out, HasSubstr("instance 123"));
 }
 
+TEST_F(Daemon, AShadowIsReportedAsOfAnyMoment) {
+  const Ran none = Muster({"shadow", "report", "zeb", "--at", "2"});
+  EXPECT_EQ(none.code, kOk) << none.err;
+  EXPECT_EQ(none.out, "");
+  EXPECT_THAT(none.err, HasSubstr("no shadow was ever started beside fleet/zeb"));
+  eventpb::ShadowStarted started;
+  started.mutable_candidate()->set_name("zeb");
+  started.mutable_candidate()->set_workers(9);
+  bench_.log.Write("shadow/zeb", started);
+  eventpb::ShadowDisagreed disagreed;
+  disagreed.set_number(1);
+  disagreed.set_kind(eventpb::ShadowDisagreed::WOULD_END);
+  disagreed.set_rule("downscale");
+  disagreed.set_worker("k7f2q");
+  bench_.log.Write("shadow/zeb", disagreed);
+  bench_.rt().RunUntilIdle();
+  const std::string head = Cat(bench_.log.store().Head());
+  const Ran report = Muster({"shadow", "report", "zeb", "--at", head});
+  EXPECT_EQ(report.code, kOk) << report.err;
+  EXPECT_THAT(report.out,
+              AllOf(StartsWith("shadow/zeb   runs, since "), HasSubstr("~ workers: 2 -> 9"),
+                    HasSubstr("0 decisions agreed, 1 not (1 open)"),
+                    HasSubstr("live: keep worker k7f2q; candidate would end it"),
+                    HasSubstr("modelled: "), HasSubstr("exact:    ")));
+  EXPECT_EQ(Muster({"shadow", "report", "--at", head, "-o", "name"}).out, "shadow/zeb\n");
+  EXPECT_THAT(Muster({"shadow", "report", "--at", head, "-o", "json"}).out,
+              HasSubstr("\"disagreements\""));
+  EXPECT_EQ(Muster({"shadow", "report", "nosuch", "--at", head}).code, kNotFound);
+}
+
 TEST_F(Daemon, AProxyOfTheEnvironmentIsNotAskedForTheDaemon) {
   setenv("http_proxy", "http://proxy.invalid:1", 1);
   const Ran ran = Muster({"status", "--address", server_->addresses()[1], "--timeout", "20s"});
