@@ -379,8 +379,11 @@ StatusOr<Explanation> ReadModels::Explain(std::string_view subject) const {
   const auto worker = FindWorker(subject);
   if (worker.ok()) return ExplainWorker(source, (*worker)->id);
   const bool stream = subject.find('/') != subject.npos && !subject.starts_with("worker");
-  if (!stream || timeline_->OfStream(subject).empty()) return worker.status();
-  return ExplainStream(source, subject);
+  if (!stream) return worker.status();
+  if (!timeline_->OfStream(subject).empty()) return ExplainStream(source, subject);
+  return NotFound(Cat("the log knows no \"", Ellipsize(subject, 80),
+                      "\"; ask for worker/ID, fleet/NAME, host/PROVIDER/MACHINE, account/PROVIDER, "
+                      "shadow/FLEET, command/ID or a position"));
 }
 
 }  // namespace muster::queries

@@ -41,10 +41,10 @@ void PrintSpend(std::ostream& out, const api::Shadow& shadow) {
   out << "spent: live " << Usd(live) << ", candidate would have " << Usd(would_be) << " ("
       << Beyond(would_be - live) << ")\n";
   if (shadow.state() != api::Shadow::RUNNING) return;
-  out << "now:   live " << shadow.live_workers() << " workers at "
-      << UsdRate(shadow.live_micro_usd_per_hour()) << " $/h, candidate would have "
-      << shadow.would_be_workers() << " at " << UsdRate(shadow.would_be_micro_usd_per_hour())
-      << " $/h (" << shadow.modelled_workers() << " of them only in the book)\n";
+  out << "now:   live " << shadow.live_workers() << " workers at $"
+      << UsdRate(shadow.live_micro_usd_per_hour()) << "/h, candidate would have "
+      << shadow.would_be_workers() << " at $" << UsdRate(shadow.would_be_micro_usd_per_hour())
+      << "/h (" << shadow.modelled_workers() << " of them only in the book)\n";
 }
 
 void PrintReport(Session& s, const api::Shadow& shadow) {

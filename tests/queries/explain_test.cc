@@ -89,6 +89,16 @@ TEST(Explain, NamesTheStrikeAndTheReplacementThatFollowed) {
   EXPECT_THAT(Line(*explanation, launch)->text, testing::HasSubstr("in place of worker/k7f2q"));
 }
 
+TEST(Explain, WhatTheLogDoesNotKnowIsToldWithWhatCanBeAsked) {
+  LogBuilder log;
+  log.See("k7f2q", 70'000);
+  const auto explanation = log.Models()->Explain("build/x");
+  EXPECT_EQ(explanation.status().code(), StatusCode::kNotFound);
+  EXPECT_THAT(std::string(Message(explanation.status())),
+              testing::AllOf(testing::HasSubstr("no \"build/x\""),
+                             testing::HasSubstr("host/PROVIDER/MACHINE")));
+}
+
 TEST(Explain, OfALiveWorkerEndsWithWhatIsThoughtOfIt) {
   LogBuilder log;
   log.Launch("k7f2q", "zeb", {});
