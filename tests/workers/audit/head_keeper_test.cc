@@ -8,6 +8,7 @@
 #include "tests/support/map_secrets.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
+#include "tests/workers/support/answering_http.h"
 #include "workers/audit/webhook_sink.h"
 #include "workers/virtual/virtual_runtime.h"
 
@@ -152,19 +153,6 @@ TEST_F(Heads, ALogWhoseChainIsBrokenIsNeverSigned) {
   rt.RunFor(3 * kDay);
   EXPECT_THAT(file.lines, SizeIs(0));
 }
-
-// Answers each call with the next status.
-class Answering final : public HttpClient {
- public:
-  Task<StatusOr<HttpResponse>> Send(HttpRequest request) override {
-    requests.push_back(std::move(request));
-    StatusOr<HttpResponse> answer = std::move(answers.front());
-    answers.pop_front();
-    co_return answer;
-  }
-  std::vector<HttpRequest> requests;
-  std::deque<StatusOr<HttpResponse>> answers;
-};
 
 TEST_F(Heads, TheWebhookTakesOnlyASuccessForAnArrival) {
   Answering http;

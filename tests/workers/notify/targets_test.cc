@@ -6,6 +6,7 @@
 #include "tests/support/map_secrets.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
+#include "tests/workers/support/answering_http.h"
 #include "workers/notify/command_target.h"
 #include "workers/notify/http_target.h"
 #include "workers/virtual/virtual_runtime.h"
@@ -19,19 +20,6 @@ using testing::HasSubstr;
 using testing::Not;
 using Result = Delivery::Result;
 using Shape = HttpTargetOptions::Shape;
-
-// Answers each call with the next status.
-class Answering final : public HttpClient {
- public:
-  Task<StatusOr<HttpResponse>> Send(HttpRequest request) override {
-    requests.push_back(std::move(request));
-    StatusOr<HttpResponse> answer = std::move(answers.front());
-    answers.pop_front();
-    co_return answer;
-  }
-  std::vector<HttpRequest> requests;
-  std::deque<StatusOr<HttpResponse>> answers;
-};
 
 NoticeMessage ANotice() {
   NoticeMessage message;
