@@ -86,8 +86,9 @@ Task<StatusOr<std::shared_ptr<const World>>> WorldAt(Runtime& rt, const EventSto
   if (newest.ok() && newest->head <= position) *world = *std::move(newest);
   const auto usable = [&](const Snapshot& saved) {
     StatusOr<World> past = WorldFrom(store, saved);
-    if (past.ok() && past->head > world->head) *world = *std::move(past);
-    return past.ok();
+    if (!past.ok()) return false;
+    if (past->head > world->head) *world = *std::move(past);
+    return true;
   };
   (void)NearestSnapshot(store, kPastWorlds, position, usable);
   while (world->head < position) {

@@ -15,7 +15,6 @@ namespace muster {
 namespace {
 
 using Kind = eventpb::ShadowDisagreed;
-using ::testing::HasSubstr;
 
 const FleetName kZeb("zeb");
 

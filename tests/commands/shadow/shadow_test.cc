@@ -10,7 +10,6 @@
 namespace muster::shadow {
 namespace {
 
-using fleet::kVast;
 using fleet::kZeb;
 using fleet::Stage;
 using Kind = eventpb::ShadowDisagreed;

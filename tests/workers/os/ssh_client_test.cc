@@ -198,7 +198,7 @@ TEST_F(Ssh, AStreamOfInputArrivesWholeAndItsProgressIsTold) {
 TEST_F(Ssh, ACommandThatTakesNoMoreInputEndsAllTheSame) {
   RealSshd sshd(rt);
   const StatusOr<SshResult> result =
-      Run(sshd, {.command = "head -c 5", .input = Pieces(std::string(9'000'000, 'x'), 500'000)});
+      Run(sshd, {.command = "head -c 5", .input = Pieces(std::string(8'000'000, 'x'), 500'000)});
   ASSERT_THAT(result, IsOk());
   EXPECT_EQ(result->out, "xxxxx");
 }

@@ -76,6 +76,7 @@ class Stage {
   // `count` offers of 3070s at rising prices from $0.05/h on.
   static std::vector<Offer> Plenty(int count) {
     std::vector<Offer> offers;
+    offers.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) {
       offers.push_back(MakeOffer(Cat("o", i), "RTX 3070", 50'000 + 100 * i));
     }
