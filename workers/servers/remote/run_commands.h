@@ -27,7 +27,7 @@ struct RemotePorts {
   std::function<std::string(std::string_view)> mask;
   // The value of an input_secret. Its user makes sure that `mask` knows it.
   std::function<StatusOr<std::string>(const std::string& name)> secret;
-  // Opens an input_file (workers/os/file_input.h).
+  // Opens an input_file (OpenFileInput).
   std::function<StatusOr<RemoteInput>(const std::string& path)> open;
 };
 
