@@ -21,7 +21,7 @@ MAY = {
     "workers/ports": BASE,
     "workers/os": BASE | {"workers/ports", "asio", "curl", "libssh2.h", "openssl", "sys", "netinet",
                                          "arpa"},
-    "workers/virtual": BASE | {"asio"},
+    "workers/virtual": BASE | {"asio", "workers/ports"},
     "workers/providers": BASE | {"workers/ports", "nlohmann", "simdjson.h"},
     "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2"},
     "workers/notify": BASE | {"workers/ports", "nlohmann"},
