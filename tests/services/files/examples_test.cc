@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_split.h"
 #include "muster/spec/v1/fleet.pb.h"
+#include "muster/spec/v1/server.pb.h"
+#include "services/files/builder_file.h"
 #include "services/files/daemon_config.h"
 #include "services/files/fleet_file.h"
 #include "services/files/spec_check.h"
@@ -142,6 +144,23 @@ TEST(Examples, TheReadmeNamesEveryKeyOfAFleetFile) {
                                {"quota.", "quota: {ZZ}"},
                                {"preflight[].", "preflight: [{ZZ}]"},
                                {"upgrades.", "upgrades: {ZZ}"}});
+}
+
+TEST(Examples, TheBuilderParses) {
+  const auto spec = LoadBuilderFile(ExamplePath("builder.yaml"));
+  ASSERT_THAT(spec, IsOk());
+  EXPECT_EQ(spec->market().price_max_micros_per_month(), 200'000'000);
+  EXPECT_THAT(spec->nix().mandatory_features(), testing::ElementsAre("cuda"));
+}
+
+TEST(Examples, TheReadmeNamesEveryKeyOfABuilderFile) {
+  ExpectNamed(ParseBuilderFile, {{"", "ZZ"},
+                                 {"market.", "market: {ZZ}"},
+                                 {"access.", "access: {ZZ}"},
+                                 {"install.", "install: {ZZ}"},
+                                 {"install.steps[].", "install: {steps: [{ZZ}]}"},
+                                 {"nix.", "nix: {ZZ}"},
+                                 {"timers.", "timers: {ZZ}"}});
 }
 
 TEST(Examples, TheReadmeNamesEveryKeyOfTheDaemon) {
