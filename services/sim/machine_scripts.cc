@@ -108,7 +108,7 @@ else
   mount --bind "$store/root" "$root/root"
   mount --bind "$box/nix" "$root/nix"
   mkdir -p "$root/home/builder"
-  chown 1000 "$root/home/builder"
+  chown 61900 "$root/home/builder"
   config=/run/box/disk-sshd_config
   tools=$box/bin-disk
 fi
@@ -318,7 +318,7 @@ case "$name" in
         mkdir -p /mnt/boot/grub
         echo 'search --label muster-root' >/mnt/boot/grub/grub.cfg
         ;;
-      useradd) echo "$(last "$@"):x:1000:1000::/home/builder:/bin/sh" >>/mnt/etc/passwd ;;
+      useradd) echo "$(last "$@"):x:61900:61900::/home/builder:/bin/sh" >>/mnt/etc/passwd ;;
       cat) cat "/mnt$2" ;;
       *) echo "chroot: $1: not found" >&2; exit 127 ;;
     esac

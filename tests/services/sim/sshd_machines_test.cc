@@ -205,6 +205,43 @@ TEST_F(SshdMachinesTest, GoTheWholeWayFromTheRescueSystemToTheBuilder) {
   EXPECT_GT(vitals->memory_total_kb(), 0);
 }
 
+// The recipe's nix.conf, accounts and keys are right when Nix says so.
+TEST_F(SshdMachinesTest, NixBuildsOnTheInstalledMachineWhatOnlyItCan) {
+  if (!fs::exists("/usr/bin/nix-daemon")) GTEST_SKIP() << "nix-bin is not installed";
+  MakeImage("printf 'sandbox = false\nsubstituters =\nbuild-users-group =\n' >etc/nix/nix.conf");
+  ASSERT_NO_FATAL_FAILURE(Plan());
+  ASSERT_THAT(Run(prepare.commands), IsOk());
+  ASSERT_THAT(Run(boot.commands), IsOk());
+  machines->Boot({.server = kServer, .address = address, .ada = true});
+  ASSERT_THAT(Connect(InstalledPin(), "operator", "builder"), IsOk()) << Read(Box("log"));
+
+  std::ofstream(folder + "/probe.nix")
+      << "{ nonce, features }: derivation { name = \"probe-${nonce}\";"
+         " system = builtins.currentSystem; builder = \"/bin/sh\";"
+         " args = [ \"-c\" \"echo ${nonce} > $out\" ];"
+         " requiredSystemFeatures = builtins.fromJSON features; }";
+  Shell(Cat("printf 'ssh-ng://builder@", address, " x86_64-linux ", folder,
+            "/operator 2 1 benchmark cuda %s\n' \"$(base64 -w0 <", folder, "/host.pub)\" >", folder,
+            "/machines"));
+  const auto build = [this](const std::string& nonce, const std::string& features) {
+    return std::system(
+        Cat("cd ", folder, " && timeout 60 env HOME=", folder,
+            " NIX_SSHOPTS='-F none -p 2222 -o BatchMode=yes -o IdentitiesOnly=yes'"
+            " NIX_CONFIG='experimental-features = nix-command flakes\nsubstituters =\n"
+            "sandbox = false\nbuild-users-group =\nsandbox-paths = /bin /usr /lib /lib64'"
+            " nix build --store ",
+            folder, "/client -f probe.nix --argstr nonce ", nonce, " --argstr features '", features,
+            "' --builders @", folder, "/machines --no-link -L -v >nix.log 2>&1")
+            .c_str());
+  };
+  EXPECT_EQ(build("gpu", R"(["cuda"])"), 0) << Read(folder + "/nix.log") << Read(Box("log"));
+  EXPECT_THAT(Read(folder + "/nix.log"), HasSubstr("on 'ssh-ng://builder@"));
+  EXPECT_EQ(build("cpu", "[]"), 0) << Read(folder + "/nix.log");
+  EXPECT_THAT(Read(folder + "/nix.log"), Not(HasSubstr("on 'ssh-ng://builder@")))
+      << "the mandatory feature keeps the rest away";
+  Shell(Cat("chmod -R u+w ", folder));
+}
+
 TEST_F(SshdMachinesTest, DisksThatSwappedTheirNamesAreStillTheSameDisks) {
   ASSERT_NO_FATAL_FAILURE(Plan());
   const std::string id = prepare.id;
