@@ -1,5 +1,5 @@
-// Where the Nix of this machine is, and where it reads of its builders. Looks at the file system and
-// the environment once, at the start.
+// Where the Nix of this machine is, and where it reads of its builders. Looks at the file system
+// and the environment once, at the start.
 #pragma once
 
 #include <string>

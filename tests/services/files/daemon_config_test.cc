@@ -116,10 +116,10 @@ TEST(DaemonConfig, SaysWhereHeadsOfTheLogGo) {
 
 TEST(DaemonConfig, SaysWhereNixFindsTheBuilders) {
   EXPECT_EQ(Parsed(kMinimal).nix, NixConfig());
-  const NixConfig nix =
-      Parsed(std::string(kMinimal) + "nix: {machines_file: /etc/nix/muster-machines,\n"
-                                     "      programs: /run/current-system/sw/bin, store: /srv/x}\n")
-          .nix;
+  const NixConfig nix = Parsed(std::string(kMinimal) +
+                               "nix: {machines_file: /etc/nix/muster-machines,\n"
+                               "      programs: /run/current-system/sw/bin, store: /srv/x}\n")
+                            .nix;
   EXPECT_TRUE(nix.keep_machines_file);
   EXPECT_EQ(nix.machines_file, "/etc/nix/muster-machines");
   EXPECT_EQ(nix.programs, "/run/current-system/sw/bin");

@@ -93,10 +93,10 @@ void Checker::CheckParts(const KnownBuilder& builder, const Machine& machine) {
   compare("login", machine.user, builder.spec.nix().user());
   compare("key file", machine.ssh_key, builder.spec.nix().ssh_key());
   const std::string pinned = builder.host_public_key;
-  const bool same = pinned.starts_with(machine.host_key) &&
-                    (pinned.size() == machine.host_key.size() ||
-                     pinned[machine.host_key.size()] == ' ' ||
-                     pinned[machine.host_key.size()] == '\n');
+  const bool same =
+      pinned.starts_with(machine.host_key) &&
+      (pinned.size() == machine.host_key.size() || pinned[machine.host_key.size()] == ' ' ||
+       pinned[machine.host_key.size()] == '\n');
   if (same) {
     Ok(Cat(builder.name, ": host key"), "the pinned one");
   } else {
@@ -130,7 +130,8 @@ void Checker::CheckFile() {
   constexpr std::string_view kSubject = "machines file";
   const std::string again = Cat("muster server machines > ", machines_file_);
   if (machines_file_.empty()) {
-    return Warn(kSubject, "none is kept: nix.machines_file is off", "muster server machines > FILE");
+    return Warn(kSubject, "none is kept: nix.machines_file is off",
+                "muster server machines > FILE");
   }
   std::vector<std::string> wanted;
   for (const KnownBuilder& builder : builders_) {
@@ -198,8 +199,9 @@ void Checker::CheckLegacy() {
   const StatusOr<std::string> conf = files_.Read(legacy_.nix_conf);
   static const RE2* const kNoJobs = new RE2(R"((?m)^\s*max-jobs\s*=\s*0\s*(?:#.*)?$)");
   if (conf.ok() && RE2::PartialMatch(*conf, *kNoJobs)) {
-    Warn("Nix here", Cat(legacy_.nix_conf, " says max-jobs = 0: every build, CPU-only ones too, ",
-                         "is sent to the builders, and what they may not take fails"),
+    Warn("Nix here",
+         Cat(legacy_.nix_conf, " says max-jobs = 0: every build, CPU-only ones too, ",
+             "is sent to the builders, and what they may not take fails"),
          "leave it out: mandatory features keep the rest at home");
   }
   if (found_.size() == before) Ok("legacy files", "none");

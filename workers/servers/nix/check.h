@@ -1,5 +1,5 @@
-// The state check: what the log says of builders, their lines, the machines file and the Nix of this
-// machine, held against each other. Looks at this machine only; nobody is called.
+// The state check: what the log says of builders, their lines, the machines file and the Nix of
+// this machine, held against each other. Looks at this machine only; nobody is called.
 #pragma once
 
 #include <string>
@@ -18,8 +18,8 @@ namespace muster::nix {
 struct KnownBuilder {
   std::string name;
   specpb::ServerSpec spec;
-  std::string number;           // the provider's; "" = not delivered
-  std::string address;          // where builds reach it; "" = nobody knows
+  std::string number;   // the provider's; "" = not delivered
+  std::string address;  // where builds reach it; "" = nobody knows
   int port = 22;
   std::string host_public_key;  // what it has to prove
   std::string line;             // as registered; "" = not

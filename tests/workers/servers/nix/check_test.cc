@@ -112,8 +112,7 @@ TEST_F(Check, ALineWithoutAFeatureOfItsOwnIsFound) {
 
 TEST_F(Check, AnIncompleteStateIsFound) {
   builders[0].number = "";
-  EXPECT_THAT(Wrong(),
-              ElementsAre("b1: state: registered without the provider's number"));
+  EXPECT_THAT(Wrong(), ElementsAre("b1: state: registered without the provider's number"));
 }
 
 TEST_F(Check, ALineThatIsNoneIsFound) {
