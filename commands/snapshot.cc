@@ -158,6 +158,8 @@ template <class Ar, class T>
 void Io(Ar& ar, std::optional<T>& v);
 template <class Ar, class T>
 void Io(Ar& ar, std::vector<T>& v);
+template <class Ar, class T, std::size_t N>
+void Io(Ar& ar, std::array<T, N>& v);
 template <class Ar, class T>
 void Io(Ar& ar, std::set<T>& v);
 template <class Ar, class K, class V>
@@ -303,8 +305,8 @@ void Io(Ar& ar, account::Orphan& v) {
 }
 template <class Ar>
 void Io(Ar& ar, account::State& v) {
-  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q] = v;
-  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q);
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = v;
+  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r);
 }
 template <class Ar>
 void Io(Ar& ar, shadow::Entry& v) {
@@ -327,9 +329,21 @@ void Io(Ar& ar, shadow::State& v) {
   All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1);
 }
 template <class Ar>
+void Io(Ar& ar, server::StepState& v) {
+  auto& [a, b, c, d, e, f, g] = v;
+  All(ar, a, b, c, d, e, f, g);
+}
+template <class Ar>
+void Io(Ar& ar, server::State& v) {
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1, b1, c1, d1,
+         e1, f1, g1, h1, i1, j1, k1, l1, m1, n1, o1, p1, q1] = v;
+  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1, b1, c1, d1,
+      e1, f1, g1, h1, i1, j1, k1, l1, m1, n1, o1, p1, q1);
+}
+template <class Ar>
 void Io(Ar& ar, World& v) {
-  auto& [a, b, c, d, e, f, g, h, i, j, k, l] = v;
-  All(ar, a, b, c, d, e, f, g, h, i, j, k, l);
+  auto& [a, b, c, d, e, f, g, h, i, j, k, l, m] = v;
+  All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m);
 }
 
 // ---- containers, the bodies -------------------------------------------------------------------
@@ -372,6 +386,10 @@ void Io(Ar& ar, std::vector<T>& v) {
   } else {
     WriteMany(ar, v);
   }
+}
+template <class Ar, class T, std::size_t N>
+void Io(Ar& ar, std::array<T, N>& v) {
+  for (T& element : v) Io(ar, element);
 }
 template <class Ar, class T>
 void Io(Ar& ar, std::set<T>& v) {

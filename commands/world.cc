@@ -125,6 +125,7 @@ StreamId HostStream(const ProviderName& provider, const MachineId& machine) {
 StreamId AccountStream(const ProviderName& provider) {
   return StreamId(Cat("account/", provider.str()));
 }
+StreamId ServerStream(const ServerId& id) { return StreamId(Cat("server/", id.str())); }
 StreamId InstallationStream() { return StreamId("installation"); }
 StreamId AuditStream() { return StreamId("audit"); }
 StreamId ShadowStream(const FleetName& name) { return StreamId(Cat(kShadow, name.str())); }
@@ -155,6 +156,20 @@ const host::State* World::FindHost(const ProviderName& provider, const MachineId
 const account::State* World::FindAccount(const ProviderName& provider) const {
   return FindIn(accounts, provider);
 }
+const server::State* World::FindServer(const ServerId& id) const { return FindIn(servers, id); }
+const server::State* World::FindServerNamed(std::string_view name) const {
+  const server::State* found = FindServer(ServerId(name));
+  if (found != nullptr) return found;
+  const auto newer = [](const server::State& a, const server::State& b) {
+    if (a.ended_already() != b.ended_already()) return b.ended_already();
+    return a.planned.position > b.planned.position;
+  };
+  for (const auto& [id, state] : servers) {
+    if (state.name.str() != name) continue;
+    if (found == nullptr || newer(state, *found)) found = &state;
+  }
+  return found;
+}
 const shadow::State* World::FindShadow(const FleetName& name) const {
   return FindIn(shadows, name);
 }
@@ -174,6 +189,7 @@ World World::Copy() const {
   copy.spent_ended_total = spent_ended_total;
   copy.spent_ended_by_day = spent_ended_by_day;
   copy.ended_at = ended_at;
+  copy.servers = servers;
   copy.head = head;
   return copy;
 }
@@ -208,6 +224,10 @@ void Evolve(World& world, const StreamId& stream, const eventpb::EventBody& body
     account::State& state = world.accounts[ProviderName(name)];
     state.provider = ProviderName(name);
     account::Evolve(state, body, stamp);
+  } else if (kind == "server") {
+    server::State& state = world.servers[ServerId(name)];
+    state.id = ServerId(name);
+    server::Evolve(state, body, stamp);
   } else if (body.has_installation_created()) {
     world.installation = body.installation_created().id();
   }

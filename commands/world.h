@@ -16,6 +16,7 @@
 #include "commands/context.h"
 #include "commands/fleet/state.h"
 #include "commands/host/state.h"
+#include "commands/server/state.h"
 #include "commands/shadow/state.h"
 #include "commands/worker/state.h"
 
@@ -26,6 +27,7 @@ StreamId FleetStream(const FleetName& name);
 StreamId WorkerStream(const WorkerId& id);
 StreamId HostStream(const ProviderName& provider, const MachineId& machine);
 StreamId AccountStream(const ProviderName& provider);
+StreamId ServerStream(const ServerId& id);
 StreamId InstallationStream();
 StreamId RequestStream(std::string_view request_id);
 // Nothing is folded from these, and nothing is decided by them:
@@ -55,6 +57,7 @@ struct World {
   std::map<FleetName, MicroUsd> spent_ended_total;
   std::map<FleetName, std::map<std::int64_t, MicroUsd>> spent_ended_by_day;  // unix day
   std::multimap<absl::Time, WorkerId> ended_at;  // those that are still in `workers`
+  std::map<ServerId, server::State> servers;     // the ended ones too: they are few
   std::uint64_t head = 0;                        // position of the newest event folded
 
   // The workers by id: for whoever acts on each in turn, so that one log gives one run.
@@ -64,6 +67,9 @@ struct World {
   const fleet::State* FindFleet(const FleetName& name) const;
   const host::State* FindHost(const ProviderName& provider, const MachineId& machine) const;
   const account::State* FindAccount(const ProviderName& provider) const;
+  const server::State* FindServer(const ServerId& id) const;
+  // By its name or its id; the newest one of that name, open ones first.
+  const server::State* FindServerNamed(std::string_view name) const;
   const shadow::State* FindShadow(const FleetName& name) const;
 
   // All of it but the shadows: to try something out on.

@@ -126,6 +126,48 @@ void VisitEvent(const eventpb::EventBody& body, Visitor&& visit) {
       return visit(body.alert_ended());
     case B::kNoticesServed:
       return visit(body.notices_served());
+    case B::kServerPlanned:
+      return visit(body.server_planned());
+    case B::kServerOrderRequested:
+      return visit(body.server_order_requested());
+    case B::kServerOrderAccepted:
+      return visit(body.server_order_accepted());
+    case B::kServerOrderRefused:
+      return visit(body.server_order_refused());
+    case B::kServerOrderUnclear:
+      return visit(body.server_order_unclear());
+    case B::kServerOrderNotFound:
+      return visit(body.server_order_not_found());
+    case B::kServerDelivered:
+      return visit(body.server_delivered());
+    case B::kServerOverdue:
+      return visit(body.server_overdue());
+    case B::kServerStepRequested:
+      return visit(body.server_step_requested());
+    case B::kServerResetRequested:
+      return visit(body.server_reset_requested());
+    case B::kServerStepDone:
+      return visit(body.server_step_done());
+    case B::kServerStepFailed:
+      return visit(body.server_step_failed());
+    case B::kServerObserved:
+      return visit(body.server_observed());
+    case B::kBuilderObserved:
+      return visit(body.builder_observed());
+    case B::kServerCancelRequested:
+      return visit(body.server_cancel_requested());
+    case B::kServerCancelSet:
+      return visit(body.server_cancel_set());
+    case B::kServerCancelFailed:
+      return visit(body.server_cancel_failed());
+    case B::kServerRevokeRequested:
+      return visit(body.server_revoke_requested());
+    case B::kServerRevoked:
+      return visit(body.server_revoked());
+    case B::kServerEnded:
+      return visit(body.server_ended());
+    case B::kStrayServerFound:
+      return visit(body.stray_server_found());
     case B::KIND_NOT_SET:
       return;
   }

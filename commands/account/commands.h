@@ -53,8 +53,14 @@ struct ResolveOrphan {
   WorkerId worker;
 };
 
-using Command = std::variant<ObserveCredit, BeginCreditWait, RecordProbe, EndCreditWait,
-                             BeginTrouble, EndTrouble, ObserveOffers, ObserveList, ResolveOrphan>;
+// Servers of the account that no order of ours explains. Each is said once.
+struct NoteStrayServers {
+  std::vector<eventpb::StrayServerFound> strays;
+};
+
+using Command =
+    std::variant<NoteStrayServers, ObserveCredit, BeginCreditWait, RecordProbe, EndCreditWait,
+                 BeginTrouble, EndTrouble, ObserveOffers, ObserveList, ResolveOrphan>;
 
 StatusOr<Events> Decide(const State& state, const Command& command, const DecideContext& context);
 

@@ -35,6 +35,16 @@ Result On(const State& state, const ObserveCredit& command, const DecideContext&
   return Events{Wrap(seen)};
 }
 
+Result On(const State& state, const NoteStrayServers& command, const DecideContext&) {
+  Events events;
+  for (const eventpb::StrayServerFound& stray : command.strays) {
+    if (stray.server().empty()) return InvalidArgument("a server needs its number");
+    if (state.stray_servers.contains(ServerNumber(stray.server()))) continue;
+    events.push_back(Wrap(stray));
+  }
+  return events;
+}
+
 Result On(const State& state, const BeginCreditWait& command, const DecideContext&) {
   if (state.credit_wait) return Events{};
   if (command.evidence.rule().empty()) return InvalidArgument("a wait without evidence: no rule");

@@ -75,6 +75,9 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
   if (body.has_orphan_resolved()) {
     state.orphans.erase(InstanceId(body.orphan_resolved().instance()));
   }
+  if (body.has_stray_server_found()) {
+    state.stray_servers[ServerNumber(body.stray_server_found().server())] = recorded;
+  }
   if (body.has_instance_list_observed()) List(state, body.instance_list_observed(), recorded);
 }
 

@@ -50,6 +50,7 @@ struct State {
   Stamp list_seen;              // newest InstanceListObserved
   std::set<InstanceId> listed;  // what it held
   std::map<InstanceId, Orphan> orphans;
+  std::map<ServerNumber, Stamp> stray_servers;  // billed, and no order of ours explains them
   std::uint64_t version = 0;
   std::uint64_t last_position = 0;
 

@@ -323,6 +323,29 @@ Status Handler::CheckAcross(const WorkerId& id, const worker::Command& command) 
   return absl::OkStatus();
 }
 
+// One name, one server: the second order under a name would be paid for and overlooked. And one
+// offer, one order of ours in flight.
+Status Handler::CheckOrder(const ServerId& id, const server::Command& command) const {
+  const auto* order = std::get_if<server::Order>(&command);
+  const auto* again = std::get_if<server::OrderAgain>(&command);
+  if (order == nullptr && again == nullptr) return absl::OkStatus();
+  const eventpb::ServerOfferTaken& offer =
+      order != nullptr ? order->requested.offer() : again->requested.offer();
+  for (const auto& [other, state] : world_.servers) {
+    if (other == id || state.ended_already()) continue;
+    if (order != nullptr && state.name.str() == order->planned.spec().name()) {
+      return FailedPrecondition(
+          Cat("there is a server ", state.name.str(), " already (", server::StateText(state), ")"));
+    }
+    const bool auction = offer.channel() == ServerChannelName(ServerChannel::kAuction);
+    if (auction && state.MayCost() && state.offer.offer() == offer.offer()) {
+      return FailedPrecondition(
+          Cat("offer ", offer.offer(), " is that of server ", state.name.str()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 Task<StatusOr<Outcome>> Handler::Worker(WorkerId id, worker::Command command, Origin origin) {
   if (id.empty()) co_return InvalidArgument("no worker is named");
   const absl::Time occurred_at = OccurredAt(command);
@@ -400,6 +423,25 @@ Task<StatusOr<Outcome>> Handler::Fleet(FleetName name, fleet::Command command, O
     return fleet::Decide(now, command, context);
   };
   Job job{FleetStream(name), [state] { return state().version; }, decide, absl::InfinitePast(),
+          std::move(origin)};
+  StatusOr<Outcome> outcome = co_await Run(std::move(job));
+  co_return outcome;
+}
+
+Task<StatusOr<Outcome>> Handler::Server(ServerId id, server::Command command, Origin origin) {
+  if (id.empty()) co_return InvalidArgument("no server is named");
+  server::State none;
+  none.id = id;
+  const auto state = [this, none]() -> const server::State& {
+    const server::State* known = world_.FindServer(none.id);
+    return known != nullptr ? *known : none;
+  };
+  const auto decide = [this, state, command = std::move(command)](
+                          const DecideContext& context) -> StatusOr<Events> {
+    MUSTER_RETURN_IF_ERROR(CheckOrder(state().id, command));
+    return server::Decide(state(), command, context);
+  };
+  Job job{ServerStream(id), [state] { return state().version; }, decide, absl::InfinitePast(),
           std::move(origin)};
   StatusOr<Outcome> outcome = co_await Run(std::move(job));
   co_return outcome;

@@ -16,6 +16,7 @@
 #include "commands/account/commands.h"
 #include "commands/fleet/commands.h"
 #include "commands/host/commands.h"
+#include "commands/server/commands.h"
 #include "commands/shadow/commands.h"
 #include "commands/worker/commands.h"
 #include "commands/world.h"
@@ -66,6 +67,8 @@ class Handler {
                                Origin origin);
   Task<StatusOr<Outcome>> Account(ProviderName provider, account::Command command, Origin origin);
   Task<StatusOr<Outcome>> Fleet(FleetName name, fleet::Command command, Origin origin);
+
+  Task<StatusOr<Outcome>> Server(ServerId id, server::Command command, Origin origin);
 
   // What a candidate would have decided, into its own stream. Such an event moves nothing else: it
   // takes no look at the clock and draws no chance, so that all others are as without it.
@@ -135,6 +138,7 @@ class Handler {
   // What no single stream can know: an instance has one worker, and a fleet that goes down gets
   // none.
   Status CheckAcross(const WorkerId& id, const worker::Command& command) const;
+  Status CheckOrder(const ServerId& id, const server::Command& command) const;
   // The World's state of the worker; one that ended long ago is folded anew into `kept`.
   StatusOr<const worker::State*> StateOf(const WorkerId& id, worker::State* kept) const;
   StatusOr<World> LoadWorld();

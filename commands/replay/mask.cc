@@ -294,6 +294,27 @@ std::optional<Mask::Masked> Mask::Event(const StreamId& stream, const eventpb::E
     case B::kShadowResolved:
     case B::kShadowCounted:
     case B::kShadowEnded:
+    case B::kServerPlanned:  // no policy is drawn from a server
+    case B::kServerOrderRequested:
+    case B::kServerOrderAccepted:
+    case B::kServerOrderRefused:
+    case B::kServerOrderUnclear:
+    case B::kServerOrderNotFound:
+    case B::kServerDelivered:
+    case B::kServerOverdue:
+    case B::kServerStepRequested:
+    case B::kServerResetRequested:
+    case B::kServerStepDone:
+    case B::kServerStepFailed:
+    case B::kServerObserved:
+    case B::kBuilderObserved:
+    case B::kServerCancelRequested:
+    case B::kServerCancelSet:
+    case B::kServerCancelFailed:
+    case B::kServerRevokeRequested:
+    case B::kServerRevoked:
+    case B::kServerEnded:
+    case B::kStrayServerFound:
     case B::KIND_NOT_SET:
       return std::nullopt;
     default:

@@ -570,6 +570,27 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
     case B::kAlertRaised:
     case B::kAlertEnded:
     case B::kNoticesServed:
+    case B::kServerPlanned:
+    case B::kServerOrderRequested:
+    case B::kServerOrderAccepted:
+    case B::kServerOrderRefused:
+    case B::kServerOrderUnclear:
+    case B::kServerOrderNotFound:
+    case B::kServerDelivered:
+    case B::kServerOverdue:
+    case B::kServerStepRequested:
+    case B::kServerResetRequested:
+    case B::kServerStepDone:
+    case B::kServerStepFailed:
+    case B::kServerObserved:
+    case B::kBuilderObserved:
+    case B::kServerCancelRequested:
+    case B::kServerCancelSet:
+    case B::kServerCancelFailed:
+    case B::kServerRevokeRequested:
+    case B::kServerRevoked:
+    case B::kServerEnded:
+    case B::kStrayServerFound:
     case B::KIND_NOT_SET:
       return;
   }

@@ -43,6 +43,10 @@ using OfferId = Id<struct OfferIdTag>;            // what is rented by its id, o
 using EventId = Id<struct EventIdTag>;            // idempotency key of one event
 using StreamId = Id<struct StreamIdTag>;          // "worker/k7f2q"
 using GpuName = Id<struct GpuNameTag>;            // "RTX 4070 Ti", spaces, trimmed
+using ServerId = Id<struct ServerIdTag>;      // our name of one dedicated server's life, "k7f2q"
+using ServerName = Id<struct ServerNameTag>;  // what its file calls it, "builder-01"
+using ServerNumber = Id<struct ServerNumberTag>;  // the provider's name of a delivered server
+using OrderId = Id<struct OrderIdTag>;            // the provider's name of one order
 using QuotaName = Id<struct QuotaNameTag>;        // a shared limit, "huggingface-commits"
 
 }  // namespace muster

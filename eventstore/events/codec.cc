@@ -118,6 +118,48 @@ std::string_view TypeName(EventKind kind) {
       return "alert.ended";
     case B::kNoticesServed:
       return "notify.served";
+    case B::kServerPlanned:
+      return "server.planned";
+    case B::kServerOrderRequested:
+      return "server.order_requested";
+    case B::kServerOrderAccepted:
+      return "server.order_accepted";
+    case B::kServerOrderRefused:
+      return "server.order_refused";
+    case B::kServerOrderUnclear:
+      return "server.order_unclear";
+    case B::kServerOrderNotFound:
+      return "server.order_not_found";
+    case B::kServerDelivered:
+      return "server.delivered";
+    case B::kServerOverdue:
+      return "server.overdue";
+    case B::kServerStepRequested:
+      return "server.step_requested";
+    case B::kServerResetRequested:
+      return "server.reset_requested";
+    case B::kServerStepDone:
+      return "server.step_done";
+    case B::kServerStepFailed:
+      return "server.step_failed";
+    case B::kServerObserved:
+      return "server.observed";
+    case B::kBuilderObserved:
+      return "server.builder_observed";
+    case B::kServerCancelRequested:
+      return "server.cancel_requested";
+    case B::kServerCancelSet:
+      return "server.cancel_set";
+    case B::kServerCancelFailed:
+      return "server.cancel_failed";
+    case B::kServerRevokeRequested:
+      return "server.revoke_requested";
+    case B::kServerRevoked:
+      return "server.revoked";
+    case B::kServerEnded:
+      return "server.ended";
+    case B::kStrayServerFound:
+      return "account.stray_server_found";
     case B::KIND_NOT_SET:
       break;
   }

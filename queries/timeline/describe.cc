@@ -3,6 +3,7 @@
 #include "absl/strings/str_format.h"
 #include "eventstore/events/evidence.h"
 #include "eventstore/events/shadow_events.h"
+#include "queries/timeline/describe_server.h"
 #include "queries/visit.h"
 #include "queries/words.h"
 
@@ -53,7 +54,8 @@ std::string Counters(const eventpb::LogObserved& e) {
   return text;
 }
 
-struct Describer {
+struct Describer : ServerDescriber {
+  using ServerDescriber::operator();
   std::string operator()(const eventpb::InstallationCreated& e) {
     return Cat("installation ", e.id(), " created");
   }

@@ -27,6 +27,7 @@ Answered::Answer AnswerOf(Trouble trouble) {
     case Trouble::kForbidden:
     case Trouble::kOfferGone:
     case Trouble::kRejected:
+    case Trouble::kConflict:
       return Answered::REFUSED;
     case Trouble::kUnavailable:
       return Answered::UNAVAILABLE;

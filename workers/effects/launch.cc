@@ -36,6 +36,7 @@ Reason::Reason ReasonOf(Trouble trouble) {
       return Reason::UNAVAILABLE;
     case Trouble::kNone:
     case Trouble::kNotFound:
+    case Trouble::kConflict:
     case Trouble::kUnclear:
     case Trouble::kMalformed:
       break;

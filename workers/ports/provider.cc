@@ -10,9 +10,9 @@ namespace {
 constexpr char kTroubleUrl[] = "muster/trouble";
 constexpr char kRetryAfterUrl[] = "muster/retry-after-ms";
 
-constexpr std::array<std::string_view, 11> kTroubleNames = {
-    "none",      "throttled", "no_credit",   "auth",    "forbidden", "offer_gone",
-    "not_found", "rejected",  "unavailable", "unclear", "malformed"};
+constexpr std::array<std::string_view, 12> kTroubleNames = {
+    "none",      "throttled", "no_credit", "auth",        "forbidden", "offer_gone",
+    "not_found", "rejected",  "conflict",  "unavailable", "unclear",   "malformed"};
 
 StatusCode CodeOf(Trouble trouble) {
   switch (trouble) {
@@ -32,6 +32,8 @@ StatusCode CodeOf(Trouble trouble) {
       return StatusCode::kNotFound;
     case Trouble::kRejected:
       return StatusCode::kInvalidArgument;
+    case Trouble::kConflict:
+      return StatusCode::kAlreadyExists;
     case Trouble::kUnavailable:
       return StatusCode::kUnavailable;
     case Trouble::kUnclear:
@@ -50,6 +52,8 @@ Trouble FromCode(StatusCode code) {
       return Trouble::kUnavailable;
     case StatusCode::kInvalidArgument:
       return Trouble::kRejected;
+    case StatusCode::kAlreadyExists:
+      return Trouble::kConflict;
     case StatusCode::kDataLoss:
       return Trouble::kMalformed;
     default:

@@ -31,6 +31,7 @@ enum class Trouble {
   kOfferGone,    // not done; choose another offer
   kNotFound,     // the thing is not there, said definitely about this one thing
   kRejected,     // not done; our request is wrong: do not repeat it unchanged
+  kConflict,     // not done; it is so already or cannot be so: read the state
   kUnavailable,  // not done; outage or never sent: try again later
   kUnclear,      // may have been done: look before anything is tried again
   kMalformed,    // an answer that makes no sense; for reads unknown, for writes as kUnclear

@@ -18,6 +18,7 @@
 #include "workers/ports/provider.h"
 #include "workers/ports/rate_limiter.h"
 #include "workers/ports/secrets.h"
+#include "workers/ports/server_provider.h"
 
 namespace muster {
 
@@ -26,6 +27,7 @@ class Runtime;
 struct ProviderSettings {
   std::string base_url;                        // "" = the provider's own
   std::string api_key_ref;                     // "env:NAME" or "file:PATH"
+  std::string user;                            // for providers that want a name with the secret
   std::vector<std::string> log_hosts;          // empty = the provider's own
   std::map<std::string, absl::Duration> pace;  // endpoint -> least interval, over the adapter's
   std::size_t log_bytes_max = 1u << 20;
@@ -38,10 +40,12 @@ struct ProviderPorts {
   Secrets& secrets;
 };
 
-// The provider refers to the limiter: keep both, destroy the provider first.
+// What a folder offers: machines by the second (`provider`), dedicated servers (`servers`), or
+// both. They refer to the limiter: keep all, destroy the limiter last.
 struct MadeProvider {
   std::unique_ptr<RateLimiter> limiter;
   std::unique_ptr<Provider> provider;
+  std::unique_ptr<ServerProvider> servers;
 };
 
 }  // namespace muster

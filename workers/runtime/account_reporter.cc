@@ -60,6 +60,7 @@ void AccountReporter::Report(std::string_view what, const Status& outcome) {
     case Trouble::kOfferGone:
     case Trouble::kNotFound:
     case Trouble::kRejected:
+    case Trouble::kConflict:
       break;
   }
   // The provider answered and knew the key.
