@@ -23,7 +23,7 @@ MAY = {
                                          "arpa"},
     "workers/virtual": BASE | {"asio"},
     "workers/providers": BASE | {"workers/ports", "nlohmann", "simdjson.h"},
-    "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2"},
+    "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2", "openssl"},
     "workers/notify": BASE | {"workers/ports", "nlohmann"},
     "workers": BASE | EVENTS
     | {"workers/ports", "eventstore", "eventstore/audit", "commands/handler", "commands", "re2"},

@@ -23,6 +23,12 @@ bool MayHoldPassword(const Call& call) {
 
 }  // namespace
 
+std::string Shown(const Call& call) {
+  std::string text = Cat(MethodOf(call), " /", call.path);
+  for (const auto& [name, value] : call.form) text += Cat(" ", name, "=", value);
+  return text;
+}
+
 Client::Client(const HetznerOptions& options, Runtime& rt, HttpClient& http, RateLimiter& limiter,
                Secrets& secrets)
     : options_(options),
@@ -73,37 +79,39 @@ Task<StatusOr<std::string>> Client::Send(Call call, absl::Time deadline) {
   co_return co_await SendAs(login, std::move(call), deadline);
 }
 
-Task<StatusOr<HttpResponse>> Client::Exchange(std::string login, Call call, absl::Time deadline) {
+Task<Client::Exchanged> Client::Exchange(std::string login, Call call, absl::Time deadline) {
   // A slot in the last moment is worse than none: the call would be cut, and nobody would know
   // what it did.
   const absl::Duration left = deadline - rt_.Now();
   const absl::Time slot_by = deadline - std::min(options_.call_time_min, left / 2);
   const Status slot = co_await limiter_.Acquire(std::string(call.bucket), call.priority, slot_by);
   if (!slot.ok()) {
-    co_return MakeTrouble(Trouble::kThrottled, "no slot of the quota in time, not sent");
+    co_return Exchanged{MakeTrouble(Trouble::kThrottled, "no slot of the quota in time, not sent"),
+                        rt_.Now()};
   }
   HttpRequest request;
   request.method = MethodOf(call);
   request.url = Cat(options_.base_url, "/", call.path);
   request.headers = {{"Authorization", login}, {"Accept", "application/json"}};
-  if (!call.body.empty()) {
+  if (!call.form.empty()) {
     request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+    request.body = FormBody(call.form);
   }
-  request.body = std::move(call.body);
   request.deadline = deadline;
   request.route = std::move(call.route);
   request.body_bytes_max = options_.answer_bytes_max;
-  co_return co_await http_.Send(std::move(request));
+  const absl::Time sent_at = rt_.Now();
+  StatusOr<HttpResponse> response = co_await http_.Send(std::move(request));
+  co_return Exchanged{std::move(response), sent_at};
 }
 
 Task<StatusOr<std::string>> Client::SendAs(std::string login, Call call, absl::Time deadline) {
   const std::string bucket(call.bucket);
-  absl::Time sent_at = rt_.Now();
-  StatusOr<HttpResponse> response = co_await Exchange(login, call, deadline);
+  Exchanged exchanged = co_await Exchange(login, call, deadline);
   // The service closes idle connections; a read that met one is sent anew, on a fresh one.
+  const StatusOr<HttpResponse>& response = exchanged.response;
   if (call.kind == CallKind::kRead && response.status().code() == StatusCode::kUnknown) {
-    sent_at = rt_.Now();
-    response = co_await Exchange(login, call, deadline);
+    exchanged = co_await Exchange(login, call, deadline);
   }
   if (!response.ok()) {
     const Status& status = response.status();
@@ -118,7 +126,7 @@ Task<StatusOr<std::string>> Client::SendAs(std::string login, Call call, absl::T
     accepted_ = login;
     refusals_.erase(bucket);
     limiter_.Passed(bucket);
-    co_return std::move(response->body);
+    co_return std::move(exchanged.response->body);
   }
   Status error = ErrorFromAnswer(call.kind, *response);
   if (TroubleOf(error) == Trouble::kAuth && IsOrderCall(call)) {
@@ -129,7 +137,7 @@ Task<StatusOr<std::string>> Client::SendAs(std::string login, Call call, absl::T
       refused_ = login;
       break;
     case Trouble::kThrottled:
-      error = NoteThrottled(bucket, sent_at, error);
+      error = NoteThrottled(bucket, exchanged.sent_at, error);
       break;
     case Trouble::kUnavailable:
     case Trouble::kUnclear:
@@ -145,8 +153,8 @@ Task<StatusOr<std::string>> Client::SendAs(std::string login, Call call, absl::T
 
 Task<Status> Client::WhyRefused(std::string login, Status refused, absl::Time deadline) {
   Call keys{.bucket = kReadBucket, .route = "GET key", .path = "key"};
-  const StatusOr<HttpResponse> response =
-      co_await Exchange(std::move(login), std::move(keys), deadline);
+  const Exchanged exchanged = co_await Exchange(std::move(login), std::move(keys), deadline);
+  const StatusOr<HttpResponse>& response = exchanged.response;
   // Unknown is not refused: whoever comes next finds out.
   if (!response.ok()) co_return MakeTrouble(Trouble::kForbidden, Message(refused));
   const bool good = response->status >= 200 && response->status < 300;
@@ -154,8 +162,9 @@ Task<Status> Client::WhyRefused(std::string login, Status refused, absl::Time de
     co_return refused;
   }
   co_return MakeTrouble(Trouble::kForbidden,
-                        Cat(Message(refused), "; the login is good: this user of the web service "
-                                              "lacks the right to order"));
+                        Cat(Message(refused),
+                            "; the login is good: this user of the web service "
+                            "lacks the right to order"));
 }
 
 // Calls that were under way together and refused together are one refusal.

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
@@ -21,8 +23,10 @@ struct Call {
   CallKind kind = CallKind::kRead;
   std::string route;  // "GET server/{id}"
   std::string path;   // "server/3100001", with query
-  std::string body;   // a form
+  std::vector<std::pair<std::string, std::string>> form;
 };
+// The call as people can read it: "POST /reset/3100001 type=hw". Holds no login.
+std::string Shown(const Call& call);
 
 class Client {
  public:
@@ -41,8 +45,12 @@ class Client {
   // The Authorization header's value.
   StatusOr<std::string> Login();
   Task<StatusOr<std::string>> SendAs(std::string login, Call call, absl::Time deadline);
-  // Paced, sent once. A transport's error is raw, without a Trouble.
-  Task<StatusOr<HttpResponse>> Exchange(std::string login, Call call, absl::Time deadline);
+  struct Exchanged {
+    StatusOr<HttpResponse> response;  // a transport's error is raw, without a Trouble
+    absl::Time sent_at;
+  };
+  // Paced, sent once.
+  Task<Exchanged> Exchange(std::string login, Call call, absl::Time deadline);
   // The trouble behind a 401 to an order call: may this login do nothing, or merely not order?
   Task<Status> WhyRefused(std::string login, Status refused, absl::Time deadline);
   Status NoteThrottled(const std::string& bucket, absl::Time sent_at, const Status& error);
@@ -52,10 +60,10 @@ class Client {
   HttpClient& http_;
   RateLimiter& limiter_;
   Secrets& secrets_;
-  AsyncMutex first_use_;     // of a login that was never accepted
-  std::string accepted_;     // the login that was good last
-  std::string refused_;      // the login that was refused: not sent again
-  std::string learnt_;       // the login whose header is masked
+  AsyncMutex first_use_;  // of a login that was never accepted
+  std::string accepted_;  // the login that was good last
+  std::string refused_;   // the login that was refused: not sent again
+  std::string learnt_;    // the login whose header is masked
   struct Refusals {
     int in_a_row = 0;
     absl::Time newest = absl::InfinitePast();

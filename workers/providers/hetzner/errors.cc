@@ -110,8 +110,7 @@ Status ErrorFromAnswer(CallKind kind, const HttpResponse& response) {
   const Answer answer = Read(response);
   Trouble trouble = FromCode(kind, answer);
   if (trouble == Trouble::kNone) trouble = FromStatus(kind, answer);
-  const absl::Duration wait =
-      trouble == Trouble::kThrottled ? answer.window : absl::ZeroDuration();
+  const absl::Duration wait = trouble == Trouble::kThrottled ? answer.window : absl::ZeroDuration();
   return WithErrorCode(MakeTrouble(trouble, Describe(answer), wait), answer.code);
 }
 

@@ -54,7 +54,8 @@ struct Amount {
   std::int64_t gb = 0;
 };
 
-// "2 x 512 GB NVMe SSD", "2x SSD M.2 NVMe 1,92 TB Datacenter", "64 GB DDR4", "4x RAM 16384 MB DDR4".
+// "2 x 512 GB NVMe SSD", "2x SSD M.2 NVMe 1,92 TB Datacenter", "64 GB DDR4", "4x RAM 16384 MB
+// DDR4".
 Amount FindAmount(const std::string& plain) {
   // "2 x" and "2x" alike.
   const std::string text = absl::StrReplaceAll(plain, {{" x ", "x "}});

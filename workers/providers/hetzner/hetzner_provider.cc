@@ -62,6 +62,44 @@ Call BootCall(std::string_view method, CallKind kind, const ServerNumber& number
           .path = Cat("boot/", number.str(), "/", rest)};
 }
 
+// The calls that change something, made here once for being sent and for being shown.
+Call OrderCallOf(const ServerOrderSpec& spec,
+                 std::vector<std::pair<std::string, std::string>> form) {
+  const bool auction = spec.channel == ServerChannel::kAuction;
+  return {.bucket = auction ? hetzner::kAuctionBucket : hetzner::kStandardBucket,
+          .priority = kChange,
+          .kind = CallKind::kOrder,
+          .route = Cat("POST ", ChannelPath(spec.channel), "/transaction"),
+          .path = Cat(ChannelPath(spec.channel), "/transaction"),
+          .form = std::move(form)};
+}
+Call RescueCallOf(const ServerNumber& number, const std::string& key_fingerprint) {
+  Call call = BootCall("POST", CallKind::kWrite, number, "rescue");
+  call.form = {{"os", "linux"}, {"authorized_key[]", key_fingerprint}};
+  return call;
+}
+Call ResetCallOf(const ServerNumber& number, ResetKind kind) {
+  return {.bucket = hetzner::kResetBucket,
+          .priority = kChange,
+          .kind = CallKind::kWrite,
+          .route = "POST reset/{id}",
+          .path = Cat("reset/", number.str()),
+          .form = {{"type", std::string(ResetKindName(kind))}}};
+}
+Call CancelCallOf(const ServerNumber& number, const std::string& date, const std::string& reason) {
+  Call call = ServerCall("POST", CallKind::kWrite, number, "/cancellation");
+  call.priority = CallPriority::kDestroy;
+  // Where the question is put, an answer is mandatory; where not, "false" alone is allowed.
+  call.form = {{"cancellation_date", date}, {"reserve_location", "false"}};
+  if (!reason.empty()) call.form.emplace_back("cancellation_reason", reason);
+  return call;
+}
+Call RevokeCallOf(const ServerNumber& number) {
+  Call call = ServerCall("DELETE", CallKind::kWrite, number, "/cancellation");
+  call.priority = CallPriority::kDestroy;
+  return call;
+}
+
 class HetznerProvider final : public ServerProvider {
  public:
   HetznerProvider(HetznerOptions options, Runtime& rt, HttpClient& http, RateLimiter& limiter,
@@ -97,6 +135,13 @@ class HetznerProvider final : public ServerProvider {
   Task<Status> CancelServer(ServerNumber number, std::string date, std::string reason,
                             absl::Time deadline) override;
   Task<Status> RevokeCancellation(ServerNumber number, absl::Time deadline) override;
+  std::string OrderCall(const ServerOrderSpec& spec) const override;
+  std::string RescueCall(const ServerNumber& number,
+                         const std::string& key_fingerprint) const override;
+  std::string ResetCall(const ServerNumber& number, ResetKind kind) const override;
+  std::string CancelCall(const ServerNumber& number, const std::string& date) const override;
+  std::string RevokeCall(const ServerNumber& number) const override;
+  int OrdersPerDay() const override { return hetzner::kOrdersPerDay; }
 
  private:
   // A write whose answer must be an object of `kind`; anything else that looks good is kMalformed.
@@ -182,7 +227,7 @@ Task<Status> HetznerProvider::StoreKey(std::string name, std::string public_key,
             .kind = CallKind::kWrite,
             .route = "POST key",
             .path = "key",
-            .body = hetzner::FormBody({{"name", name}, {"data", public_key}})};
+            .form = {{"name", name}, {"data", public_key}}};
   const Status stored = co_await Write(std::move(call), "key", deadline);
   if (TroubleOf(stored) != Trouble::kConflict) co_return stored;
   // It exists already: ours, from a call whose answer was lost?
@@ -210,15 +255,9 @@ Task<Status> HetznerProvider::DeleteKey(std::string fingerprint, absl::Time dead
 Task<StatusOr<ServerOrder>> HetznerProvider::OrderServer(ServerOrderSpec spec,
                                                          absl::Time deadline) {
   CO_RETURN_IF_ERROR(CheckFingerprint(spec.key_fingerprint));
-  const bool auction = spec.channel == ServerChannel::kAuction;
-  CO_ASSIGN_OR_RETURN(std::string form, hetzner::OrderBody(spec));
-  Call call{.bucket = auction ? hetzner::kAuctionBucket : hetzner::kStandardBucket,
-            .priority = kChange,
-            .kind = CallKind::kOrder,
-            .route = Cat("POST ", ChannelPath(spec.channel), "/transaction"),
-            .path = Cat(ChannelPath(spec.channel), "/transaction"),
-            .body = std::move(form)};
-  const StatusOr<std::string> body = co_await client_.Send(std::move(call), deadline);
+  CO_ASSIGN_OR_RETURN(auto form, hetzner::OrderForm(spec));
+  const StatusOr<std::string> body =
+      co_await client_.Send(OrderCallOf(spec, std::move(form)), deadline);
   if (!body.ok()) co_return body.status();
   co_return hetzner::ParseOrder(spec.channel, *body);
 }
@@ -291,14 +330,13 @@ Task<Status> HetznerProvider::RenameServer(ServerNumber number, std::string name
                                            absl::Time deadline) {
   CO_RETURN_IF_ERROR(CheckNumber(number));
   Call call = ServerCall("POST", CallKind::kWrite, number);
-  call.body = hetzner::FormBody({{"server_name", name}});
+  call.form = {{"server_name", name}};
   co_return co_await Write(std::move(call), "server", deadline);
 }
 
 // ---- boot -------------------------------------------------------------------------------------
 
-Task<StatusOr<RescueSetting>> HetznerProvider::GetRescue(ServerNumber number,
-                                                         absl::Time deadline) {
+Task<StatusOr<RescueSetting>> HetznerProvider::GetRescue(ServerNumber number, absl::Time deadline) {
   CO_RETURN_IF_ERROR(CheckNumber(number));
   const StatusOr<std::string> body =
       co_await client_.Send(BootCall("GET", CallKind::kRead, number, "rescue"), deadline);
@@ -310,9 +348,7 @@ Task<Status> HetznerProvider::ActivateRescue(ServerNumber number, std::string ke
                                              absl::Time deadline) {
   CO_RETURN_IF_ERROR(CheckNumber(number));
   CO_RETURN_IF_ERROR(CheckFingerprint(key_fingerprint));
-  Call call = BootCall("POST", CallKind::kWrite, number, "rescue");
-  call.body = hetzner::FormBody({{"os", "linux"}, {"authorized_key[]", key_fingerprint}});
-  co_return co_await Write(std::move(call), "rescue", deadline);
+  co_return co_await Write(RescueCallOf(number, key_fingerprint), "rescue", deadline);
 }
 
 Task<Status> HetznerProvider::DeactivateRescue(ServerNumber number, absl::Time deadline) {
@@ -349,13 +385,7 @@ Task<StatusOr<std::vector<ResetKind>>> HetznerProvider::ResetKinds(ServerNumber 
 Task<Status> HetznerProvider::Reset(ServerNumber number, ResetKind kind, absl::Time deadline) {
   MUSTER_CHECK(kind != ResetKind::kManual);
   CO_RETURN_IF_ERROR(CheckNumber(number));
-  Call call{.bucket = hetzner::kResetBucket,
-            .priority = kChange,
-            .kind = CallKind::kWrite,
-            .route = "POST reset/{id}",
-            .path = Cat("reset/", number.str()),
-            .body = hetzner::FormBody({{"type", std::string(ResetKindName(kind))}})};
-  co_return co_await Write(std::move(call), "reset", deadline);
+  co_return co_await Write(ResetCallOf(number, kind), "reset", deadline);
 }
 
 // ---- cancellation -----------------------------------------------------------------------------
@@ -372,22 +402,40 @@ Task<StatusOr<Cancellation>> HetznerProvider::GetCancellation(ServerNumber numbe
 Task<Status> HetznerProvider::CancelServer(ServerNumber number, std::string date,
                                            std::string reason, absl::Time deadline) {
   CO_RETURN_IF_ERROR(CheckNumber(number));
-  // Where the question is put, an answer is mandatory; where not, "false" alone is allowed.
-  std::vector<std::pair<std::string, std::string>> fields = {{"cancellation_date", date},
-                                                             {"reserve_location", "false"}};
-  if (!reason.empty()) fields.emplace_back("cancellation_reason", reason);
-  Call call = ServerCall("POST", CallKind::kWrite, number, "/cancellation");
-  call.priority = CallPriority::kDestroy;
-  call.body = hetzner::FormBody(fields);
-  co_return co_await Write(std::move(call), "cancellation", deadline);
+  co_return co_await Write(CancelCallOf(number, date, reason), "cancellation", deadline);
 }
 
 Task<Status> HetznerProvider::RevokeCancellation(ServerNumber number, absl::Time deadline) {
   CO_RETURN_IF_ERROR(CheckNumber(number));
-  Call call = ServerCall("DELETE", CallKind::kWrite, number, "/cancellation");
-  call.priority = CallPriority::kDestroy;
-  const StatusOr<std::string> body = co_await client_.Send(std::move(call), deadline);
+  const StatusOr<std::string> body = co_await client_.Send(RevokeCallOf(number), deadline);
   co_return body.status();
+}
+
+// ---- shown --------------------------------------------------------------------------------------
+
+std::string HetznerProvider::OrderCall(const ServerOrderSpec& spec) const {
+  ServerOrderSpec shown = spec;
+  if (shown.key_fingerprint.empty()) shown.key_fingerprint = "(a key made for this order)";
+  const auto form = hetzner::OrderForm(shown);
+  if (!form.ok()) return std::string(Message(form.status()));
+  return Shown(OrderCallOf(shown, *form));
+}
+
+std::string HetznerProvider::RescueCall(const ServerNumber& number,
+                                        const std::string& key_fingerprint) const {
+  return Shown(RescueCallOf(number, key_fingerprint));
+}
+
+std::string HetznerProvider::ResetCall(const ServerNumber& number, ResetKind kind) const {
+  return Shown(ResetCallOf(number, kind));
+}
+
+std::string HetznerProvider::CancelCall(const ServerNumber& number, const std::string& date) const {
+  return Shown(CancelCallOf(number, date, ""));
+}
+
+std::string HetznerProvider::RevokeCall(const ServerNumber& number) const {
+  return Shown(RevokeCallOf(number));
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ RateLimits DefaultRateLimits() {
   set(kResetBucket, 50, absl::Hours(1));
   set(kKeyBucket, 200, absl::Hours(1));
   // Whether orders that are refused or only checked count is not said: they do here.
-  set(kAuctionBucket, 20, absl::Hours(24));
-  set(kStandardBucket, 20, absl::Hours(24));
+  set(kAuctionBucket, kOrdersPerDay, absl::Hours(24));
+  set(kStandardBucket, kOrdersPerDay, absl::Hours(24));
   return limits;
 }
 

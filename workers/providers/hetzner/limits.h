@@ -9,12 +9,14 @@
 
 namespace muster::hetzner {
 
-inline constexpr std::string_view kServerBucket = "server";        // and its cancellation
-inline constexpr std::string_view kReadBucket = "read";            // boot, reset, key, order
+inline constexpr std::string_view kServerBucket = "server";  // and its cancellation
+inline constexpr std::string_view kReadBucket = "read";      // boot, reset, key, order
 inline constexpr std::string_view kResetBucket = "POST reset";
-inline constexpr std::string_view kKeyBucket = "POST key";         // and DELETE
+inline constexpr std::string_view kKeyBucket = "POST key";  // and DELETE
 inline constexpr std::string_view kAuctionBucket = "POST order/server_market";
 inline constexpr std::string_view kStandardBucket = "POST order/server";
+
+inline constexpr int kOrdersPerDay = 20;  // of each channel
 
 // Ready for MakeRateLimiter.
 RateLimits DefaultRateLimits();

@@ -102,8 +102,7 @@ StatusOr<ServerOrder> ReadOrder(ServerChannel channel, const Json& row, std::str
     order.ordered_at = ordered;
   }
   const Json& product = Member(row, "product");
-  const std::string location =
-      channel == ServerChannel::kStandard ? Text(product, "location") : "";
+  const std::string location = channel == ServerChannel::kStandard ? Text(product, "location") : "";
   const std::string id = IdText(product, "id");
   order.offer = OfferId(location.empty() ? id : Cat(id, "@", location));
   order.key_fingerprints = LoginFingerprints(row);
@@ -156,12 +155,9 @@ std::string FormBody(const std::vector<std::pair<std::string, std::string>>& fie
   return body;
 }
 
-StatusOr<std::string> OrderBody(const ServerOrderSpec& spec) {
+StatusOr<std::vector<std::pair<std::string, std::string>>> OrderForm(const ServerOrderSpec& spec) {
   MUSTER_ASSIGN_OR_RETURN(const OfferName offer, ReadOfferId(spec.channel, spec.offer));
   const std::string location = offer.location.empty() ? spec.location : offer.location;
-  if (spec.key_fingerprint.size() != kMd5Bytes) {
-    return MakeTrouble(Trouble::kRejected, "an order needs the MD5 fingerprint of its own key");
-  }
   const bool standard = spec.channel == ServerChannel::kStandard;
   if (standard && location.empty()) {
     return MakeTrouble(Trouble::kRejected, "a standard product needs a location");
@@ -172,7 +168,7 @@ StatusOr<std::string> OrderBody(const ServerOrderSpec& spec) {
   if (standard) fields.emplace_back("location", location);
   if (spec.ipv4) fields.emplace_back("addon[]", "primary_ipv4");
   fields.emplace_back("test", spec.test ? "true" : "false");
-  return FormBody(fields);
+  return fields;
 }
 
 StatusOr<ServerOrder> ParseOrder(ServerChannel channel, std::string_view body) {

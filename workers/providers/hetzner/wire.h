@@ -50,7 +50,7 @@ StatusOr<std::string> ParseCurrency(std::string_view body);
 // ---- orders -----------------------------------------------------------------------------------
 
 // kRejected  the service would refuse it, or no order of ours looks like this
-StatusOr<std::string> OrderBody(const ServerOrderSpec& spec);
+StatusOr<std::vector<std::pair<std::string, std::string>>> OrderForm(const ServerOrderSpec& spec);
 StatusOr<ServerOrder> ParseOrder(ServerChannel channel, std::string_view body);
 StatusOr<std::vector<ServerOrder>> ParseOrders(ServerChannel channel, std::string_view body);
 

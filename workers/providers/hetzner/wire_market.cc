@@ -91,8 +91,7 @@ void ReadAuction(const Json& product, const MarketTerms& terms, std::vector<Serv
   offer.price.setup = MoneyIn(product, "price_setup", terms).value_or(Money{0, terms.currency});
   offer.ipv4 = Ipv4Price(product, offer.location, terms);
   const std::int64_t countdown = Whole(product, "next_reduce").value_or(0);
-  if (!Flag(product, "fixed_price").value_or(false) && countdown > 0 &&
-      countdown < kCountdownMax) {
+  if (!Flag(product, "fixed_price").value_or(false) && countdown > 0 && countdown < kCountdownMax) {
     offer.next_reduction = terms.now + absl::Seconds(countdown);
   }
   offers.push_back(std::move(offer));
@@ -163,8 +162,8 @@ StatusOr<std::string> ParseCurrency(std::string_view body) {
   const std::optional<Json> answer = ParseJson(body);
   const std::string currency = answer.has_value() ? Text(*answer, "currency") : "";
   const bool good =
-      currency.size() == 3 && std::all_of(currency.begin(), currency.end(),
-                                          [](char c) { return c >= 'A' && c <= 'Z'; });
+      currency.size() == 3 &&
+      std::all_of(currency.begin(), currency.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
   if (!good) return Nonsense("no currency", body);
   return currency;
 }

@@ -95,12 +95,12 @@ struct JournalEntry {
   std::string endpoint;  // "POST reset/{id}", "" = no such route
   int status = 0;        // of the answer, even if the client never saw it
   SimReply::Cut cut = SimReply::Cut::kNone;
-  std::string traps;          // names of the traps that fired, comma-separated
-  bool logged_in = false;     // with the right login
-  std::int64_t server = 0;    // of the path
-  std::string order;          // that was made
-  bool test = false;          // an order that was only checked
-  bool commented = false;     // an order with a comment, which a person would read first
+  std::string traps;        // names of the traps that fired, comma-separated
+  bool logged_in = false;   // with the right login
+  std::int64_t server = 0;  // of the path
+  std::string order;        // that was made
+  bool test = false;        // an order that was only checked
+  bool commented = false;   // an order with a comment, which a person would read first
 };
 
 struct ProductView {
@@ -136,8 +136,8 @@ struct ServerView {
   std::vector<HostKeyFingerprint> host_keys;  // of the rescue system that runs, as published
   int boots = 0;
   absl::Time delivered;
-  absl::Time ended;        // InfiniteFuture while it is there
-  std::string cancelled;   // the date; "" = not
+  absl::Time ended;               // InfiniteFuture while it is there
+  std::string cancelled;          // the date; "" = not
   std::int64_t spent_micros = 0;  // EUR, net: started hours, capped by the month; and the setup
 };
 

@@ -139,7 +139,7 @@ class World {
   Rng rng;
   SimMachines& machines() { return *machines_; }
   Limits limits;
-  std::vector<Product> market;    // the auction's list
+  std::vector<Product> market;  // the auction's list
   std::vector<Product> standard;
   std::map<std::string, Key> keys;  // by fingerprint
   std::vector<Order> orders;        // oldest first
