@@ -1,5 +1,6 @@
 #include "services/files/human_units.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <cstdio>
@@ -64,11 +65,11 @@ StatusOr<std::int64_t> Micros(std::string_view digits, std::string_view expected
     return InvalidArgument(Cat("is not an amount of money; expected ", expected));
   }
   if (part.size() > 6) {
-    return InvalidArgument(Cat("is finer than a millionth of a dollar; expected ", expected));
+    return InvalidArgument(Cat("is finer than a millionth; expected ", expected));
   }
   const auto dollars = whole.empty() ? std::optional<std::int64_t>(0) : Whole(whole);
   if (!dollars || *dollars > kMicros) {
-    return InvalidArgument(Cat("is more than a million dollars; expected ", expected));
+    return InvalidArgument(Cat("is more than a million; expected ", expected));
   }
   std::int64_t micros = 0;
   for (std::size_t i = 0; i < 6; ++i) micros = micros * 10 + (i < part.size() ? part[i] - '0' : 0);
@@ -196,6 +197,32 @@ StatusOr<std::int64_t> ParseMoney(std::string_view text, std::string_view per) {
                     (IsDay(per) && IsDay(amount.per));
   if (!fits) return InvalidArgument(Cat("has the wrong unit; expected ", expected));
   return amount.micros;
+}
+
+StatusOr<AmountIn> ParseAmountIn(std::string_view text, std::string_view per) {
+  const std::string expected = Cat("an amount such as 148.00 EUR", per.empty() ? "" : "/", per);
+  Split split = SplitNumber(text);
+  if (split.number.empty()) {
+    return InvalidArgument(Cat("is not an amount of money; expected ", expected));
+  }
+  if (split.negative) return InvalidArgument(Cat("is negative; expected ", expected));
+  const std::size_t slash = split.unit.find('/');
+  const std::string_view currency = Trim(split.unit.substr(0, slash));
+  if (currency.empty()) return InvalidArgument(Cat("has no currency; expected ", expected));
+  const auto capital = [](char c) { return c >= 'A' && c <= 'Z'; };
+  if (currency.size() != 3 || !std::all_of(currency.begin(), currency.end(), capital)) {
+    return InvalidArgument(Cat("has no currency of three capitals; expected ", expected));
+  }
+  const std::string_view found =
+      slash == std::string_view::npos ? std::string_view() : Trim(split.unit.substr(slash + 1));
+  if (found != per && found.empty()) {
+    return InvalidArgument(Cat("does not say per what; expected ", expected));
+  }
+  if (found != per) return InvalidArgument(Cat("has the wrong unit; expected ", expected));
+  AmountIn out;
+  MUSTER_ASSIGN_OR_RETURN(out.micros, Micros(split.number, expected));
+  out.currency = std::string(currency);
+  return out;
 }
 
 StatusOr<std::int64_t> ParseSpan(std::string_view text) {

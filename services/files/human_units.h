@@ -19,6 +19,12 @@ namespace muster {
 StatusOr<std::int64_t> ParsePrice(std::string_view text);
 // "$18.00" in micro-dollars. `per` ("day", "h") may follow a slash, but need not.
 StatusOr<std::int64_t> ParseMoney(std::string_view text, std::string_view per);
+// "148.00 EUR/month" when `per` is "month", "59 EUR" when it is empty.
+struct AmountIn {
+  std::int64_t micros = 0;  // millionths of the currency
+  std::string currency;     // three capitals
+};
+StatusOr<AmountIn> ParseAmountIn(std::string_view text, std::string_view per);
 // "45s", "10m", "1h30m", "30d" in whole seconds.
 StatusOr<std::int64_t> ParseSpan(std::string_view text);
 // "15GB", "1TB" in GB.

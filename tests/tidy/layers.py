@@ -21,12 +21,15 @@ MAY = {
     "workers/ports": BASE,
     "workers/os": BASE | {"workers/ports", "asio", "curl", "libssh2.h", "openssl", "sys", "netinet",
                                          "arpa"},
-    "workers/virtual": BASE | {"asio"},
+    "workers/virtual": BASE | {"asio", "workers/ports", "workers/servers/remote"},
+    # What is said to a machine over SSH: no provider, no store, no time of its own.
+    "workers/servers/remote": BASE | EVENTS | {"workers/ports", "nlohmann"},
     "workers/providers": BASE | {"workers/ports", "nlohmann", "simdjson.h"},
     "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2", "openssl"},
     "workers/notify": BASE | {"workers/ports", "nlohmann"},
     "workers": BASE | EVENTS
-    | {"workers/ports", "eventstore", "eventstore/audit", "commands/handler", "commands", "re2"},
+    | {"workers/ports", "workers/servers/remote", "eventstore", "eventstore/audit",
+       "commands/handler", "commands", "re2"},
     "services/files": BASE | EVENTS | {"yaml-cpp", "re2"},
     "services/simulate": BASE | EVENTS
     | {"eventstore", "queries", "workers", "workers/ports", "workers/virtual", "commands/handler",

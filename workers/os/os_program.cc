@@ -69,8 +69,21 @@ void SetAttributes(posix_spawnattr_t* attributes) {
                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 }
 
-StatusOr<pid_t> Start(std::vector<std::string> words, const Pipe& in, const Pipe& out) {
-  std::vector<std::string> variables = {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"};
+// PATH and LANG, and `more` beside them or in their place.
+std::vector<std::string> Environment(const std::vector<std::string>& more) {
+  std::vector<std::string> out;
+  for (const char* usual : {"PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8"}) {
+    const std::string_view name(usual, std::string_view(usual).find('=') + 1);
+    const bool replaced = std::any_of(more.begin(), more.end(),
+                                      [&](const std::string& v) { return v.starts_with(name); });
+    if (!replaced) out.emplace_back(usual);
+  }
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
+}
+
+StatusOr<pid_t> Start(std::vector<std::string> words, std::vector<std::string> variables,
+                      const Pipe& in, const Pipe& out) {
   const std::vector<char*> argv = Pointers(words);
   const std::vector<char*> envp = Pointers(variables);
   posix_spawn_file_actions_t actions;
@@ -161,7 +174,8 @@ StatusOr<ProgramResult> RunBlocking(const ProgramCall& call, const std::atomic<b
   Pipe out;
   if (!in.ok() || !out.ok()) return Unavailable("no descriptors are left");
   const Clock::time_point end = Clock::now() + absl::ToChronoMilliseconds(call.patience);
-  MUSTER_ASSIGN_OR_RETURN(const pid_t pid, Start(call.argv, in, out));
+  MUSTER_ASSIGN_OR_RETURN(const pid_t pid,
+                          Start(call.argv, Environment(call.environment), in, out));
   in.CloseRead();
   out.CloseWrite();
   Talk talk(in, out, call);

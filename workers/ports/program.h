@@ -16,6 +16,8 @@ namespace muster {
 struct ProgramCall {
   std::vector<std::string> argv;  // the first is a path; never holds a secret
   std::string input;              // on its standard input
+  // Beside PATH and LANG, or in their place: NAME=VALUE. Never holds a secret.
+  std::vector<std::string> environment = {};
   absl::Duration patience = absl::Seconds(10);
   std::size_t output_bytes_max = 4096;  // of standard output and error together; the rest is read
 };
@@ -29,8 +31,9 @@ class ProgramRunner {
  public:
   virtual ~ProgramRunner() = default;
 
-  // Its environment holds PATH and LANG and nothing else, its descriptors are the three standard
-  // ones, and it is killed with all it started in its process group when `patience` is over.
+  // Its environment holds PATH, LANG and what the call names and nothing else, its descriptors are
+  // the three standard ones, and it is killed with all it started in its process group when
+  // `patience` is over.
   //
   // kUnavailable       it could not be started: says why
   // kDeadlineExceeded  it was killed

@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_split.h"
 #include "muster/spec/v1/fleet.pb.h"
+#include "muster/spec/v1/server.pb.h"
+#include "services/files/builder_file.h"
 #include "services/files/daemon_config.h"
 #include "services/files/fleet_file.h"
 #include "services/files/spec_check.h"
@@ -144,6 +146,23 @@ TEST(Examples, TheReadmeNamesEveryKeyOfAFleetFile) {
                                {"upgrades.", "upgrades: {ZZ}"}});
 }
 
+TEST(Examples, TheBuilderParses) {
+  const auto spec = LoadBuilderFile(ExamplePath("builder.yaml"));
+  ASSERT_THAT(spec, IsOk());
+  EXPECT_EQ(spec->market().price_max_micros_per_month(), 200'000'000);
+  EXPECT_THAT(spec->nix().mandatory_features(), testing::ElementsAre("cuda"));
+}
+
+TEST(Examples, TheReadmeNamesEveryKeyOfABuilderFile) {
+  ExpectNamed(ParseBuilderFile, {{"", "ZZ"},
+                                 {"market.", "market: {ZZ}"},
+                                 {"access.", "access: {ZZ}"},
+                                 {"install.", "install: {ZZ}"},
+                                 {"install.steps[].", "install: {steps: [{ZZ}]}"},
+                                 {"nix.", "nix: {ZZ}"},
+                                 {"timers.", "timers: {ZZ}"}});
+}
+
 TEST(Examples, TheReadmeNamesEveryKeyOfTheDaemon) {
   ExpectNamed(ParseDaemonConfig, {{"", "ZZ"},
                                   {"providers.vast.", "providers: {vast: {ZZ}}"},
@@ -158,6 +177,7 @@ TEST(Examples, TheReadmeNamesEveryKeyOfTheDaemon) {
                                   {"notify.targets.NAME.", "notify: {targets: {a: {ZZ}}}"},
                                   {"notify.rules[].", "notify: {rules: [{ZZ}]}"},
                                   {"notify.fleet_short.", "notify: {fleet_short: {ZZ}}"},
+                                  {"nix.", "nix: {ZZ}"},
                                   {"sim.", "sim: {ZZ}"}});
 }
 

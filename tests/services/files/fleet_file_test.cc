@@ -142,7 +142,7 @@ TEST(FleetFile, SaysWhereAndWhatOfEveryMistake) {
        "f.yaml:3:21: market.price_max: $0.00/h is out of range; expected $0.001/h to $128.00/h"},
       {"market: {price_max: $1..2/h}", "is not an amount of money"},
       {"market: {price_max: $nan/h}", "is not an amount of money"},
-      {"market: {price_max: $0.00000009/h}", "is finer than a millionth of a dollar"},
+      {"market: {price_max: $0.00000009/h}", "is finer than a millionth"},
       {"market: {price_max: [1]}", "market.price_max: is a list; expected a price per hour"},
       {"market: {price_max: }", "market.price_max: has no value; expected a price per hour"},
       {"market: 7", "f.yaml:3:9: market: is a single value; expected a map of keys"},

@@ -39,6 +39,13 @@ TEST_F(OsProgram, SeesNothingOfOurEnvironment) {
   EXPECT_EQ(ran->output, "PATH=/usr/local/bin:/usr/bin:/bin\nLANG=C.UTF-8\n");
 }
 
+TEST_F(OsProgram, SeesTheVariablesThatTheCallNames) {
+  const auto ran =
+      Run({.argv = {"/usr/bin/env"}, .environment = {"PATH=/bin", "HOME=/h", "A=b=c"}});
+  ASSERT_THAT(ran, IsOk());
+  EXPECT_EQ(ran->output, "LANG=C.UTF-8\nPATH=/bin\nHOME=/h\nA=b=c\n");
+}
+
 TEST_F(OsProgram, HasTheStandardDescriptorsOnly) {
   const int inherited = ::dup(1);  // without close-on-exec, as a careless library leaves them
   const auto ran = Run({.argv = {"/bin/ls", "/proc/self/fd"}});

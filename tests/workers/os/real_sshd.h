@@ -27,6 +27,7 @@ class RealSshd {
   std::string host_fingerprint() const;  // as ssh-keygen -l prints it
   std::string host_public_key() const;
   std::string identity() const;  // the key that may log in
+  std::string identity_file() const { return File("client"); }
   // A new private key that nobody knows; more arguments for ssh-keygen.
   std::string NewKey(const std::string& arguments) const;
   // What the servers had to say, for as long as they have run.

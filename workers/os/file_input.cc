@@ -1,0 +1,55 @@
+#include "workers/os/file_input.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "eventstore/base/strings.h"
+
+namespace muster {
+namespace {
+
+constexpr std::size_t kPieceBytes = 256u << 10;
+
+class File {
+ public:
+  File(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  File(const File&) = delete;
+  ~File() { close(fd_); }
+
+  static Task<StatusOr<std::string>> Next(std::shared_ptr<File> file) { co_return file->Read(); }
+
+ private:
+  StatusOr<std::string> Read() {
+    std::string piece(kPieceBytes, '\0');
+    for (;;) {
+      const ssize_t got = read(fd_, piece.data(), piece.size());
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return MakeStatus(absl::ErrnoToStatusCode(errno), Cat("reading ", path_));
+      piece.resize(static_cast<std::size_t>(got));
+      return piece;
+    }
+  }
+
+  const int fd_;
+  const std::string path_;
+};
+
+}  // namespace
+
+StatusOr<std::function<Task<StatusOr<std::string>>()>> OpenFileInput(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return MakeStatus(absl::ErrnoToStatusCode(errno), Cat("opening ", path));
+  const auto file = std::make_shared<File>(fd, path);
+  struct stat facts{};
+  if (fstat(fd, &facts) == 0 && S_ISDIR(facts.st_mode)) {
+    return InvalidArgument(Cat(path, " is a folder"));
+  }
+  return [file] { return File::Next(file); };
+}
+
+}  // namespace muster
