@@ -110,6 +110,7 @@ class ConfigReader {
     ReadLimits(root.Map("limits"));
     ReadAudit(root.Map("audit"));
     config_.notify = files::ReadNotify(root.Map("notify"));
+    ReadNix(root.Map("nix"));
     RefuseClearSecrets(root);
     root.Finish();
     return std::move(config_);
@@ -128,6 +129,7 @@ class ConfigReader {
   void ReadLog(Section& root);
   void ReadLimits(Section s);
   void ReadAudit(Section s);
+  void ReadNix(Section s);
   void ReadSim(Section s);
   void RefuseClearSecrets(Section& root);
 
@@ -333,6 +335,29 @@ void ConfigReader::ReadLimits(Section s) {
   };
   size("log_bytes_max", &m.log_bytes_max);
   size("answer_bytes_max", &m.answer_bytes_max);
+  s.Finish();
+}
+
+void ConfigReader::ReadNix(Section s) {
+  NixConfig& m = config_.nix;
+  const auto whole_path = [](std::string_view text) -> StatusOr<std::string> {
+    if (text.size() > 1 && text[0] == '/' && text.find_first_of(" \t\n;#") == text.npos) {
+      return std::string(text);
+    }
+    return InvalidArgument("is no whole path; expected one such as /var/lib/muster/machines");
+  };
+  s.Read(
+      "machines_file", "a whole path, or off",
+      [&](std::string_view text) -> StatusOr<std::string> {
+        if (text == "off" || text == "false") return std::string();
+        return whole_path(text);
+      },
+      [&](const std::string& path) {
+        m.keep_machines_file = !path.empty();
+        m.machines_file = path;
+      });
+  s.Read("programs", "a folder", whole_path, [&](const std::string& v) { m.programs = v; });
+  s.Read("store", "a folder", whole_path, [&](const std::string& v) { m.store = v; });
   s.Finish();
 }
 

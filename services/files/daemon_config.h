@@ -70,6 +70,15 @@ struct AuditConfig {
   bool operator==(const AuditConfig&) const = default;
 };
 
+// The Nix of this machine, for which dedicated servers build.
+struct NixConfig {
+  bool keep_machines_file = true;
+  std::string machines_file;  // empty = "machines" in the store's folder
+  std::string programs;       // the folder of nix and nix-build; empty = looked for
+  std::string store;          // of probe builds; empty = the machine's own
+  bool operator==(const NixConfig&) const = default;
+};
+
 struct DaemonConfig {
   std::map<std::string, ProviderConfig> providers;  // by name, "vast"
   // "unix:///PATH" or "HOST:PORT". Both services answer on `listen` unless one has its own.
@@ -84,6 +93,7 @@ struct DaemonConfig {
   LimitConfig limits;
   AuditConfig audit;
   NotifyConfig notify;
+  NixConfig nix;
   SimConfig sim;
 };
 

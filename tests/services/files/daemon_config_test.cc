@@ -114,6 +114,20 @@ TEST(DaemonConfig, SaysWhereHeadsOfTheLogGo) {
             absl::ZeroDuration());
 }
 
+TEST(DaemonConfig, SaysWhereNixFindsTheBuilders) {
+  EXPECT_EQ(Parsed(kMinimal).nix, NixConfig());
+  const NixConfig nix = Parsed(std::string(kMinimal) +
+                               "nix: {machines_file: /etc/nix/muster-machines,\n"
+                               "      programs: /run/current-system/sw/bin, store: /srv/x}\n")
+                            .nix;
+  EXPECT_TRUE(nix.keep_machines_file);
+  EXPECT_EQ(nix.machines_file, "/etc/nix/muster-machines");
+  EXPECT_EQ(nix.programs, "/run/current-system/sw/bin");
+  EXPECT_EQ(nix.store, "/srv/x");
+  EXPECT_FALSE(
+      Parsed(std::string(kMinimal) + "nix: {machines_file: off}\n").nix.keep_machines_file);
+}
+
 TEST(DaemonConfig, SaysWhereAndWhatOfEveryMistake) {
   const std::pair<const char*, const char*> table[] = {
       {"metric: off", "d.yaml:2:1: metric: is not a known key; did you mean \"metrics\"?"},
@@ -135,6 +149,9 @@ TEST(DaemonConfig, SaysWhereAndWhatOfEveryMistake) {
       {"store: {path: ''}", "store.path: \"\" is empty; expected a folder"},
       {"limits: {launches_in_flight: 0}", "is zero; expected at least 1"},
       {"limits: {log_bytes_max: 5MiB}", "\"5MiB\" has the wrong unit; expected a size such as"},
+      {"nix: {machines_file: machines}",
+       "nix.machines_file: \"machines\" is no whole path; expected one such as"},
+      {"nix: {machine_file: /a}", "did you mean \"machines_file\"?"},
       {"audit: {heads_every: 59s}", "\"59s\" is out of range; expected 1m or more, or off"},
       {"audit: {heads_webhook: 'https://a:b@host/'}", "heads_webhook: the value is not shown"},
       {"audit: {heads_webhook: 'http://far/', heads_webhook_bearer: env:T}",

@@ -177,6 +177,7 @@ TEST(Examples, TheReadmeNamesEveryKeyOfTheDaemon) {
                                   {"notify.targets.NAME.", "notify: {targets: {a: {ZZ}}}"},
                                   {"notify.rules[].", "notify: {rules: [{ZZ}]}"},
                                   {"notify.fleet_short.", "notify: {fleet_short: {ZZ}}"},
+                                  {"nix.", "nix: {ZZ}"},
                                   {"sim.", "sim: {ZZ}"}});
 }
 
