@@ -4,7 +4,8 @@ namespace muster {
 
 const char kTools[] =
     "lscpu lsblk lspci ip sgdisk wipefs blockdev udevadm swapoff vgchange vgs mdadm mkfs.vfat "
-    "mkfs.ext4 mkfs.xfs mkfs.btrfs mount umount chroot grub-install reboot shutdown poweroff halt";
+    "mkfs.ext4 mkfs.xfs mkfs.btrfs mount umount chroot grub-install hostname reboot shutdown "
+    "poweroff halt";
 
 const char kMachineScript[] = R"sh(#!/bin/sh
 # machine BOX rescue|disk            keeps the machine up; a reboot inside starts what is on its disks
@@ -323,6 +324,7 @@ case "$name" in
       *) echo "chroot: $1: not found" >&2; exit 127 ;;
     esac
     ;;
+  hostname) cat /etc/hostname ;;
   reboot)
     : >$box/reboot
     kill -TERM 1

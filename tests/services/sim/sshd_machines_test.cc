@@ -194,6 +194,10 @@ TEST_F(SshdMachinesTest, GoTheWholeWayFromTheRescueSystemToTheBuilder) {
   ASSERT_THAT(installed, IsOk()) << Read(Box("log"));
   EXPECT_THAT(Connect(InstalledPin(), "order"), StatusIs(StatusCode::kUnauthenticated));
   EXPECT_THAT(Connect(RescuePin(), "operator"), StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_EQ(
+      rt.BlockOn((*installed)->Run({.command = "hostname", .deadline = rt.Now() + absl::Hours(1)}))
+          ->out,
+      "builder-01\n");
   auto builder = Connect(InstalledPin(), "operator", "builder");
   ASSERT_THAT(builder, IsOk());
   const remote::RemotePorts ports = Ports();
