@@ -1,8 +1,9 @@
 // QueryApi: every question of muster.api.v1.QueryService, as coroutines on the reactor.
 //
 // Transport-free: the gRPC service (services.h) and tests under virtual time call the same
-// functions. Answers come from the read models; only ListOffers and ReadLogs(refresh) ask the
-// provider, through the hooks. References must outlive it. Reactor thread.
+// functions. Answers come from the read models, or for the past from the log; only ListOffers of
+// now and ReadLogs(refresh) ask the provider, through the hooks. References must outlive it.
+// Reactor thread.
 #pragma once
 
 #include <functional>
@@ -19,12 +20,11 @@
 #include "muster/api/v1/query.pb.h"
 #include "queries/projector.h"
 #include "services/grpc/bridge.h"
+#include "services/grpc/moments.h"
 #include "workers/pollers/observation.h"
 #include "workers/pollers/tail_keeper.h"
 
 namespace muster::grpc_api {
-
-namespace api = ::muster::api::v1;
 
 struct QueryHooks {
   // Searches the market of a fleet now; each offer with its verdict.
@@ -80,23 +80,8 @@ class QueryApi {
   Task<Status> PackBundle(api::PackBundleRequest request, Stream<api::BundleChunk>& stream);
 
  private:
-  // The live models, or those of a past moment; with the time the answer is about.
-  struct View {
-    std::unique_ptr<const queries::ReadModels> past;
-    const queries::ReadModels* models = nullptr;
-    absl::Time now;
-  };
-  // A moment of the past, as asked for in any of its three ways.
-  struct Moment {
-    Position position = 0;
-    std::optional<absl::Time> time;  // when it was named by its time
-  };
-  // kInvalidArgument  position 0, or no span
-  // kOutOfRange       past the head of the log, or in the future
-  StatusOr<Moment> MomentOf(const api::AsOf& as_of) const;
-  // When that was: of a position, when it was recorded.
-  StatusOr<absl::Time> TimeOf(const api::AsOf& as_of) const;
-  Task<StatusOr<View>> At(api::AsOf as_of);
+  // ListOffers with `as_of` set: by what was recorded then.
+  Task<StatusOr<api::ListOffersResponse>> OffersThen(api::ListOffersRequest request);
   // Explain with `why_not` set.
   Task<StatusOr<api::ExplainResponse>> WhyNot(api::ExplainRequest request);
   api::ListFleetsResponse Fleets(const queries::ReadModels& models, absl::Time now,
@@ -110,6 +95,7 @@ class QueryApi {
   queries::Projector& projector_;
   TailKeeper& tails_;
   const QueryHooks hooks_;
+  const Moments moments_;
   const absl::Time started_;
   const std::shared_ptr<int> replays_ = std::make_shared<int>(0);  // under way
 };

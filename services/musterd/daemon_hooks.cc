@@ -118,16 +118,7 @@ Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffe
   CO_ASSIGN_OR_RETURN(market.offers, co_await SearchFor(seen, name));
   market.offers_found = static_cast<int>(market.offers.size());
   market.offers_seen.at = rt_.Now();
-  api::v1::ListOffersResponse out;
-  out.set_found(market.offers_found);
-  *out.mutable_seen_at() = grpc_api::ToTimestamp(rt_.Now());
-  const int limit = request.limit() > 0 ? request.limit() : 50;
-  for (const fleet::OfferVerdict& verdict : fleet::JudgeOffers(seen, spec, rt_.Now())) {
-    if (!verdict.verdict.empty() && !request.include_refused()) continue;
-    if (out.offers_size() == limit) break;
-    *out.add_offers() = grpc_api::ToOffer(verdict);
-  }
-  co_return out;
+  co_return grpc_api::ToOffers(seen, spec, request, rt_.Now());
 }
 
 // The offers that fit any of `fleets`, by the poller's own queries.
