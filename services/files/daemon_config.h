@@ -35,9 +35,6 @@ struct ProviderConfig {
   std::vector<std::string> log_hosts;  // where log objects may be fetched from
   std::string ca_file;                 // who vouches for the provider; empty = the system's list
   AccountBudget budget;
-  std::string user;      // for providers that want a name with the secret
-  int ssh_port = 22;     // where dedicated servers answer
-  std::string ssh_host;  // every server is reached at this address; empty = at its own
   // Minimum interval between calls by endpoint ("POST bundles"), where it differs from the
   // adapter's own.
   std::map<std::string, absl::Duration> pace;

@@ -148,8 +148,8 @@ TEST_F(Servers, WithoutPublishedKeysItGoesThroughARescueSystemOfOurOwn) {
 }
 
 TEST_F(Servers, SomebodyElsesHostKeyIsNeverTalkedTo) {
+  Set(Trap::kWrongHostKey, "", -1);
   Delivered();
-  outside.machines.Find(State().number)->faults.wrong_host_key = true;
   Do(eventpb::INSPECT);
   EXPECT_TRUE(State().At(eventpb::INSPECT).Failed());
   EXPECT_TRUE(server::NeedsOperator(State()));
