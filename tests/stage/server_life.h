@@ -76,6 +76,7 @@ class ServerLife {
   const server::State& At(std::string_view name = "builder-01") const;
   StageNix& nix() { return nix_; }
   ServerProvider& provider() { return *provider_; }
+  EventStore& store() { return *store_; }
 
   // As an operator does it: plans, agrees to the plan, and asks for it.
   Task<Status> Order(specpb::ServerSpec spec);

@@ -1,0 +1,34 @@
+#include "tests/servers/server_storm.h"
+
+#include "tests/support/matchers.h"
+#include "tests/support/pch.h"
+
+namespace muster {
+namespace {
+
+constexpr int kSeeds = 40;
+
+TEST(ServerStorm, NothingIsBoughtTwiceForgottenOrWipedUnasked) {
+  for (int seed = 1; seed <= kSeeds; ++seed) EXPECT_EQ(RunServerStorm(seed), "") << "seed " << seed;
+  const ServerWeather& weather = WeatherSoFar();
+  EXPECT_GT(weather.crashes, kSeeds);
+  EXPECT_GT(weather.unclear, 0);
+  EXPECT_GT(weather.installs, kSeeds);
+  EXPECT_GT(weather.orders, kSeeds);
+}
+
+TEST(ServerStorm, DISABLED_One) { EXPECT_EQ(RunServerStorm(atoi(getenv("SEED"))), ""); }
+
+TEST(ServerStorm, OneSeedIsOneRun) {
+  const ServerWeather before = WeatherSoFar();
+  (void)RunServerStorm(3);
+  const ServerWeather once = WeatherSoFar();
+  (void)RunServerStorm(3);
+  const ServerWeather twice = WeatherSoFar();
+  EXPECT_EQ(twice.crashes - once.crashes, once.crashes - before.crashes);
+  EXPECT_EQ(twice.installs - once.installs, once.installs - before.installs);
+  EXPECT_EQ(twice.unclear - once.unclear, once.unclear - before.unclear);
+}
+
+}  // namespace
+}  // namespace muster
