@@ -327,13 +327,11 @@ Status Handler::CheckAcross(const WorkerId& id, const worker::Command& command) 
 // offer, one order of ours in flight.
 Status Handler::CheckOrder(const ServerId& id, const server::Command& command) const {
   const auto* order = std::get_if<server::Order>(&command);
-  const auto* again = std::get_if<server::OrderAgain>(&command);
-  if (order == nullptr && again == nullptr) return absl::OkStatus();
-  const eventpb::ServerOfferTaken& offer =
-      order != nullptr ? order->requested.offer() : again->requested.offer();
+  if (order == nullptr) return absl::OkStatus();
+  const eventpb::ServerOfferTaken& offer = order->requested.offer();
   for (const auto& [other, state] : world_.servers) {
     if (other == id || state.ended_already()) continue;
-    if (order != nullptr && state.name.str() == order->planned.spec().name()) {
+    if (state.name.str() == order->planned.spec().name()) {
       return FailedPrecondition(
           Cat("there is a server ", state.name.str(), " already (", server::StateText(state), ")"));
     }

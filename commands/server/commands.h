@@ -20,11 +20,8 @@ struct Order {
   eventpb::ServerPlanned planned;
   eventpb::ServerOrderRequested requested;
 };
-// Orders again what was refused or never made: a new intent, with the same throw-away key.
-struct OrderAgain {
-  eventpb::ServerOrderRequested requested;
-};
-// Settles an order in doubt: a person has looked at the account.
+// Ends a server that was never bought: its order was refused or never made (and it is ordered anew,
+// under an id and a key of its own), or was in doubt and a person has looked at the account.
 struct SettleOrder {
   std::string detail;
 };
@@ -104,11 +101,10 @@ struct ObserveBuilder {
   eventpb::BuilderObserved vitals;
 };
 
-using Command =
-    std::variant<Order, OrderAgain, SettleOrder, RequestStep, RequestCancel, RequestRevoke,
-                 OrderAnswered, OrderRefused, OrderLost, OrderSettledAbsent, Deliver, Overdue,
-                 RequestReset, StepDone, StepFailed, CancelSet, CancelFailed, Revoked, ConfirmGone,
-                 ObserveServer, ObserveBuilder>;
+using Command = std::variant<Order, SettleOrder, RequestStep, RequestCancel, RequestRevoke,
+                             OrderAnswered, OrderRefused, OrderLost, OrderSettledAbsent, Deliver,
+                             Overdue, RequestReset, StepDone, StepFailed, CancelSet, CancelFailed,
+                             Revoked, ConfirmGone, ObserveServer, ObserveBuilder>;
 
 StatusOr<Events> Decide(const State& state, const Command& command, const DecideContext& context);
 

@@ -57,19 +57,6 @@ Result On(const State& state, const Order& command, const DecideContext&) {
   return Of(command.planned, command.requested);
 }
 
-Result On(const State& state, const OrderAgain& command, const DecideContext&) {
-  MUSTER_RETURN_IF_ERROR(CheckRequest(command.requested));
-  const bool free =
-      state.order_phase == OrderPhase::kRefused || state.order_phase == OrderPhase::kNotFound;
-  if (state.ended_already() || !free) {
-    return Refused(state, "only an order that was refused or never made is made again");
-  }
-  if (command.requested.key_md5() != state.order_key_md5) {
-    return InvalidArgument("the order names another key than the plan");
-  }
-  return Of(command.requested);
-}
-
 Result On(const State& state, const SettleOrder& command, const DecideContext& context) {
   if (state.ended_already()) return Events{};
   const bool open = state.order_phase == OrderPhase::kInDoubt ||

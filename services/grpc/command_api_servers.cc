@@ -109,11 +109,9 @@ Task<StatusOr<api::ServerChange>> CommandApi::ExecuteServer(Request request, Ser
   co_return co_await book_.Finish(request, ChangeOf(plan), outcome.position);
 }
 
-// The keys are made before the intent that names them; of a refused order they are left over, and
-// taken up by the next one of the same server only.
+// The keys are made before the intent that names them.
 Status CommandApi::MakeServerKeys(ServerPlan& plan) {
   auto* order = std::get_if<server::Order>(&plan.command);
-  if (order == nullptr) return absl::OkStatus();  // ordered again, with the keys it has
   plan.server = ServerId(rt_.rng().Token(5));
   if (hooks_.server_keys == nullptr) return Unimplemented("this musterd keeps no keys");
   MUSTER_ASSIGN_OR_RETURN(const SshKeyPair order_key,
@@ -138,6 +136,14 @@ Task<StatusOr<api::ServerChange>> CommandApi::OrderServer(api::OrderServerReques
   if (request.validate_only) co_return ChangeOf(plan);
   CO_RETURN_IF_ERROR(CheckPlan(plan, message.plan_id(), "", spec.name()));
   CO_RETURN_IF_ERROR(MakeServerKeys(plan));
+  if (!plan.replaces.empty()) {
+    Origin origin = request.origin;
+    origin.idempotency_key.clear();
+    server::SettleOrder settle{Cat("ordered anew as ", plan.server.str())};
+    const StatusOr<Outcome> settled =
+        co_await handler_.Server(plan.replaces, std::move(settle), std::move(origin));
+    CO_RETURN_IF_ERROR(settled.status());
+  }
   co_return co_await ExecuteServer(request, std::move(plan));
 }
 
@@ -214,7 +220,7 @@ Task<StatusOr<api::ServerChange>> CommandApi::SettleServer(api::SettleServerRequ
   plan.server = state->id;
   plan.actions.push_back("nobody is called; the log says that nothing was ordered");
   plan.warnings.push_back("only when the account in the provider's web page shows no such server");
-  plan.command = server::SettleOrder{message.reason()};
+  plan.command = server::SettleOrder{Cat("operator: ", message.reason())};
   CO_RETURN_IF_ERROR(server::Decide(*state, plan.command, {rt_.Now()}).status());
   if (request.validate_only) co_return ChangeOf(plan);
   co_return co_await ExecuteServer(request, std::move(plan));

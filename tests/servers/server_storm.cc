@@ -17,17 +17,17 @@ using server::OrderPhase;
 
 // What the service does wrong. Each is set for one or two calls and then passes.
 constexpr std::array kServiceFaults = {
-    Trap::kHangBefore,       Trap::kResetBefore,       Trap::kServerErrorBefore,
-    Trap::kMaintenance,      Trap::kQuota,             Trap::kProxyPage,
-    Trap::kHangAfter,        Trap::kResetAfter,        Trap::kTruncateAfter,
-    Trap::kServerErrorAfter, Trap::kEmptyBody,         Trap::kTruncatedJson,
-    Trap::kServerLag,        Trap::kProductGone400,    Trap::kPriceRises,
-    Trap::kOrderUnlisted,    Trap::kDeliverySlow,      Trap::kCancelledBySupport,
-    Trap::kHostKeysMissing,  Trap::kKeyConflict,       Trap::kRescueIgnored,
-    Trap::kRescueOtherKey,   Trap::kRescueFails,       Trap::kRescueKeysLate,
-    Trap::kBootsDisk,        Trap::kSlowBoot,          Trap::kBootHangs,
-    Trap::kResetIgnored,     Trap::kResetFails,        Trap::kCancelConflict,
-    Trap::kCancelIgnored,    Trap::kRevokeConflict,    Trap::kListGarblesRow,
+    Trap::kHangBefore,       Trap::kResetBefore,    Trap::kServerErrorBefore,
+    Trap::kMaintenance,      Trap::kQuota,          Trap::kProxyPage,
+    Trap::kHangAfter,        Trap::kResetAfter,     Trap::kTruncateAfter,
+    Trap::kServerErrorAfter, Trap::kEmptyBody,      Trap::kTruncatedJson,
+    Trap::kServerLag,        Trap::kProductGone400, Trap::kPriceRises,
+    Trap::kOrderUnlisted,    Trap::kDeliverySlow,   Trap::kCancelledBySupport,
+    Trap::kHostKeysMissing,  Trap::kKeyConflict,    Trap::kRescueIgnored,
+    Trap::kRescueOtherKey,   Trap::kRescueFails,    Trap::kRescueKeysLate,
+    Trap::kBootsDisk,        Trap::kSlowBoot,       Trap::kBootHangs,
+    Trap::kResetIgnored,     Trap::kResetFails,     Trap::kCancelConflict,
+    Trap::kCancelIgnored,    Trap::kRevokeConflict, Trap::kListGarblesRow,
     Trap::kWrongHostKey};
 
 ServerWeather weather_so_far;
@@ -39,6 +39,7 @@ class Storm {
 
   std::string Run() {
     Begin();
+    LoseReply();
     for (int turn = 0; turn < 150 && broken_.empty(); ++turn) Turn(/*calm=*/false);
     outside_.sim.ClearFaults();
     for (const auto& [number, machine] : outside_.machines.machines()) Mend(number);
@@ -52,9 +53,12 @@ class Storm {
     Fold();
     if (getenv("STORM_LOG") != nullptr) {
       (void)ReadDecoded(life_->store(), 0, [&](const Written& written, absl::Time at) {
-        fprintf(stderr, "%s %s %s\n", FormatUtc(at).c_str(), written.stream.str().c_str(), std::string(written.body.ShortDebugString()).substr(0, 260).c_str());
+        fprintf(stderr, "%s %s %s\n", FormatUtc(at).c_str(), written.stream.str().c_str(),
+                std::string(written.body.ShortDebugString()).substr(0, 260).c_str());
       });
-      for (const auto& j : outside_.sim.Journal()) fprintf(stderr, "J %s %s %s %d %s\n", FormatUtc(j.at).c_str(), j.method.c_str(), j.path.c_str(), j.status, j.traps.c_str());
+      for (const auto& j : outside_.sim.Journal())
+        fprintf(stderr, "J %s %s %s %d %s\n", FormatUtc(j.at).c_str(), j.method.c_str(),
+                j.path.c_str(), j.status, j.traps.c_str());
     }
     return broken_;
   }
@@ -89,6 +93,7 @@ class Storm {
     rt_.RunFor(absl::Seconds(rng_.Between(1, calm ? 40 : 90)));
     outside_.sim.Advance(rt_.Now());
     if (!calm && rng_.Chance(0.25)) SetFault();
+    if (!calm && rng_.Chance(0.05)) LoseReply();
     if (!calm && rng_.Chance(0.1)) HurtMachine();
     if (rng_.Chance(calm ? 0.02 : 0.15)) Crash();
     if (broken_.empty()) Operate(calm);
@@ -99,6 +104,15 @@ class Storm {
     hetznersim::Fault fault{.trap = kServiceFaults[rng_.Below(kServiceFaults.size())]};
     fault.times = 1 + static_cast<int>(rng_.Below(2));
     if (fault.trap == Trap::kOrderUnlisted || fault.trap == Trap::kServerLag) fault.value = 90;
+    outside_.sim.SetFault(fault);
+  }
+
+  // The worst that can happen to an order.
+  void LoseReply() {
+    constexpr std::array kLost = {Trap::kResetBefore, Trap::kResetAfter, Trap::kHangAfter,
+                                  Trap::kServerErrorAfter};
+    hetznersim::Fault fault{
+        .trap = kLost[rng_.Below(kLost.size())], .endpoint = hetznersim::kOrderAuction, .times = 1};
     outside_.sim.SetFault(fault);
   }
 
@@ -138,7 +152,8 @@ class Storm {
 
   void Operate(bool calm) {
     if (state().id.empty() || state().ended_already()) return Order();
-    if (!calm && rng_.Chance(0.03)) return (void)rt_.Run(life_->Cancel(rng_.Chance(0.5) ? "now" : Later()));
+    if (!calm && rng_.Chance(0.03))
+      return (void)rt_.Run(life_->Cancel(rng_.Chance(0.5) ? "now" : Later()));
     if (!state().cancel_set.empty() && state().cancel_set != "now") {
       return (void)rt_.Run(life_->Revoke());
     }
@@ -149,7 +164,8 @@ class Storm {
     const server::Step next = server::NextStep(state());
     if (next == eventpb::SERVER_STEP_UNSPECIFIED) return;
     // What a plan no longer fits is looked at anew, and a machine that fails goes back to rescue.
-    const bool tried = state().At(next).Failed() && state().At(next).attempts > 2;
+    const bool tried = state().At(next).Failed() && state().At(next).attempts > 2 &&
+                       state().At(next).failed.position > state().At(eventpb::RESCUE).done.position;
     Ask(tried && next != eventpb::VALIDATE && next != eventpb::REGISTER ? eventpb::RESCUE : next);
   }
 
@@ -249,8 +265,8 @@ class Storm {
   void CheckMachinesFile() {
     const std::string& text = outside_.files.files["/machines"];
     for (const auto& [id, state] : life_->world().servers) {
-      const bool there = !state.machine_line.empty() &&
-                         text.find(state.machine_line) != std::string::npos;
+      const bool there =
+          !state.machine_line.empty() && text.find(state.machine_line) != std::string::npos;
       if (there && !state.Registered()) Break(Cat(id.str(), " is in the machines file"));
     }
   }

@@ -21,7 +21,8 @@ std::string RunServerStorm(std::uint64_t seed);
 // How often what happened, over all runs of this process: for a test that looks whether the weather
 // reaches what it is for.
 struct ServerWeather {
-  int crashes = 0, orders = 0, unclear = 0, installs = 0, wrong_keys = 0, given_back = 0, served = 0;
+  int crashes = 0, orders = 0, unclear = 0, installs = 0, wrong_keys = 0, given_back = 0,
+      served = 0;
 };
 const ServerWeather& WeatherSoFar();
 

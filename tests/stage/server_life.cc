@@ -129,6 +129,10 @@ Task<Status> ServerLife::Ask(ServerId id, server::Command command) {
 
 Task<Status> ServerLife::Order(specpb::ServerSpec spec) {
   CO_ASSIGN_OR_RETURN(ServerPlan plan, co_await effects_->plans().Order(std::move(spec)));
+  if (!plan.replaces.empty()) {
+    server::SettleOrder settle{"ordered anew"};
+    CO_RETURN_IF_ERROR(co_await Ask(plan.replaces, std::move(settle)));
+  }
   if (auto* order = std::get_if<server::Order>(&plan.command)) {
     plan.server = ServerId(rt_.rng().Token(5));
     const SshKeyPair key = *outside_.keys.GetOrMake(OrderKeyName(plan.server));

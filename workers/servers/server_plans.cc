@@ -76,7 +76,7 @@ Task<StatusOr<ServerPlan>> ServerPlans::Order(specpb::ServerSpec spec) {
     co_return FailedPrecondition(
         Cat("there is a server ", spec.name(), " already (", server::StateText(*known), ")"));
   }
-  const ServerId id = again ? known->id : ServerId();
+  const ServerId replaces = again ? known->id : ServerId();
   const ServerChannel channel = server::ChannelOf(spec.market());
   StatusOr<std::vector<ServerOffer>> offers =
       co_await context_.ports.provider.SearchServers(channel, context_.CallDeadline());
@@ -96,7 +96,7 @@ Task<StatusOr<ServerPlan>> ServerPlans::Order(specpb::ServerSpec spec) {
         Cat(today - 1, " orders were made in 24 hours, the provider takes ", limit));
   }
   ServerPlan plan;
-  plan.server = id;
+  plan.replaces = replaces;
   const eventpb::ServerOfferTaken taken =
       server::MakeServerOfferTaken(judged[0], spec.market().ipv4());
   const auto fitting =
@@ -124,16 +124,11 @@ Task<StatusOr<ServerPlan>> ServerPlans::Order(specpb::ServerSpec spec) {
   requested.set_plan_id(plan.id);
   requested.set_orders_today(today);
   *requested.mutable_evidence() = Agreed(plan.id);
-  if (again) {
-    requested.set_key_md5(known->order_key_md5);
-    plan.command = server::OrderAgain{requested};
-  } else {
-    server::Order order;
-    order.requested = requested;
-    order.planned.set_spec_digest(Sha256Hex(Deterministic(spec)));
-    *order.planned.mutable_spec() = std::move(spec);
-    plan.command = std::move(order);
-  }
+  server::Order order;
+  order.requested = requested;
+  order.planned.set_spec_digest(Sha256Hex(Deterministic(spec)));
+  *order.planned.mutable_spec() = std::move(spec);
+  plan.command = std::move(order);
   co_return plan;
 }
 

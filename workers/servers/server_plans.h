@@ -21,6 +21,7 @@ struct ServerPlan {
   std::vector<std::string> warnings;
   bool needs_name = false;  // carried out only with the server's name typed
   ServerId server;
+  ServerId replaces;        // came to nothing, and is settled first; "" = none
   server::Command command;  // carries it out; the typed name is still to be filled in
 };
 

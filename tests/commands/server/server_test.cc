@@ -16,11 +16,11 @@ TEST(ServerOrder, IsMadeOnceHoweverOftenItIsAskedFor) {
   State state;
   Then(state, AnOrder());
   EXPECT_EQ(When(state, AnOrder()), "FAILED_PRECONDITION");
-  EXPECT_EQ(When(state, OrderAgain{AnOrder().requested}), "FAILED_PRECONDITION");
   Then(state, OrderLost{"timeout"});
-  EXPECT_EQ(When(state, OrderAgain{AnOrder().requested}), "FAILED_PRECONDITION");
+  EXPECT_EQ(When(state, AnOrder()), "FAILED_PRECONDITION");
   Then(state, OrderAnswered{OrderId("B1")});
-  EXPECT_EQ(When(state, OrderAgain{AnOrder().requested}), "FAILED_PRECONDITION");
+  EXPECT_EQ(When(state, AnOrder()), "FAILED_PRECONDITION");
+  EXPECT_EQ(When(state, SettleOrder{"no"}), "FAILED_PRECONDITION");  // it is bought
 }
 TEST(ServerOrder, NeedsItsOwnKeyAPlanAndAHostKey) {
   Order order = AnOrder();
@@ -50,7 +50,7 @@ TEST(ServerOrder, AnUnclearOneStaysUnclearUntilCompleteListsSettleIt) {
   EXPECT_TRUE(state.MayCost());
   EXPECT_EQ(Then(state, OrderSettledAbsent{40, absl::Minutes(10), true}), "server.order_not_found");
   EXPECT_FALSE(state.MayCost());
-  EXPECT_EQ(Then(state, OrderAgain{AnOrder().requested}), "server.order_requested");
+  EXPECT_EQ(Then(state, SettleOrder{"ordered anew"}), "server.ended");
 }
 TEST(ServerOrder, AbsentAndNoLongerOnSaleIsForAPersonAndMayCost) {
   State state;
@@ -60,20 +60,19 @@ TEST(ServerOrder, AbsentAndNoLongerOnSaleIsForAPersonAndMayCost) {
   EXPECT_EQ(StateText(state), "order in doubt");
   EXPECT_TRUE(NeedsOperator(state));
   EXPECT_TRUE(state.MayCost());
-  EXPECT_EQ(When(state, OrderAgain{AnOrder().requested}), "FAILED_PRECONDITION");
   // One that turns up late is ours all the same.
   EXPECT_EQ(When(state, OrderAnswered{OrderId("B1"), eventpb::ServerOrderAccepted::LOOKUP}),
             "server.order_accepted");
   EXPECT_EQ(Then(state, SettleOrder{"nothing was bought"}), "server.ended");
   EXPECT_FALSE(state.MayCost());
 }
-TEST(ServerOrder, ARefusedOneMayBeMadeAgain) {
+TEST(ServerOrder, ARefusedOneCostsNothingAndIsSettled) {
   State state;
   Then(state, AnOrder());
   EXPECT_EQ(Then(state, OrderRefused{eventpb::ServerOrderRefused::PRICE_ROSE, "149 > 148"}),
             "server.order_refused");
-  EXPECT_EQ(Then(state, OrderAgain{AnOrder("3100002").requested}), "server.order_requested");
-  EXPECT_EQ(state.offer.offer(), "3100002");
+  EXPECT_FALSE(state.MayCost());
+  EXPECT_EQ(Then(state, SettleOrder{"ordered anew"}), "server.ended");
 }
 TEST(ServerOrder, TheProviderMayGiveAnAcceptedOneUp) {
   State state = Ordered();
