@@ -16,6 +16,7 @@
 #include "commands/shadow/driver.h"
 #include "commands/world.h"
 #include "eventstore/base/runtime.h"
+#include "eventstore/base/server.h"
 #include "eventstore/event_store.h"
 #include "muster/api/v1/query.pb.h"
 #include "queries/projector.h"
@@ -29,6 +30,9 @@ namespace muster::grpc_api {
 struct QueryHooks {
   // Searches the market of a fleet now; each offer with its verdict.
   std::function<Task<StatusOr<api::ListOffersResponse>>(api::ListOffersRequest)> list_offers;
+  // What a provider of dedicated servers offers now; may be empty.
+  std::function<Task<StatusOr<std::vector<ServerOffer>>>(ProviderName, ServerChannel)>
+      search_servers;
   // Fetches a live worker's log now.
   std::function<Task<StatusOr<LogTail>>(WorkerId, int lines)> fetch_log;
   // When the pollers last looked, by provider. Facts that stay as they are are not written down
@@ -57,6 +61,7 @@ class QueryApi {
   Task<StatusOr<api::ListHostsResponse>> ListHosts(api::ListHostsRequest request);
   Task<StatusOr<api::ExportBadHostsResponse>> ExportBadHosts(api::ExportBadHostsRequest request);
   Task<StatusOr<api::ExportMarketResponse>> ExportMarket(api::ExportMarketRequest request);
+  Task<StatusOr<api::FindServersResponse>> FindServers(api::FindServersRequest request);
   Task<StatusOr<api::ListAccountsResponse>> ListAccounts(api::ListAccountsRequest request);
   Task<StatusOr<api::ListOffersResponse>> ListOffers(api::ListOffersRequest request);
   Task<StatusOr<api::GetEfficiencyResponse>> GetEfficiency(api::GetEfficiencyRequest request);

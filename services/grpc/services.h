@@ -37,6 +37,11 @@ class CommandService final : public api::CommandService::CallbackService {
   MUSTER_UNARY(StartShadow, StartShadowRequest, Shadow)
   MUSTER_UNARY(PromoteShadow, PromoteShadowRequest, Operation)
   MUSTER_UNARY(StopShadow, StopShadowRequest, Shadow)
+  MUSTER_UNARY(OrderServer, OrderServerRequest, ServerChange)
+  MUSTER_UNARY(StepServer, StepServerRequest, ServerChange)
+  MUSTER_UNARY(CancelServer, CancelServerRequest, ServerChange)
+  MUSTER_UNARY(RevokeServerCancellation, RevokeServerCancellationRequest, ServerChange)
+  MUSTER_UNARY(SettleServer, SettleServerRequest, ServerChange)
   MUSTER_UNARY(TestNotifyTarget, TestNotifyTargetRequest, TestNotifyTargetResponse)
 
  private:
@@ -54,6 +59,7 @@ class QueryService final : public api::QueryService::CallbackService {
   MUSTER_UNARY(ListWorkers, ListWorkersRequest, ListWorkersResponse)
   MUSTER_UNARY(ListHosts, ListHostsRequest, ListHostsResponse)
   MUSTER_UNARY(ExportMarket, ExportMarketRequest, ExportMarketResponse)
+  MUSTER_UNARY(FindServers, FindServersRequest, FindServersResponse)
   MUSTER_UNARY(ExportBadHosts, ExportBadHostsRequest, ExportBadHostsResponse)
   MUSTER_UNARY(ListAccounts, ListAccountsRequest, ListAccountsResponse)
   MUSTER_UNARY(ListOffers, ListOffersRequest, ListOffersResponse)

@@ -34,6 +34,7 @@
 #include "workers/ports/provider_factory.h"
 #include "workers/ports/sim_server.h"
 #include "workers/runtime/engine.h"
+#include "workers/servers/server_effects.h"
 
 namespace muster {
 
@@ -80,6 +81,9 @@ class Daemon {
   std::vector<api::v1::NotifyTarget> NotifyTargets() const;
   Task<StatusOr<api::v1::TestNotifyTargetResponse>> TestNotify(std::string target);
   Status MakeAccounts();
+  // Takes up what the log has of dedicated servers (daemon_servers.cc).
+  void BeginServers();
+  ServerPlans* PlansOf(const ProviderName& name);
   Status BeginMetrics();
   metrics::Probe Counted() const;
   void MakeApis();
@@ -91,7 +95,12 @@ class Daemon {
   fleet::PlanOptions MakePlanOptions() const;
   grpc_api::CommandHooks MakeCommandHooks();
   grpc_api::AuditHooks MakeAuditHooks();
+  // Those that rent machines to fleets.
+  std::vector<ProviderName> MachineProviders() const;
+  StatusOr<Provider*> MachinesOf(const ProviderName& name);
+  StatusOr<ServerProvider*> ServersOf(const ProviderName& name);
   Task<StatusOr<std::vector<Instance>>> ListInstances(ProviderName name);
+  Task<StatusOr<std::vector<ServerOffer>>> SearchServers(ProviderName name, ServerChannel channel);
   Task<StatusOr<api::v1::ListOffersResponse>> ListOffers(api::v1::ListOffersRequest request);
   Task<Status> SearchMarket(specpb::FleetSpec spec);
   Task<StatusOr<std::vector<Offer>>> SearchFor(const World& fleets, ProviderName name);
@@ -99,6 +108,7 @@ class Daemon {
   Task<StatusOr<LogTail>> FetchLog(WorkerId worker, int lines);
   Task<std::vector<api::v1::Check>> Diagnose();
   Task<api::v1::Check> CheckAccount(ProviderName name);
+  Task<std::vector<api::v1::Check>> CheckServers(ProviderName name);
   api::v1::Check CheckSecrets();
   api::v1::Check CheckStore() const;
   Task<StatusOr<api::v1::BackupStoreResponse>> Backup();
@@ -119,6 +129,10 @@ class Daemon {
   std::unique_ptr<HeadKeeper> head_keeper_;
   std::unique_ptr<ChainWatch> chain_watch_;
   std::unique_ptr<ProgramRunner> programs_;
+  std::unique_ptr<KeyStore> server_keys_;
+  std::unique_ptr<TextFiles> server_files_;
+  std::unique_ptr<SshClient> ssh_;
+  std::map<ProviderName, std::unique_ptr<ServerEffects>> servers_;
   std::unique_ptr<notify::Notifier> notifier_;
   std::unique_ptr<notify::AlertWatch> alert_watch_;
   absl::Time started_at_;

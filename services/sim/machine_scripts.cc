@@ -67,7 +67,8 @@ while read -r disk; do
 done <"$box/order"
 rm -f "$box/md0"
 : >"$box/mounts"
-mkdir -p "$root/sys/firmware/efi" "$root/sys/class/net/eth0/device" "$root/sys/class/net/lo"
+mkdir -p "$root/sys/class/net/eth0/device" "$root/sys/class/net/lo"
+[ -e "$box/bios" ] || mkdir -p "$root/sys/firmware/efi"
 ln -s ../../../../bus/pci/drivers/igb "$root/sys/class/net/eth0/device/driver"
 
 # ---- /etc: what programs need to run, with every account open for keys

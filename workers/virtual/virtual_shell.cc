@@ -16,10 +16,10 @@ using Machine = VirtualMachines::Machine;
 using Disk = VirtualMachines::Disk;
 
 SshResult Said(std::string out) { return {.exit_status = 0, .out = std::move(out)}; }
-SshResult Refused(std::string why) {
+SshResult Refused(const std::string& why) {
   return {.exit_status = remote::kExitRefused, .err = Cat("refused: ", why, "\n")};
 }
-SshResult Failed(std::string why) { return {.exit_status = 1, .err = Cat(why, "\n")}; }
+SshResult Failed(const std::string& why) { return {.exit_status = 1, .err = Cat(why, "\n")}; }
 
 std::string PathOf(std::size_t index) { return Cat("/dev/nvme", index, "n1"); }
 
