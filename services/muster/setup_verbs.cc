@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kDaemonFile[] = R"(# What musterd needs to know. Every key: deploy/examples/README.md
 store:
-  path: %s/store
+  path: %s
 
 providers:
   vast:
@@ -50,7 +50,7 @@ budget:
 constexpr char kServerDaemonFile[] =
     R"(# What musterd needs to know. Every key: deploy/examples/README.md
 store:
-  path: %s/store
+  path: %s
 
 providers:
   hetzner:
@@ -72,7 +72,7 @@ access:
     - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGlNu8JxedkuMDBt/n3aKHcSX3cixXTGFsv0O49NLI5D replace@me
 
 install:
-  image: %s/nixos-builder.tar.zst  # a tar archive of the root file system
+  image: %s  # a tar archive of the root file system
   image_sha256: "0000000000000000000000000000000000000000000000000000000000000000"
 
 nix:
@@ -96,9 +96,12 @@ int WriteNew(Session& s, const std::filesystem::path& path, const std::string& t
   return kOk;
 }
 
-int InitServers(Session& s, const std::filesystem::path& dir, const std::string& store) {
+int InitServers(Session& s, const std::filesystem::path& dir) {
+  const std::string store = std::filesystem::absolute(dir / "store").lexically_normal().string();
+  const std::string image =
+      std::filesystem::absolute(dir / "nixos-builder.tar.zst").lexically_normal().string();
   int code = WriteNew(s, dir / "musterd.yaml", absl::StrFormat(kServerDaemonFile, store));
-  if (code == kOk) code = WriteNew(s, dir / "builder.yaml", absl::StrFormat(kBuilderFile, store));
+  if (code == kOk) code = WriteNew(s, dir / "builder.yaml", absl::StrFormat(kBuilderFile, image));
   if (code != kOk) return code;
   if (!s.env.getenv("HETZNER_ROBOT_PASSWORD").has_value()) {
     s.env.err << "next: export HETZNER_ROBOT_PASSWORD=...  (of the web service's user)\n";
@@ -118,8 +121,8 @@ int Init(Session& s) {
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return s.Fail(kFailed, Cat("cannot make ", dir.string(), ": ", error.message()));
-  const std::string store = std::filesystem::absolute(dir).lexically_normal().string();
-  if (provider == "hetzner") return InitServers(s, dir, store);
+  if (provider == "hetzner") return InitServers(s, dir);
+  const std::string store = std::filesystem::absolute(dir / "store").lexically_normal().string();
   int code = WriteNew(s, dir / "musterd.yaml", absl::StrFormat(kDaemonFile, store));
   if (code == kOk) code = WriteNew(s, dir / "fleet.yaml", kFleetFile);
   if (code != kOk) return code;
