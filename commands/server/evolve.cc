@@ -30,9 +30,13 @@ void BeginStep(State& state, const eventpb::ServerStepRequested& e, const Stamp&
   state.intent = e;
   state.reset = {};
   state.overdue.Clear();
-  // From here on nobody knows what runs until the step has ended.
-  if (e.step() == eventpb::RESCUE || e.step() == eventpb::BOOT) state.system = System::kUnknown;
-  if (e.step() == eventpb::RESCUE) state.inspection.reset();
+}
+
+// From here on nobody knows what runs until the step has ended.
+void Reset(State& state, const Stamp& recorded) {
+  state.reset = recorded;
+  state.system = System::kUnknown;
+  if (state.running == eventpb::RESCUE) state.inspection.reset();
 }
 
 void EndStep(State& state, Step step, int attempt) {
@@ -174,7 +178,7 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
     state.overdue_at = recorded;
   }
   if (body.has_server_step_requested()) BeginStep(state, body.server_step_requested(), recorded);
-  if (body.has_server_reset_requested()) state.reset = recorded;
+  if (body.has_server_reset_requested()) Reset(state, recorded);
   if (body.has_server_step_done()) FinishStep(state, body.server_step_done(), recorded);
   if (body.has_server_step_failed()) FailStep(state, body.server_step_failed(), recorded);
   if (body.has_server_observed()) {

@@ -107,13 +107,16 @@ struct State {
   StepState& At(Step step) { return steps[static_cast<std::size_t>(step)]; }
   // On its way out, at once.
   bool Leaving() const { return cancel_wanted == "now" || cancel_set == "now"; }
-  // A line of its own in the machines file: not while nobody knows whether it builds, nor once it
-  // is being given back.
+  // A line of its own in the machines file: not while nobody knows whether it builds or what it
+  // runs, nor once it is being given back.
   bool Registered() const {
-    return !machine_line.empty() && !At(eventpb::VALIDATE).Failed() && !Leaving();
+    return !machine_line.empty() && system == System::kInstalled &&
+           !At(eventpb::VALIDATE).Failed() && !Leaving();
   }
+  // And a fresh build was done there since it booted.
   bool InService() const {
-    return Registered() && At(eventpb::VALIDATE).Done() && !ended_already();
+    return Registered() && At(eventpb::VALIDATE).Done() && !ended_already() &&
+           At(eventpb::VALIDATE).done.position > At(eventpb::BOOT).done.position;
   }
 };
 

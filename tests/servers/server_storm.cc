@@ -51,15 +51,6 @@ class Storm {
     weather_so_far.served += broken_.empty();
     if (broken_.empty()) GiveBack();
     Fold();
-    if (getenv("STORM_LOG") != nullptr) {
-      (void)ReadDecoded(life_->store(), 0, [&](const Written& written, absl::Time at) {
-        fprintf(stderr, "%s %s %s\n", FormatUtc(at).c_str(), written.stream.str().c_str(),
-                std::string(written.body.ShortDebugString()).substr(0, 260).c_str());
-      });
-      for (const auto& j : outside_.sim.Journal())
-        fprintf(stderr, "J %s %s %s %d %s\n", FormatUtc(j.at).c_str(), j.method.c_str(),
-                j.path.c_str(), j.status, j.traps.c_str());
-    }
     return broken_;
   }
 
@@ -193,7 +184,12 @@ class Storm {
   void GiveBack() {
     ++weather_so_far.given_back;
     const ServerId id = state().id;
-    const Status asked = rt_.Run(life_->Cancel("now"));
+    // An earlier change may be under way, or the quota used up: an operator asks again.
+    Status asked = rt_.Run(life_->Cancel("now"));
+    for (int turn = 0; turn < 120 && !asked.ok(); ++turn) {
+      rt_.RunFor(absl::Minutes(1));
+      asked = rt_.Run(life_->Cancel("now"));
+    }
     if (!asked.ok()) return Break(Cat("it cannot be given back: ", Message(asked)));
     for (int turn = 0; turn < 200 && !life_->world().FindServer(id)->ended_already(); ++turn) {
       rt_.RunFor(absl::Seconds(30));

@@ -147,12 +147,33 @@ TEST(ServerSteps, ANewRescueSystemForgetsTheInspectionAndTheInstallation) {
   Step_(state, APrepare({ADisk()}));
   RequestStep rescue = AStep(eventpb::RESCUE);
   rescue.host_keys_before = {"qz0a"};
+  Then(state, rescue);
+  Then(state, RequestReset{});
   StepDone up;
   up.done.add_host_keys()->set_sha256("new");
-  Step_(state, rescue, up);
+  Then(state, up);
   EXPECT_EQ(When(state, APrepare({ADisk()})), "FAILED_PRECONDITION");
   EXPECT_EQ(When(state, AStep(eventpb::BOOT)), "FAILED_PRECONDITION");
   EXPECT_EQ(NextStep(state), eventpb::INSPECT);
+}
+TEST(ServerSteps, ABuilderThatIsResetServesNobodyUntilItHasBuiltAgain) {
+  State state = ServingServer();
+  Then(state, AStep(eventpb::RESCUE, "p2"));
+  EXPECT_TRUE(state.Registered());  // nothing has happened to it yet
+  Then(state, StepFailed{"no answer", true, ""});
+  EXPECT_TRUE(state.InService());
+  Then(state, AStep(eventpb::RESCUE, "p3"));
+  Then(state, RequestReset{});
+  EXPECT_FALSE(state.Registered());
+  StepDone up;
+  up.done.add_host_keys()->set_sha256("new");
+  Then(state, up);
+  Step_(state, AStep(eventpb::INSPECT, "p4"), Inspected());
+  Step_(state, APrepare({ADisk("wwn-1")}));
+  Step_(state, AStep(eventpb::BOOT, "p5"));
+  EXPECT_TRUE(state.Registered());
+  EXPECT_FALSE(state.InService());
+  EXPECT_EQ(NextStep(state), eventpb::VALIDATE);
 }
 TEST(ServerSteps, ARescueSystemWithoutAPinnedKeyIsNone) {
   State state = Delivered(false);
@@ -175,6 +196,8 @@ TEST(ServerSteps, ABootThatFailedLeavesTheSystemUnknown) {
   Step_(state, AStep(eventpb::INSPECT), Inspected());
   Step_(state, APrepare({ADisk()}));
   Then(state, AStep(eventpb::BOOT));
+  EXPECT_EQ(state.system, System::kRescue);  // until it is reset
+  Then(state, RequestReset{ResetKind::kSoftware});
   Then(state, StepFailed{"sshd silent for 10m", false, "muster server rescue builder-01"});
   EXPECT_EQ(state.system, System::kUnknown);
   EXPECT_EQ(NextStep(state), eventpb::RESCUE);
