@@ -6,7 +6,7 @@
 namespace muster {
 namespace {
 
-constexpr int kSeeds = 400;
+constexpr int kSeeds = 60;
 
 TEST(ServerStorm, NothingIsBoughtTwiceForgottenOrWipedUnasked) {
   for (int seed = 1; seed <= kSeeds; ++seed) EXPECT_EQ(RunServerStorm(seed), "") << "seed " << seed;

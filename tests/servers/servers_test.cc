@@ -226,6 +226,17 @@ TEST_F(Servers, ACancellationForALaterDayCanBeRevoked) {
   EXPECT_TRUE(State().InService());
 }
 
+// The provider refuses a second cancellation; the first one must not pass for it.
+TEST_F(Servers, GivenBackNowAlthoughItIsCancelledForALaterDay) {
+  Serving();
+  const std::string day =
+      absl::FormatTime("%Y-%m-%d", rt.Now() + absl::Hours(24 * 30), absl::UTCTimeZone());
+  ASSERT_THAT(rt.Run(life->Cancel(day)), IsOk());
+  ASSERT_TRUE(Until([&] { return State().cancel_set == day; })) << State().cancel_detail;
+  ASSERT_THAT(rt.Run(life->Cancel("now")), IsOk());
+  EXPECT_TRUE(Until([&] { return State().ended_already(); })) << State().cancel_set;
+}
+
 TEST_F(Servers, ACancellationThatHadNoEffectIsAskedForAgain) {
   Serving();
   Set(Trap::kCancelIgnored);

@@ -60,6 +60,12 @@ Task<bool> TryCancel(ServerContext& context, ServerId id, std::string cause) {
     co_return true;
   }
   if (before.what == Shown::What::kUnknown) co_return false;
+  if (before.what == Shown::What::kCancelled) {
+    // For another day: that one has to go first. Should we die here, the next start goes on.
+    const Status revoked =
+        co_await context.ports.provider.RevokeCancellation(number, context.CallDeadline());
+    context.reporter.Report("revoke", revoked);
+  }
   Status answer =
       co_await context.ports.provider.CancelServer(number, date, "", context.CallDeadline());
   context.reporter.Report("cancel", answer);
@@ -78,8 +84,12 @@ Task<bool> TryCancel(ServerContext& context, ServerId id, std::string cause) {
   if (after.what == Shown::What::kCancelled) {
     // "now" is shown as today: what counts then is that it goes at once.
     const bool today = date == "now" && answer.ok() && !too_early;
-    co_await Set(context, id, today ? date : after.date, cause);
-    co_return true;
+    const bool set = today || after.date == date || (too_early && after.date == before.earliest);
+    if (set) {
+      co_await Set(context, id, today ? date : after.date, cause);
+      co_return true;
+    }
+    answer = answer.ok() ? Unknown(Cat("it is still cancelled for ", after.date)) : answer;
   }
   if (!Final(answer)) co_return false;
   server::CancelFailed failed{false, std::string(Message(answer)),
