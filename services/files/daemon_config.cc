@@ -36,14 +36,43 @@ struct Endpoint {
   std::string_view word;
   std::string_view route;
 };
-constexpr Endpoint kEndpoints[] = {{"search", "POST bundles"},
-                                   {"create", "PUT asks/{id}"},
-                                   {"list", "GET instances"},
-                                   {"show", "GET instances/{id}"},
-                                   {"destroy", "DELETE instances/{id}"},
-                                   {"change", "PUT instances/{id}"},
-                                   {"logs", "PUT instances/request_logs/{id}"},
-                                   {"account", "GET users/current"}};
+// What a provider's section may say beyond what all may.
+struct Shape {
+  std::string_view name;
+  std::string_view base_url;  // "" = the adapter knows it
+  bool has_user = false;      // user and password instead of an api_key; servers reached by SSH
+  std::vector<Endpoint> endpoints;
+};
+const std::vector<Shape>& Shapes() {
+  static const auto& shapes = *new std::vector<Shape>{{"vast",
+                                                       kVastUrl,
+                                                       false,
+                                                       {{"search", "POST bundles"},
+                                                        {"create", "PUT asks/{id}"},
+                                                        {"list", "GET instances"},
+                                                        {"show", "GET instances/{id}"},
+                                                        {"destroy", "DELETE instances/{id}"},
+                                                        {"change", "PUT instances/{id}"},
+                                                        {"logs", "PUT instances/request_logs/{id}"},
+                                                        {"account", "GET users/current"}}},
+                                                      {"hetzner",
+                                                       "",
+                                                       true,
+                                                       {{"servers", "server"},
+                                                        {"reads", "read"},
+                                                        {"reset", "POST reset"},
+                                                        {"keys", "POST key"},
+                                                        {"auction", "POST order/server_market"},
+                                                        {"standard", "POST order/server"}}}};
+  return shapes;
+}
+const Shape& ShapeOf(std::string_view name) {
+  for (const Shape& shape : Shapes()) {
+    if (shape.name == name) return shape;
+  }
+  static const Shape& plain = *new Shape();
+  return plain;
+}
 
 struct HostPort {
   std::string host;
@@ -118,10 +147,13 @@ class ConfigReader {
 
  private:
   void ReadProviders(Section section, bool absent);
-  void ReadProvider(Section s, ProviderConfig* provider);
-  void ReadUrl(Section& s, ProviderConfig* provider);
+  void ReadProvider(Section s, const Shape& shape, ProviderConfig* provider);
+  void ReadSecret(Section& s, const Shape& shape, ProviderConfig* provider);
+  void ReadLogHosts(Section& s, ProviderConfig* provider);
+  void ReadSsh(Section& s, ProviderConfig* provider);
+  void ReadUrl(Section& s, const Shape& shape, ProviderConfig* provider);
   void ReadBudget(Section s, AccountBudget* budget);
-  void ReadPace(Section s, ProviderConfig* provider);
+  void ReadPace(Section s, const Shape& shape, ProviderConfig* provider);
   void ReadTls(Section s);
   void ReadListen(Section& root, std::string_view key, std::vector<std::string>* out);
   void CheckAddress(const std::string& field, const std::string& address);
@@ -160,14 +192,14 @@ void ConfigReader::ReadProviders(Section section, bool absent) {
                           DidYouMean(name, known)));
       continue;
     }
-    ReadProvider(section.Map(name), &config_.providers[name]);
+    ReadProvider(section.Map(name), ShapeOf(name), &config_.providers[name]);
   }
 }
 
-void ConfigReader::ReadUrl(Section& s, ProviderConfig* provider) {
+void ConfigReader::ReadUrl(Section& s, const Shape& shape, ProviderConfig* provider) {
   bool plain_http = false;
   s.Read("plain_http", "true or false", ParseYesNo, [&](bool v) { plain_http = v; });
-  provider->base_url = kVastUrl;
+  provider->base_url = shape.base_url;
   std::string url;
   if (!s.Text("base_url", &url)) return;
   if (files::HasUserInfo(url)) {
@@ -193,13 +225,56 @@ void ConfigReader::ReadUrl(Section& s, ProviderConfig* provider) {
   provider->base_url = url;
 }
 
-void ConfigReader::ReadProvider(Section s, ProviderConfig* provider) {
-  ReadUrl(s, provider);
-  s.SecretRef("api_key", &provider->api_key_ref);
-  if (!s.Has("api_key") && !config_.sim.embedded) {
-    problems_.AddAt(s.PathOf("api_key"),
-                    "is missing; expected a secret reference such as env:VAST_API_KEY");
+void ConfigReader::ReadProvider(Section s, const Shape& shape, ProviderConfig* provider) {
+  ReadUrl(s, shape, provider);
+  ReadSecret(s, shape, provider);
+  if (shape.has_user) {
+    ReadSsh(s, provider);
+  } else {
+    ReadLogHosts(s, provider);
   }
+  Filled(s, "ca_file", "a file", &provider->ca_file);
+  ReadBudget(s.Map("budget"), &provider->budget);
+  ReadPace(s.Map("pace"), shape, provider);
+  s.Finish();
+}
+
+void ConfigReader::ReadSecret(Section& s, const Shape& shape, ProviderConfig* provider) {
+  const std::string_view key = shape.has_user ? "password" : "api_key";
+  s.SecretRef(key, &provider->api_key_ref);
+  if (!s.Has(key) && !config_.sim.embedded) {
+    problems_.AddAt(s.PathOf(key), Cat("is missing; expected a secret reference such as env:",
+                                       shape.has_user ? "HETZNER_ROBOT_PASSWORD" : "VAST_API_KEY"));
+  }
+  if (!shape.has_user) return;
+  Filled(s, "user", "the user of the web service, or a reference to it", &provider->user);
+  if (!s.Has("user") && !config_.sim.embedded) {
+    problems_.AddAt(s.PathOf("user"),
+                    "is missing; expected the user of the web service, such as \"#ws+abcd1234\"");
+  }
+}
+
+void ConfigReader::ReadSsh(Section& s, ProviderConfig* provider) {
+  s.Read(
+      "ssh_port", "a port, such as 22",
+      [](std::string_view text) -> StatusOr<int> {
+        int port = 0;
+        if (absl::SimpleAtoi(ToAbsl(text), &port) && port >= 1 && port <= 65535) return port;
+        return InvalidArgument("is no port; expected 1 to 65535");
+      },
+      [&](int port) { provider->ssh_port = port; });
+  std::string host;
+  if (!s.Text("ssh_host", &host)) return;
+  static const RE2 kAddress(R"([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]+)");
+  if (RE2::FullMatch(host, kAddress)) {
+    provider->ssh_host = host;
+  } else {
+    problems_.AddAt(s.PathOf("ssh_host"),
+                    Cat(Quoted(host), " is no address; names are not looked up"));
+  }
+}
+
+void ConfigReader::ReadLogHosts(Section& s, ProviderConfig* provider) {
   provider->log_hosts = {"s3.amazonaws.com"};
   // A provider that stands elsewhere keeps its logs there too, unless the file says more.
   if (provider->base_url != kVastUrl) {
@@ -220,10 +295,6 @@ void ConfigReader::ReadProvider(Section s, ProviderConfig* provider) {
         Cat(s.PathOf("log_hosts"), "[", i, "]"),
         Cat(Quoted(host), " is no host; expected HOST, HOST:PORT, *.DOMAIN or an origin"));
   }
-  Filled(s, "ca_file", "a file", &provider->ca_file);
-  ReadBudget(s.Map("budget"), &provider->budget);
-  ReadPace(s.Map("pace"), provider);
-  s.Finish();
 }
 
 void ConfigReader::ReadBudget(Section s, AccountBudget* budget) {
@@ -243,8 +314,8 @@ void ConfigReader::ReadBudget(Section s, AccountBudget* budget) {
   s.Finish();
 }
 
-void ConfigReader::ReadPace(Section s, ProviderConfig* provider) {
-  for (const Endpoint& endpoint : kEndpoints) {
+void ConfigReader::ReadPace(Section s, const Shape& shape, ProviderConfig* provider) {
+  for (const Endpoint& endpoint : shape.endpoints) {
     s.Read(
         endpoint.word, "a time span such as 4.5s",
         [](std::string_view text) -> StatusOr<absl::Duration> {

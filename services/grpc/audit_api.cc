@@ -1,8 +1,10 @@
 #include "services/grpc/audit_api.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include "commands/handler/log_fold.h"
 #include "eventstore/audit/cloud_events.h"
 #include "eventstore/audit/log_check.h"
 #include "eventstore/audit/proof.h"
@@ -35,9 +37,13 @@ StatusOr<audit::SignedHead> GivenHead(const std::string& text) {
 
 }  // namespace
 
-AuditApi::AuditApi(Runtime& rt, const EventStore& store, const queries::Projector& projector,
+AuditApi::AuditApi(Runtime& rt, const EventStore& store, queries::Projector& projector,
                    AuditHooks hooks)
-    : rt_(rt), store_(store), projector_(projector), hooks_(std::move(hooks)) {}
+    : rt_(rt),
+      store_(store),
+      projector_(projector),
+      hooks_(std::move(hooks)),
+      moments_(rt, store, projector) {}
 
 Task<Status> AuditApi::ExportRecords(api::ExportRecordsRequest request,
                                      Stream<api::RecordBatch>& stream) {
@@ -186,6 +192,10 @@ Task<StatusOr<api::EventProof>> AuditApi::ProveEvent(api::ProveEventRequest requ
 }
 
 Task<StatusOr<api::ProveOrphansResponse>> AuditApi::ProveOrphans(api::ProveOrphansRequest request) {
+  if (!IsNow(request.as_of())) {
+    auto recorded = co_await OrphansThen(std::move(request));
+    co_return std::move(recorded);
+  }
   std::vector<ProviderName> providers = hooks_.providers;
   if (!request.provider().empty()) {
     providers = {ProviderName(request.provider())};
@@ -205,8 +215,33 @@ Task<StatusOr<api::ProveOrphansResponse>> AuditApi::ProveOrphans(api::ProveOrpha
   co_return out;
 }
 
-Task<StatusOr<api::ProveBudgetResponse>> AuditApi::ProveBudget(api::ProveBudgetRequest) {
-  co_return WorstCase(projector_.models(), hooks_.world(), rt_.Now());
+Task<StatusOr<api::ProveOrphansResponse>> AuditApi::OrphansThen(api::ProveOrphansRequest request) {
+  CO_ASSIGN_OR_RETURN(const Moment moment, moments_.Of(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const absl::Time now, moments_.TimeOf(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const auto world, co_await WorldAt(rt_, store_, moment.position));
+  std::set<ProviderName> providers;
+  if (!request.provider().empty()) {
+    providers.insert(ProviderName(request.provider()));
+  } else {
+    for (const auto& [provider, account] : world->accounts) providers.insert(provider);
+    // Of one that is configured and was never heard of nothing is proved.
+    providers.insert(hooks_.providers.begin(), hooks_.providers.end());
+  }
+  BilledReport report;
+  for (const ProviderName& provider : providers) {
+    report.AddRecorded(*world, store_, provider, now);
+  }
+  api::ProveOrphansResponse out = report.Finish();
+  *out.mutable_now() = ToTimestamp(now);
+  out.set_position(moment.position);
+  co_return out;
+}
+
+Task<StatusOr<api::ProveBudgetResponse>> AuditApi::ProveBudget(api::ProveBudgetRequest request) {
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
+  if (view.past == nullptr) co_return WorstCase(*view.models, hooks_.world(), view.now);
+  CO_ASSIGN_OR_RETURN(const auto world, co_await WorldAt(rt_, store_, view.past->position()));
+  co_return WorstCase(*view.models, *world, view.now);
 }
 
 }  // namespace muster::grpc_api

@@ -16,11 +16,10 @@
 #include "muster/api/v1/audit.pb.h"
 #include "queries/projector.h"
 #include "services/grpc/bridge.h"
+#include "services/grpc/moments.h"
 #include "workers/audit/head_maker.h"
 
 namespace muster::grpc_api {
-
-namespace api = ::muster::api::v1;
 
 struct AuditHooks {
   std::vector<ProviderName> providers;
@@ -33,8 +32,7 @@ struct AuditHooks {
 
 class AuditApi {
  public:
-  AuditApi(Runtime& rt, const EventStore& store, const queries::Projector& projector,
-           AuditHooks hooks);
+  AuditApi(Runtime& rt, const EventStore& store, queries::Projector& projector, AuditHooks hooks);
 
   Task<Status> ExportRecords(api::ExportRecordsRequest request, Stream<api::RecordBatch>& stream);
   Task<Status> ExportEvents(api::ExportEventsRequest request, Stream<api::ExportedEvent>& stream);
@@ -47,11 +45,14 @@ class AuditApi {
 
  private:
   Task<StatusOr<audit::SignedHead>> HeadNow();
+  // ProveOrphans with `as_of` set: by what was recorded then.
+  Task<StatusOr<api::ProveOrphansResponse>> OrphansThen(api::ProveOrphansRequest request);
 
   Runtime& rt_;
   const EventStore& store_;
-  const queries::Projector& projector_;
+  queries::Projector& projector_;
   const AuditHooks hooks_;
+  const Moments moments_;
 };
 
 }  // namespace muster::grpc_api

@@ -109,6 +109,9 @@ void BilledReport::Add(const World& world, const EventStore& store, const Provid
   for (const eventpb::OrphanFound& stray : FindStrays(world, provider, list)) {
     strays.emplace(stray.instance(), stray.why());
   }
+  if (const account::State* account = world.FindAccount(provider)) {  // found when more was known
+    for (const auto& [id, orphan] : account->orphans) strays.emplace(id.str(), orphan.why);
+  }
   std::map<std::string, WorkerId> launching;  // by label: answered at any moment
   for (const auto& [id, worker] : world.workers) {
     if (std::holds_alternative<worker::Launching>(worker->phase)) {

@@ -20,6 +20,10 @@ class BilledReport {
   // `list` is the provider's complete answer. The intents are read back from `store`.
   void Add(const World& world, const EventStore& store, const ProviderName& provider,
            const std::vector<Instance>& list, absl::Time now);
+  // The same where nobody is asked: by what the log had of the provider up to `world`, the newest
+  // complete list first of all. What the answer rests on is told in notes.
+  void AddRecorded(const World& world, const EventStore& store, const ProviderName& provider,
+                   absl::Time now);
   // Nothing is proved of this one.
   void Unlisted(const ProviderName& provider, const Status& why);
   api::ProveOrphansResponse Finish();

@@ -7,6 +7,8 @@
 namespace muster::grpc_api {
 namespace {
 
+constexpr int kOffersShown = 50;  // unless more or fewer are asked for
+
 api::PlanStep::Action ToAction(fleet::PreviewStep::Action action) {
   using Action = fleet::PreviewStep::Action;
   switch (action) {
@@ -70,6 +72,22 @@ api::Offer ToOffer(const fleet::OfferVerdict& verdict) {
   out.set_location(offer.location);
   out.set_remaining_s(absl::ToInt64Seconds(offer.remaining));
   out.set_verdict(verdict.verdict);
+  return out;
+}
+
+api::ListOffersResponse ToOffers(const World& world, const specpb::FleetSpec& spec,
+                                 const api::ListOffersRequest& asked, absl::Time now) {
+  api::ListOffersResponse out;
+  if (const account::State* account = world.FindAccount(ProviderName(spec.provider()))) {
+    out.set_found(account->offers_found);
+    *out.mutable_seen_at() = ToTimestamp(account->offers_seen.at);
+  }
+  const int limit = asked.limit() > 0 ? asked.limit() : kOffersShown;
+  for (const fleet::OfferVerdict& verdict : fleet::JudgeOffers(world, spec, now)) {
+    if (!verdict.verdict.empty() && !asked.include_refused()) continue;
+    if (out.offers_size() == limit) break;
+    *out.add_offers() = ToOffer(verdict);
+  }
   return out;
 }
 

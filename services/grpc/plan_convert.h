@@ -14,6 +14,10 @@ namespace muster::grpc_api {
 
 api::Plan ToPlan(const fleet::Preview& preview);
 api::Offer ToOffer(const fleet::OfferVerdict& verdict);
+// The offers last seen of the account of `spec`, judged as the policy would judge them for it: as
+// many as `asked` wants, best first.
+api::ListOffersResponse ToOffers(const World& world, const specpb::FleetSpec& spec,
+                                 const api::ListOffersRequest& asked, absl::Time now);
 
 // One machine id a line, one line per strike; '#' begins a comment.
 struct BadHosts {

@@ -26,59 +26,8 @@ QueryApi::QueryApi(Runtime& rt, const EventStore& store, queries::Projector& pro
       projector_(projector),
       tails_(tails),
       hooks_(std::move(hooks)),
+      moments_(rt, store, projector),
       started_(rt.Now()) {}
-
-StatusOr<QueryApi::Moment> QueryApi::MomentOf(const api::AsOf& as_of) const {
-  Moment moment;
-  const absl::Time now = rt_.Now();
-  switch (as_of.moment_case()) {
-    case api::AsOf::kPosition:
-      moment.position = as_of.position();
-      if (moment.position == 0) {
-        return Refusal(StatusCode::kInvalidArgument, "INVALID_ARGUMENT",
-                       "position 0 is before the first event: expected 1 or more");
-      }
-      if (moment.position > store_.Head()) {
-        return Refusal(StatusCode::kOutOfRange, "POSITION_PAST_HEAD",
-                       Cat("position ", moment.position, " is past the end of the log: ",
-                           "nothing is recorded after ", store_.Head()));
-      }
-      return moment;
-    case api::AsOf::kTime:
-      moment.time = FromTimestamp(as_of.time());
-      break;
-    case api::AsOf::kSecondsAgo:
-      if (as_of.seconds_ago() < 0) {
-        return BadRequest({{"as_of.seconds_ago", "expected 0 or more"}});
-      }
-      moment.time = now - absl::Seconds(as_of.seconds_ago());
-      break;
-    case api::AsOf::MOMENT_NOT_SET:
-      moment.position = projector_.position();
-      return moment;
-  }
-  if (*moment.time > now) {
-    return Refusal(StatusCode::kOutOfRange, "TIME_IN_THE_FUTURE",
-                   Cat(FormatUtc(*moment.time), " is yet to come: here it is ", FormatUtc(now)));
-  }
-  moment.time = std::max(*moment.time, absl::UnixEpoch());  // nothing was recorded before
-  MUSTER_ASSIGN_OR_RETURN(moment.position, projector_.PositionAt(*moment.time));
-  return moment;
-}
-
-Task<StatusOr<QueryApi::View>> QueryApi::At(api::AsOf as_of) {
-  View view;
-  if (as_of.moment_case() == api::AsOf::MOMENT_NOT_SET) {
-    view.models = &projector_.models();
-    view.now = rt_.Now();
-    co_return view;
-  }
-  CO_ASSIGN_OR_RETURN(const Moment moment, MomentOf(as_of));
-  CO_ASSIGN_OR_RETURN(view.past, co_await projector_.AsOf(moment.position));
-  view.now = moment.time.value_or(view.past->recorded_at());
-  view.models = view.past.get();
-  co_return view;
-}
 
 namespace {
 // The later of what the log shows and when the poller looked; an unset time is never.
@@ -134,7 +83,7 @@ api::ListFleetsResponse QueryApi::Fleets(const queries::ReadModels& models, absl
 }
 
 Task<StatusOr<api::Fleet>> QueryApi::GetFleet(api::GetFleetRequest request) {
-  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   const auto fleet = view.models->Fleet(FleetName(request.fleet()), view.now);
   if (!fleet.ok()) co_return NoSuchFleet(*view.models, request.fleet(), view.now);
   api::Fleet out;
@@ -144,12 +93,12 @@ Task<StatusOr<api::Fleet>> QueryApi::GetFleet(api::GetFleetRequest request) {
 }
 
 Task<StatusOr<api::ListFleetsResponse>> QueryApi::ListFleets(api::ListFleetsRequest request) {
-  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   co_return Fleets(*view.models, view.now, "", request.include_ended());
 }
 
 Task<StatusOr<api::Worker>> QueryApi::GetWorker(api::GetWorkerRequest request) {
-  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   const auto worker = view.models->Worker(request.worker(), view.now);
   if (!worker.ok()) co_return WorkerProblem(request.worker(), worker.status());
   api::Worker out;
@@ -158,7 +107,7 @@ Task<StatusOr<api::Worker>> QueryApi::GetWorker(api::GetWorkerRequest request) {
 }
 
 Task<StatusOr<api::ListWorkersResponse>> QueryApi::ListWorkers(api::ListWorkersRequest request) {
-  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   CO_RETURN_IF_ERROR(CheckFleet(*view.models, request.fleet(), view.now));
   const queries::WorkerQuery query = {FleetName(request.fleet()), request.include_ended(),
                                       request.page_size(), request.page_token()};
@@ -171,7 +120,7 @@ Task<StatusOr<api::ListWorkersResponse>> QueryApi::ListWorkers(api::ListWorkersR
 }
 
 Task<StatusOr<api::ListHostsResponse>> QueryApi::ListHosts(api::ListHostsRequest request) {
-  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   const queries::HostQuery query = {ProviderName(request.provider()), MachineId(request.machine()),
                                     request.struck_only()};
   api::ListHostsResponse out;
@@ -184,29 +133,35 @@ Task<StatusOr<api::ListHostsResponse>> QueryApi::ListHosts(api::ListHostsRequest
 
 Task<StatusOr<api::ExportBadHostsResponse>> QueryApi::ExportBadHosts(
     api::ExportBadHostsRequest request) {
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   api::ExportBadHostsResponse out;
-  out.set_content(projector_.models().BadHosts(ProviderName(request.provider()), rt_.Now()));
+  out.set_content(view.models->BadHosts(ProviderName(request.provider()), view.now));
   co_return out;
 }
 
-Task<StatusOr<api::ListAccountsResponse>> QueryApi::ListAccounts(api::ListAccountsRequest) {
+Task<StatusOr<api::ListAccountsResponse>> QueryApi::ListAccounts(api::ListAccountsRequest request) {
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   api::ListAccountsResponse out;
-  for (const auto& account : projector_.models().Accounts(rt_.Now())) {
+  for (const auto& account : view.models->Accounts(view.now)) {
     api::Account& shown = *out.add_accounts();
     Fill(account, shown);
-    Freshen(shown);
+    if (view.past == nullptr) Freshen(shown);
   }
   co_return out;
 }
 
 Task<StatusOr<api::ListOffersResponse>> QueryApi::ListOffers(api::ListOffersRequest request) {
+  if (!IsNow(request.as_of())) {
+    auto recorded = co_await OffersThen(std::move(request));
+    co_return std::move(recorded);
+  }
   if (!hooks_.list_offers) co_return NoHook("offers");
   co_return co_await hooks_.list_offers(std::move(request));
 }
 
 Task<StatusOr<api::GetEfficiencyResponse>> QueryApi::GetEfficiency(
     api::GetEfficiencyRequest request) {
-  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   CO_RETURN_IF_ERROR(CheckFleet(*view.models, request.fleet(), view.now));
   api::GetEfficiencyResponse out;
   Fill(view.models->Efficiency(FleetName(request.fleet()), view.now), out);
@@ -214,7 +169,7 @@ Task<StatusOr<api::GetEfficiencyResponse>> QueryApi::GetEfficiency(
 }
 
 Task<StatusOr<api::GetCostResponse>> QueryApi::GetCost(api::GetCostRequest request) {
-  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   CO_RETURN_IF_ERROR(CheckFleet(*view.models, request.fleet(), view.now));
   api::GetCostResponse out;
   Fill(view.models->Cost(FleetName(request.fleet()), view.now), out);
@@ -226,7 +181,7 @@ Task<StatusOr<api::ExplainResponse>> QueryApi::Explain(api::ExplainRequest reque
     auto answer = co_await WhyNot(std::move(request));
     co_return std::move(answer);
   }
-  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   const auto explanation = view.models->Explain(request.subject());
   if (!explanation.ok()) {
     const Status& status = explanation.status();

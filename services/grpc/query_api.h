@@ -1,8 +1,9 @@
 // QueryApi: every question of muster.api.v1.QueryService, as coroutines on the reactor.
 //
 // Transport-free: the gRPC service (services.h) and tests under virtual time call the same
-// functions. Answers come from the read models; only ListOffers and ReadLogs(refresh) ask the
-// provider, through the hooks. References must outlive it. Reactor thread.
+// functions. Answers come from the read models, or for the past from the log; only ListOffers of
+// now and ReadLogs(refresh) ask the provider, through the hooks. References must outlive it.
+// Reactor thread.
 #pragma once
 
 #include <functional>
@@ -15,21 +16,24 @@
 #include "commands/shadow/driver.h"
 #include "commands/world.h"
 #include "eventstore/base/runtime.h"
+#include "eventstore/base/server.h"
 #include "eventstore/event_store.h"
 #include "muster/api/v1/query.pb.h"
 #include "queries/projector.h"
 #include "services/grpc/bridge.h"
+#include "services/grpc/moments.h"
 #include "services/grpc/server_convert.h"
 #include "workers/pollers/observation.h"
 #include "workers/pollers/tail_keeper.h"
 
 namespace muster::grpc_api {
 
-namespace api = ::muster::api::v1;
-
 struct QueryHooks {
   // Searches the market of a fleet now; each offer with its verdict.
   std::function<Task<StatusOr<api::ListOffersResponse>>(api::ListOffersRequest)> list_offers;
+  // What a provider of dedicated servers offers now; may be empty.
+  std::function<Task<StatusOr<std::vector<ServerOffer>>>(ProviderName, ServerChannel)>
+      search_servers;
   // Fetches a live worker's log now.
   std::function<Task<StatusOr<LogTail>>(WorkerId, int lines)> fetch_log;
   // When the pollers last looked, by provider. Facts that stay as they are are not written down
@@ -63,6 +67,7 @@ class QueryApi {
   Task<StatusOr<api::ListHostsResponse>> ListHosts(api::ListHostsRequest request);
   Task<StatusOr<api::ExportBadHostsResponse>> ExportBadHosts(api::ExportBadHostsRequest request);
   Task<StatusOr<api::ExportMarketResponse>> ExportMarket(api::ExportMarketRequest request);
+  Task<StatusOr<api::FindServersResponse>> FindServers(api::FindServersRequest request);
   Task<StatusOr<api::ListAccountsResponse>> ListAccounts(api::ListAccountsRequest request);
   Task<StatusOr<api::ListOffersResponse>> ListOffers(api::ListOffersRequest request);
   Task<StatusOr<api::GetEfficiencyResponse>> GetEfficiency(api::GetEfficiencyRequest request);
@@ -90,23 +95,8 @@ class QueryApi {
   Task<Status> PackBundle(api::PackBundleRequest request, Stream<api::BundleChunk>& stream);
 
  private:
-  // The live models, or those of a past moment; with the time the answer is about.
-  struct View {
-    std::unique_ptr<const queries::ReadModels> past;
-    const queries::ReadModels* models = nullptr;
-    absl::Time now;
-  };
-  // A moment of the past, as asked for in any of its three ways.
-  struct Moment {
-    Position position = 0;
-    std::optional<absl::Time> time;  // when it was named by its time
-  };
-  // kInvalidArgument  position 0, or no span
-  // kOutOfRange       past the head of the log, or in the future
-  StatusOr<Moment> MomentOf(const api::AsOf& as_of) const;
-  // When that was: of a position, when it was recorded.
-  StatusOr<absl::Time> TimeOf(const api::AsOf& as_of) const;
-  Task<StatusOr<View>> At(api::AsOf as_of);
+  // ListOffers with `as_of` set: by what was recorded then.
+  Task<StatusOr<api::ListOffersResponse>> OffersThen(api::ListOffersRequest request);
   // The live World, or that of a past moment. The live one changes while anything is awaited.
   struct WorldView {
     std::shared_ptr<const World> past;
@@ -128,6 +118,7 @@ class QueryApi {
   queries::Projector& projector_;
   TailKeeper& tails_;
   const QueryHooks hooks_;
+  const Moments moments_;
   const absl::Time started_;
   const std::shared_ptr<int> replays_ = std::make_shared<int>(0);  // under way
 };

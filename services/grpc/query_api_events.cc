@@ -73,7 +73,7 @@ Task<StatusOr<api::ListEventsResponse>> QueryApi::ListEvents(api::ListEventsRequ
   const absl::Time now = rt_.Now();
   CO_RETURN_IF_ERROR(CheckTypes(request.types()));
   CO_RETURN_IF_ERROR(CheckFleet(models, request.fleet(), now));
-  CO_ASSIGN_OR_RETURN(const Moment end, MomentOf(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const Moment end, moments_.Of(request.as_of()));
   queries::EventQuery query;
   CO_ASSIGN_OR_RETURN(query.stream, StreamOf(models, request.stream(), now));
   query.fleet = FleetName(request.fleet());

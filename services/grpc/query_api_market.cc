@@ -7,24 +7,13 @@
 
 namespace muster::grpc_api {
 
-StatusOr<absl::Time> QueryApi::TimeOf(const api::AsOf& as_of) const {
-  MUSTER_ASSIGN_OR_RETURN(const Moment moment, MomentOf(as_of));
-  if (moment.time.has_value()) return *moment.time;
-  absl::Time time = rt_.Now();
-  MUSTER_RETURN_IF_ERROR(store_.ReadAll(moment.position - 1, 1, [&](const RecordedEvent& recorded) {
-    time = recorded.recorded_at;
-    return false;
-  }));
-  return time;
-}
-
 Task<StatusOr<api::ExportMarketResponse>> QueryApi::ExportMarket(api::ExportMarketRequest request) {
   absl::Time since = absl::InfinitePast(), until = rt_.Now();
-  if (request.since().moment_case() != api::AsOf::MOMENT_NOT_SET) {
-    CO_ASSIGN_OR_RETURN(since, TimeOf(request.since()));
+  if (!IsNow(request.since())) {
+    CO_ASSIGN_OR_RETURN(since, moments_.TimeOf(request.since()));
   }
-  if (request.until().moment_case() != api::AsOf::MOMENT_NOT_SET) {
-    CO_ASSIGN_OR_RETURN(until, TimeOf(request.until()));
+  if (!IsNow(request.until())) {
+    CO_ASSIGN_OR_RETURN(until, moments_.TimeOf(request.until()));
   }
   const ProviderName provider(request.provider());
   CO_ASSIGN_OR_RETURN(const MarketRecord record,

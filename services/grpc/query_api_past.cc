@@ -1,11 +1,12 @@
-// Questions about two states of affairs: Explain with why_not, for which the policy is asked on the
-// World of that moment, and Diff.
+// Questions about two states of affairs: Explain with why_not and the offers of a moment, for which
+// the policy is asked on the World of that moment, and Diff.
 #include "commands/fleet/plan/why_not.h"
 #include "commands/handler/log_fold.h"
 #include "queries/diff/diff.h"
 #include "queries/words.h"
 #include "services/files/problems.h"
 #include "services/grpc/convert.h"
+#include "services/grpc/plan_convert.h"
 #include "services/grpc/query_api.h"
 #include "services/grpc/shadow_convert.h"
 
@@ -49,7 +50,7 @@ Task<StatusOr<api::ExplainResponse>> QueryApi::WhyNot(api::ExplainRequest reques
   if (!hooks_.world) {
     co_return Refusal(StatusCode::kUnavailable, "NO_POLICY", "this server runs no policy to ask");
   }
-  CO_ASSIGN_OR_RETURN(const View view, co_await At(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const View view, co_await moments_.At(request.as_of()));
   std::shared_ptr<const World> past;
   if (view.past != nullptr) {
     CO_ASSIGN_OR_RETURN(past, co_await WorldAt(rt_, store_, view.past->position()));
@@ -80,16 +81,39 @@ Task<StatusOr<api::ExplainResponse>> QueryApi::WhyNot(api::ExplainRequest reques
   co_return out;
 }
 
+Task<StatusOr<api::ListOffersResponse>> QueryApi::OffersThen(api::ListOffersRequest request) {
+  CO_ASSIGN_OR_RETURN(const Moment moment, moments_.Of(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const absl::Time now, moments_.TimeOf(request.as_of()));
+  CO_ASSIGN_OR_RETURN(const auto world, co_await WorldAt(rt_, store_, moment.position));
+  const fleet::State* fleet = world->FindFleet(FleetName(request.fleet()));
+  if (fleet == nullptr) {
+    co_return Refusal(
+        StatusCode::kNotFound, "FLEET_NOT_FOUND",
+        Cat("there was no fleet '", request.fleet(), "' at position ", moment.position),
+        {{"fleet", request.fleet()}});
+  }
+  const ProviderName provider(fleet->spec.provider());
+  const account::State* account = world->FindAccount(provider);
+  if (account == nullptr || !account->offers_seen.seen()) {
+    co_return Refusal(StatusCode::kNotFound, "NOTHING_RECORDED",
+                      Cat("no offers of ", provider.str(), " were recorded up to position ",
+                          moment.position, ": the market is searched once a fleet wants it"));
+  }
+  api::ListOffersResponse out = ToOffers(*world, fleet->spec, request, now);
+  out.set_position(account->offers_seen.position);
+  co_return out;
+}
+
 Task<StatusOr<api::ListShadowsResponse>> QueryApi::ListShadows(api::ListShadowsRequest request) {
-  const bool live = request.as_of().moment_case() == api::AsOf::MOMENT_NOT_SET;
+  const bool live = IsNow(request.as_of());
   if (live && !hooks_.world) {
     co_return Refusal(StatusCode::kUnavailable, "NO_POLICY", "this server runs no policy to ask");
   }
   std::shared_ptr<const World> past;
   absl::Time now = rt_.Now();
   if (!live) {
-    CO_ASSIGN_OR_RETURN(const Moment moment, MomentOf(request.as_of()));
-    CO_ASSIGN_OR_RETURN(now, TimeOf(request.as_of()));
+    CO_ASSIGN_OR_RETURN(const Moment moment, moments_.Of(request.as_of()));
+    CO_ASSIGN_OR_RETURN(now, moments_.TimeOf(request.as_of()));
     CO_ASSIGN_OR_RETURN(past, co_await WorldAt(rt_, store_, moment.position));
   }
   // Nothing is awaited from here on: the live World stays as it is.
@@ -115,8 +139,8 @@ Task<StatusOr<api::ListShadowsResponse>> QueryApi::ListShadows(api::ListShadowsR
 
 Task<StatusOr<api::DiffResponse>> QueryApi::Diff(api::DiffRequest request) {
   if (!request.has_from()) co_return BadRequest({{"from", "expected a position or a time"}});
-  CO_ASSIGN_OR_RETURN(const View from, co_await At(request.from()));
-  CO_ASSIGN_OR_RETURN(const View to, co_await At(request.to()));
+  CO_ASSIGN_OR_RETURN(const View from, co_await moments_.At(request.from()));
+  CO_ASSIGN_OR_RETURN(const View to, co_await moments_.At(request.to()));
   const bool known = request.fleet().empty() || from.models->HasFleet(FleetName(request.fleet())) ||
                      to.models->HasFleet(FleetName(request.fleet()));
   if (!known) {

@@ -73,11 +73,11 @@ Task<StatusOr<api::ReplayResponse>> QueryApi::Replay(api::ReplayRequest request)
   }
   CO_RETURN_IF_ERROR(CheckFleet(projector_.models(), request.fleet(), rt_.Now()));
   if (!request.fleet().empty()) question.fleet = FleetName(request.fleet());
-  CO_ASSIGN_OR_RETURN(const Moment until, MomentOf(request.until()));
+  CO_ASSIGN_OR_RETURN(const Moment until, moments_.Of(request.until()));
   question.until = until.position;
   if (until.time.has_value()) question.end = *until.time;
-  if (request.since().moment_case() != api::AsOf::MOMENT_NOT_SET) {
-    CO_ASSIGN_OR_RETURN(const Moment since, MomentOf(request.since()));
+  if (!IsNow(request.since())) {
+    CO_ASSIGN_OR_RETURN(const Moment since, moments_.Of(request.since()));
     question.since = since.position;
     if (since.time.has_value()) question.since_time = *since.time;
   }
@@ -102,13 +102,13 @@ Task<StatusOr<api::ReplayResponse>> QueryApi::Replay(api::ReplayRequest request)
 
 Task<Status> QueryApi::PackBundle(api::PackBundleRequest request,
                                   Stream<api::BundleChunk>& stream) {
-  if (request.around().moment_case() == api::AsOf::MOMENT_NOT_SET) {
+  if (IsNow(request.around())) {
     co_return BadRequest({{"around", "expected a position or a time"}});
   }
   if (request.before_s() < 0 || request.after_s() < 0) {
     co_return BadRequest({{"before_s, after_s", "expected 0 or more"}});
   }
-  CO_ASSIGN_OR_RETURN(const Moment around, MomentOf(request.around()));
+  CO_ASSIGN_OR_RETURN(const Moment around, moments_.Of(request.around()));
   BundleQuestion question;
   question.head = store_.Head();
   question.plan = hooks_.plan;

@@ -22,7 +22,7 @@ Status NoSuchServer(const World& world, const std::string& name) {
 
 Task<StatusOr<QueryApi::WorldView>> QueryApi::WorldOf(api::AsOf as_of) {
   WorldView view;
-  if (as_of.moment_case() == api::AsOf::MOMENT_NOT_SET) {
+  if (IsNow(as_of)) {
     if (!hooks_.world) {
       co_return Refusal(StatusCode::kUnavailable, "NO_SERVERS", "this server knows of none");
     }
@@ -30,8 +30,8 @@ Task<StatusOr<QueryApi::WorldView>> QueryApi::WorldOf(api::AsOf as_of) {
     view.now = rt_.Now();
     co_return view;
   }
-  CO_ASSIGN_OR_RETURN(const Moment moment, MomentOf(as_of));
-  CO_ASSIGN_OR_RETURN(view.now, TimeOf(as_of));
+  CO_ASSIGN_OR_RETURN(const Moment moment, moments_.Of(as_of));
+  CO_ASSIGN_OR_RETURN(view.now, moments_.TimeOf(as_of));
   CO_ASSIGN_OR_RETURN(view.past, co_await WorldAt(rt_, store_, moment.position));
   view.world = view.past.get();
   co_return view;

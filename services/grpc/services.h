@@ -54,6 +54,7 @@ class QueryService final : public api::QueryService::CallbackService {
   MUSTER_UNARY(ListWorkers, ListWorkersRequest, ListWorkersResponse)
   MUSTER_UNARY(ListHosts, ListHostsRequest, ListHostsResponse)
   MUSTER_UNARY(ExportMarket, ExportMarketRequest, ExportMarketResponse)
+  MUSTER_UNARY(FindServers, FindServersRequest, FindServersResponse)
   MUSTER_UNARY(ExportBadHosts, ExportBadHostsRequest, ExportBadHostsResponse)
   MUSTER_UNARY(ListAccounts, ListAccountsRequest, ListAccountsResponse)
   MUSTER_UNARY(ListOffers, ListOffersRequest, ListOffersResponse)

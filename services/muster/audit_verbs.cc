@@ -394,6 +394,7 @@ std::vector<Verb> AuditVerbs() {
         "prove        that one event is in the log a head speaks of, in a kilobyte or two\n"
         "check-proof  says what a proof proves; needs no daemon\n"
         "redact       takes free text out of an event; its digest stays, and the chain holds\n"
+        "Takes no --at: an event is named by its position, a moment by its signed head (--head)\n"
         "What all this promises and what not: deploy/audit/README.md\n"},
        Audit},
   };

@@ -69,6 +69,9 @@ void Help(std::ostream& out) {
     out << absl::StrFormat("  %-12s %s\n", verb.spec.name, verb.spec.help);
   }
   out << "\n'muster help VERB' or 'muster VERB --help' tells more.\n"
+         "What reads the log takes --at TIME|POSITION; spans are named by --from, --since, "
+         "--until\n"
+         "or --around.\n"
          "Exit codes: 0 ok, 1 failed, 2 changes pending (--detailed-exitcode), 3 refused by a\n"
          "guard, 4 not authorised, 5 not found or ambiguous, 6 timed out, 7 partly done,\n"
          "64 usage, 130 interrupted.\n";

@@ -25,9 +25,7 @@ int Offers(Session& s) {
   }
   request.set_limit(limit);
   api::ListOffersResponse answer;
-  const auto context = s.Context();
-  const grpc::Status status = s.queries().ListOffers(context.get(), request, &answer);
-  if (!status.ok()) return s.Fail(status);
+  if (const int code = s.Ask(&Queries::ListOffers, request, answer)) return code;
   std::vector<std::string> names;
   for (const api::Offer& offer : answer.offers()) names.push_back(offer.id());
   if (s.PrintStructured(answer, names)) return kOk;
@@ -43,6 +41,12 @@ int Offers(Session& s) {
   }
   table.Print(s.env.out, s.Columns());
   s.env.err << answer.offers_size() << " of " << answer.found() << " offers, best first\n";
+  if (answer.position() > 0) {
+    const absl::Time seen = FromProto(answer.seen_at());
+    s.env.err << "recorded at " << FormatUtc(seen) << ", "
+              << FormatSpan(std::max(s.Clock() - seen, absl::ZeroDuration())) << " before (log "
+              << answer.position() << "); nobody was asked\n";
+  }
   return kOk;
 }
 
@@ -104,9 +108,7 @@ int Export(Session& s) {
   api::ExportBadHostsRequest request;
   request.set_provider(s.args.Get("provider", "vast"));
   api::ExportBadHostsResponse answer;
-  const auto context = s.Context();
-  const grpc::Status status = s.queries().ExportBadHosts(context.get(), request, &answer);
-  if (!status.ok()) return s.Fail(status);
+  if (const int code = s.Ask(&Queries::ExportBadHosts, request, answer)) return code;
   if (s.args.positional().size() < 2) {
     s.env.out << answer.content();
     return kOk;
@@ -144,6 +146,9 @@ int Import(Session& s) {
 
 int Hosts(Session& s) {
   const std::string what = s.args.positional().empty() ? "list" : s.args.positional()[0];
+  if (s.args.Has("at") && (what == "pardon" || what == "import")) {
+    return s.Fail(kUsage, Cat("hosts ", what, " changes what is now: it takes no --at"));
+  }
   if (what == "list") return Repeat(s, [&s] { return ShowHosts(s); });
   if (what == "pardon") return Pardon(s);
   if (what == "export") return Export(s);
@@ -259,7 +264,12 @@ std::vector<Verb> MoneyVerbs() {
         1,
         "Searches the market now, best value first, and says why not.",
         {{"limit", 0, "N", "at most so many; 20"},
-         {"all", 'a', "", "refused offers too, with the reason"}}},
+         {"all", 'a', "", "refused offers too, with the reason"},
+         AtFlag()},
+        "With --at nobody is asked: the offers that the log had then, judged by the fleet's file,\n"
+        "strikes and measurements of then, as the policy judged them. The log keeps the 32 "
+        "cheapest\n"
+        "of each GPU, and writes a market that stays the same down every few minutes only\n"},
        Offers},
       {{"hosts",
         "[list | pardon MACHINE | import FILE | export [FILE]]",

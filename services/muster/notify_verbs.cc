@@ -83,7 +83,9 @@ std::vector<Verb> NotifyVerbs() {
         "test TARGET  sends a message that says that it is a test, and what came back; exit 1 when "
         "it did not arrive\n"
         "Targets and rules stand in the daemon's configuration; what is promised, and a receiver: "
-        "deploy/notify/README.md\n"},
+        "deploy/notify/README.md\n"
+        "Takes no --at: targets are those of the configuration of now. How far one was told then: "
+        "muster events notify/TARGET --at\n"},
        Notify},
   };
 }

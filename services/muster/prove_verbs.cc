@@ -22,6 +22,9 @@ std::string Intent(const api::BilledMachine& machine) {
 int Orphans(Session& s) {
   api::ProveOrphansRequest request;
   request.set_provider(s.args.Get("provider"));
+  const auto moment = s.AsOf();
+  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+  *request.mutable_as_of() = *moment;
   api::ProveOrphansResponse answer;
   const auto context = s.StreamContext();  // long lists come at the provider's pace
   const grpc::Status status = s.audit().ProveOrphans(context.get(), request, &answer);
@@ -45,6 +48,7 @@ int Orphans(Session& s) {
               << " (log " << answer.position() << ")\n";
     if (answer.proved()) s.env.out << "proved: every machine that is billed was asked for\n";
   }
+  for (const std::string& note : answer.notes()) s.env.err << note << "\n";
   for (const std::string& unlisted : answer.unknown_providers()) {
     s.env.err << "not proved: " << unlisted << "\n";
   }
@@ -93,9 +97,13 @@ void PrintExposure(Session& s, const api::ProveBudgetResponse& answer) {
 }
 
 int Budget(Session& s) {
+  api::ProveBudgetRequest request;
+  const auto moment = s.AsOf();
+  if (!moment.ok()) return s.Fail(kUsage, Message(moment.status()));
+  *request.mutable_as_of() = *moment;
   api::ProveBudgetResponse answer;
   const auto context = s.Context();
-  const grpc::Status status = s.audit().ProveBudget(context.get(), {}, &answer);
+  const grpc::Status status = s.audit().ProveBudget(context.get(), request, &answer);
   if (!status.ok()) return s.Fail(status);
   std::vector<std::string> names;
   for (const api::FleetExposure& fleet : answer.fleets()) names.push_back(fleet.fleet());
@@ -120,11 +128,14 @@ std::vector<Verb> ProveVerbs() {
         1,
         1,
         "That every machine billed was asked for; what is spent at worst if muster dies now.",
-        {{"provider", 0, "NAME", "orphans: only there"}},
+        {{"provider", 0, "NAME", "orphans: only there"}, AtFlag()},
         "orphans  lists what the providers bill now and maps each machine to the event that asked\n"
         "         for it; those without one first, with age and burn. Exit 1 unless all have one\n"
         "budget   nothing is destroyed any more, budgets hold nothing: every machine runs until\n"
-        "         its account's credit is used up. Launches in flight count as rented\n"},
+        "         its account's credit is used up. Launches in flight count as rented\n"
+        "With --at nobody is asked: both answer from what the log had at that moment. Machines "
+        "are\n"
+        "those of the newest complete list recorded by then; what the answer rests on is told\n"},
        Prove},
   };
 }

@@ -132,7 +132,15 @@ std::vector<Verb> SetupVerbs() {
         {{"dir", 'd', "DIR", "where; the current folder"}}},
        Init,
        Manner::kLocal},
-      {{"doctor", "", 0, 0, "Checks the daemon, its store, keys, accounts and clocks.", {}},
+      {{"doctor",
+        "",
+        0,
+        0,
+        "Checks the daemon, its store, keys, accounts and clocks.",
+        {},
+        "Takes no --at: it asks providers and looks at the store as they are now. What troubled "
+        "an\n"
+        "account then: muster describe account/PROVIDER --at\n"},
        Doctor,
        Manner::kNameless},
       {{"backup", "", 0, 0, "Adds a backup of the log beside the store while musterd goes on.", {}},

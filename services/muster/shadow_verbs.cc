@@ -162,6 +162,9 @@ int Shadow(Session& s) {
   const auto& words = s.args.positional();
   const std::string& what = words[0];
   const std::string fleet = words.size() < 2 ? "" : WithoutKind(words[1], "fleet");
+  if (s.args.Has("at") && (what == "start" || what == "promote" || what == "stop")) {
+    return s.Fail(kUsage, Cat("shadow ", what, " changes what is now: it takes no --at"));
+  }
   if (what == "start") return Start(s, fleet);
   if (what == "report") return Report(s, fleet);
   if (what == "promote") return Promote(s, fleet);

@@ -140,14 +140,19 @@ std::vector<Verb> WorkerVerbs() {
         "Prints the end of a worker's log, also when its machine is gone.",
         {{"follow", 'f', "", "go on with new lines until Ctrl-C"},
          {"tail", 0, "N", "at most the last N lines"},
-         {"refresh", 0, "", "fetch now instead of showing the kept tail"}}},
+         {"refresh", 0, "", "fetch now instead of showing the kept tail"}},
+        "Takes no --at: of each worker the newest tail alone is kept, beside the log. What was "
+        "read\n"
+        "from it then: muster explain worker/ID --at, muster events worker/ID --at\n"},
        Logs},
       {{"ssh",
         "WORKER [COMMAND...]",
         1,
         64,
         "Opens SSH to a worker; prints the command when piped or with --print.",
-        {{"print", 'p', "", "print the command, do not run it"}}},
+        {{"print", 'p', "", "print the command, do not run it"}},
+        "Takes no --at: it goes where the machine is now. Where it was then: muster describe "
+        "--at\n"},
        Ssh},
       {{"replace",
         "WORKER",

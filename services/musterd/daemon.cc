@@ -19,6 +19,7 @@ namespace {
 
 // Where the embedded market answers; reached in memory, never over a network.
 constexpr char kMarketOrigin[] = "http://market.internal";
+constexpr char kMarketKey[] = "sim-key";
 constexpr absl::Duration kLastCalls = absl::Seconds(2);  // for gRPC calls under way at the end
 
 specpb::Budget ToSpec(const AccountBudget& budget) {
@@ -208,6 +209,7 @@ Status Daemon::MakeAccounts() {
     ProviderSettings settings;
     settings.base_url = provider.base_url;
     settings.api_key_ref = provider.api_key_ref;
+    settings.user = provider.user;
     settings.log_hosts = provider.log_hosts;
     settings.pace = provider.pace;
     settings.log_bytes_max = static_cast<std::size_t>(config_.limits.log_bytes_max);
@@ -221,13 +223,18 @@ Status Daemon::MakeAccounts() {
       }
     }
     if (config_.sim.embedded) {
-      // One machine among the best is bad, so that healing can be seen.
-      const SimSpec market = {config_.sim.seed, rt_.Now(), {{"bad_machines", "1"}}};
+      SimSpec market = {config_.sim.seed, rt_.Now()};
+      if (provider.user.empty()) {
+        market.settings["bad_machines"] = "1";  // among the best, so that healing can be seen
+      } else {
+        market.settings["user"] = provider.user;
+        market.settings["password"] = kMarketKey;
+      }
       MUSTER_ASSIGN_OR_RETURN(account.sim, MakeSim(name, market));
       settings.base_url = kMarketOrigin;
       settings.log_hosts = {kMarketOrigin};
       settings.api_key_ref = "env:MUSTER_SIM_KEY";
-      setenv("MUSTER_SIM_KEY", "sim-key", 1);
+      setenv("MUSTER_SIM_KEY", kMarketKey, 1);
       account.sim->SetOrigin(kMarketOrigin);
       account.http = std::make_unique<SimHttpClient>(rt_, *account.sim);
     } else {
@@ -286,7 +293,9 @@ Task<Status> Daemon::Start() {
   options.policy.plan = MakePlanOptions();
   engine_ = std::make_unique<Engine>(
       Engine::Ports{rt_, *observed_store_, *http_, secrets_, *tails_}, std::move(options));
-  for (auto& [name, account] : accounts_) engine_->AddProvider(*account.made.provider);
+  for (auto& [name, account] : accounts_) {
+    if (account.made.provider != nullptr) engine_->AddProvider(*account.made.provider);
+  }
   CO_RETURN_IF_ERROR(co_await engine_->Start());
   projector_ = std::make_unique<queries::Projector>(rt_, *store_);
   CO_RETURN_IF_ERROR(co_await projector_->Start());
@@ -369,7 +378,9 @@ std::vector<std::string> Daemon::NeedsRestart(const DaemonConfig& fresh) const {
     providers = providers || old == config_.providers.end() ||
                 old->second.base_url != provider.base_url ||
                 old->second.api_key_ref != provider.api_key_ref ||
-                old->second.log_hosts != provider.log_hosts || old->second.pace != provider.pace;
+                old->second.log_hosts != provider.log_hosts || old->second.pace != provider.pace ||
+                old->second.user != provider.user || old->second.ssh_port != provider.ssh_port ||
+                old->second.ssh_host != provider.ssh_host;
   }
   note(providers, "providers");
   return restart;

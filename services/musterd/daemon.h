@@ -91,7 +91,12 @@ class Daemon {
   fleet::PlanOptions MakePlanOptions() const;
   grpc_api::CommandHooks MakeCommandHooks();
   grpc_api::AuditHooks MakeAuditHooks();
+  // Those that rent machines to fleets.
+  std::vector<ProviderName> MachineProviders() const;
+  StatusOr<Provider*> MachinesOf(const ProviderName& name);
+  StatusOr<ServerProvider*> ServersOf(const ProviderName& name);
   Task<StatusOr<std::vector<Instance>>> ListInstances(ProviderName name);
+  Task<StatusOr<std::vector<ServerOffer>>> SearchServers(ProviderName name, ServerChannel channel);
   Task<StatusOr<api::v1::ListOffersResponse>> ListOffers(api::v1::ListOffersRequest request);
   Task<Status> SearchMarket(specpb::FleetSpec spec);
   Task<StatusOr<std::vector<Offer>>> SearchFor(const World& fleets, ProviderName name);
@@ -99,6 +104,7 @@ class Daemon {
   Task<StatusOr<LogTail>> FetchLog(WorkerId worker, int lines);
   Task<std::vector<api::v1::Check>> Diagnose();
   Task<api::v1::Check> CheckAccount(ProviderName name);
+  Task<std::vector<api::v1::Check>> CheckServers(ProviderName name);
   api::v1::Check CheckSecrets();
   api::v1::Check CheckStore() const;
   Task<StatusOr<api::v1::BackupStoreResponse>> Backup();

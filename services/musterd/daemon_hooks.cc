@@ -34,7 +34,9 @@ std::string NextFor(Trouble trouble) {
   switch (trouble) {
     case Trouble::kAuth:
     case Trouble::kForbidden:
-      return "put a valid key where providers.NAME.api_key points; it is read anew at each call";
+      return "put a valid key where providers.NAME.api_key (or password) points; it is read anew "
+             "at "
+             "each call";
     case Trouble::kNoCredit:
       return "top up the account; muster goes on by itself";
     case Trouble::kThrottled:
@@ -53,6 +55,9 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
   hooks.list_offers = [this](api::v1::ListOffersRequest request) {
     return ListOffers(std::move(request));
   };
+  hooks.search_servers = [this](ProviderName name, ServerChannel channel) {
+    return SearchServers(std::move(name), channel);
+  };
   hooks.fetch_log = [this](WorkerId worker, int lines) {
     return FetchLog(std::move(worker), lines);
   };
@@ -67,9 +72,7 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
 
 grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   grpc_api::CommandHooks hooks;
-  for (const auto& [name, provider] : config_.providers) {
-    hooks.providers.push_back(ProviderName(name));
-  }
+  hooks.providers = MachineProviders();
   hooks.search_market = [this](specpb::FleetSpec spec) { return SearchMarket(std::move(spec)); };
   hooks.missing_secrets = [this](const specpb::FleetSpec& spec) { return MissingSecrets(spec); };
   hooks.mask = [this](std::string_view text) { return secrets_.Mask(text); };
@@ -88,7 +91,7 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
 
 grpc_api::AuditHooks Daemon::MakeAuditHooks() {
   grpc_api::AuditHooks hooks;
-  for (const auto& [name, account] : accounts_) hooks.providers.push_back(name);
+  hooks.providers = MachineProviders();
   hooks.list_instances = [this](ProviderName name) { return ListInstances(std::move(name)); };
   hooks.world = [this]() -> const World& { return engine_->handler().world(); };
   hooks.heads = heads_.get();
@@ -96,10 +99,35 @@ grpc_api::AuditHooks Daemon::MakeAuditHooks() {
   return hooks;
 }
 
-Task<StatusOr<std::vector<Instance>>> Daemon::ListInstances(ProviderName name) {
+std::vector<ProviderName> Daemon::MachineProviders() const {
+  std::vector<ProviderName> names;
+  for (const auto& [name, account] : accounts_) {
+    if (account.made.provider != nullptr) names.push_back(name);
+  }
+  return names;
+}
+
+StatusOr<Provider*> Daemon::MachinesOf(const ProviderName& name) {
   const auto account = accounts_.find(name);
-  if (account == accounts_.end()) co_return NotConfigured(name);
-  co_return co_await account->second.made.provider->ListInstances(rt_.Now() + kListTime);
+  if (account == accounts_.end()) return NotConfigured(name);
+  if (account->second.made.provider == nullptr) {
+    return FailedPrecondition(Cat("provider '", name.str(), "' has no machines for fleets"));
+  }
+  return account->second.made.provider.get();
+}
+
+StatusOr<ServerProvider*> Daemon::ServersOf(const ProviderName& name) {
+  const auto account = accounts_.find(name);
+  if (account == accounts_.end()) return NotConfigured(name);
+  if (account->second.made.servers == nullptr) {
+    return FailedPrecondition(Cat("provider '", name.str(), "' has no dedicated servers"));
+  }
+  return account->second.made.servers.get();
+}
+
+Task<StatusOr<std::vector<Instance>>> Daemon::ListInstances(ProviderName name) {
+  CO_ASSIGN_OR_RETURN(Provider* const provider, MachinesOf(name));
+  co_return co_await provider->ListInstances(rt_.Now() + kListTime);
 }
 
 Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffersRequest request) {
@@ -118,27 +146,22 @@ Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffe
   CO_ASSIGN_OR_RETURN(market.offers, co_await SearchFor(seen, name));
   market.offers_found = static_cast<int>(market.offers.size());
   market.offers_seen.at = rt_.Now();
-  api::v1::ListOffersResponse out;
-  out.set_found(market.offers_found);
-  *out.mutable_seen_at() = grpc_api::ToTimestamp(rt_.Now());
-  const int limit = request.limit() > 0 ? request.limit() : 50;
-  for (const fleet::OfferVerdict& verdict : fleet::JudgeOffers(seen, spec, rt_.Now())) {
-    if (!verdict.verdict.empty() && !request.include_refused()) continue;
-    if (out.offers_size() == limit) break;
-    *out.add_offers() = grpc_api::ToOffer(verdict);
-  }
-  co_return out;
+  co_return grpc_api::ToOffers(seen, spec, request, rt_.Now());
+}
+
+Task<StatusOr<std::vector<ServerOffer>>> Daemon::SearchServers(ProviderName name,
+                                                               ServerChannel channel) {
+  CO_ASSIGN_OR_RETURN(ServerProvider* const servers, ServersOf(name));
+  co_return co_await servers->SearchServers(channel, rt_.Now() + kCallTime);
 }
 
 // The offers that fit any of `fleets`, by the poller's own queries.
 Task<StatusOr<std::vector<Offer>>> Daemon::SearchFor(const World& fleets, ProviderName name) {
-  const auto account = accounts_.find(name);
-  if (account == accounts_.end()) co_return NotConfigured(name);
+  CO_ASSIGN_OR_RETURN(Provider* const provider, MachinesOf(name));
   std::vector<Offer> found;
   for (const OfferQuery& query : MarketQueries(fleets, name)) {
-    CO_ASSIGN_OR_RETURN(
-        std::vector<Offer> offers,
-        co_await account->second.made.provider->SearchOffers(query, rt_.Now() + kCallTime));
+    CO_ASSIGN_OR_RETURN(std::vector<Offer> offers,
+                        co_await provider->SearchOffers(query, rt_.Now() + kCallTime));
     std::move(offers.begin(), offers.end(), std::back_inserter(found));
   }
   co_return found;
@@ -189,10 +212,8 @@ Task<StatusOr<LogTail>> Daemon::FetchLog(WorkerId worker, int lines) {
     co_return FailedPrecondition(Cat("worker ", worker.str(), " has no instance to read from"));
   }
   const InstanceId instance = state->instance;
-  const auto account = accounts_.find(state->identity.provider);
-  if (account == accounts_.end()) co_return NotConfigured(state->identity.provider);
-  co_return co_await account->second.made.provider->FetchLog(instance, lines,
-                                                             rt_.Now() + kCallTime);
+  CO_ASSIGN_OR_RETURN(Provider* const provider, MachinesOf(state->identity.provider));
+  co_return co_await provider->FetchLog(instance, lines, rt_.Now() + kCallTime);
 }
 
 api::v1::Check Daemon::CheckStore() const {
@@ -244,9 +265,47 @@ Task<api::v1::Check> Daemon::CheckAccount(ProviderName name) {
       listed ? "" : "wait a minute; nothing is decided before the first complete list");
 }
 
+// Whether the web service answers, and whether this login may order.
+Task<std::vector<api::v1::Check>> Daemon::CheckServers(ProviderName name) {
+  std::vector<api::v1::Check> checks;
+  ServerProvider& servers = *accounts_.at(name).made.servers;
+  const std::string title = Cat("provider ", name.str());
+  const auto failed = [](const std::string& what, const Status& status, std::string next) {
+    return MakeCheck(what, api::v1::Check::FAILED,
+                     Cat(TroubleName(TroubleOf(status)), ": ", Message(status)), std::move(next));
+  };
+  const StatusOr<std::vector<Server>> list =
+      co_await servers.ListServers(rt_.Now() + absl::Seconds(20));
+  if (!list.ok()) {
+    checks.push_back(failed(title, list.status(), NextFor(TroubleOf(list.status()))));
+    co_return checks;
+  }
+  checks.push_back(MakeCheck(title, api::v1::Check::OK,
+                             Cat("answers; ", list->size(), " servers in the account")));
+  const std::string ordering = Cat("ordering ", name.str());
+  const StatusOr<std::vector<ServerOrder>> orders =
+      co_await servers.ListOrders(rt_.Now() + absl::Seconds(20));
+  if (orders.ok()) {
+    checks.push_back(MakeCheck(ordering, api::v1::Check::OK,
+                               Cat("allowed; ", orders->size(), " orders listed, at most ",
+                                   servers.OrdersPerDay(), " a day of each list")));
+  } else if (TroubleOf(orders.status()) == Trouble::kForbidden) {
+    checks.push_back(MakeCheck(ordering, api::v1::Check::WARNING, "this login may not order",
+                               "allow it for the user of the web service, if muster shall order"));
+  } else {
+    checks.push_back(failed(ordering, orders.status(), NextFor(TroubleOf(orders.status()))));
+  }
+  co_return checks;
+}
+
 Task<std::vector<api::v1::Check>> Daemon::Diagnose() {
   std::vector<api::v1::Check> checks = {CheckStore(), CheckSecrets()};
   for (const auto& [name, account] : accounts_) {
+    if (account.made.servers != nullptr) {
+      std::vector<api::v1::Check> more = co_await CheckServers(name);
+      std::move(more.begin(), more.end(), std::back_inserter(checks));
+    }
+    if (account.made.provider == nullptr) continue;
     api::v1::Check check = co_await CheckAccount(name);
     const bool answers = check.result() != api::v1::Check::FAILED;
     checks.push_back(std::move(check));

@@ -4,7 +4,8 @@ namespace muster {
 
 const char kTools[] =
     "lscpu lsblk lspci ip sgdisk wipefs blockdev udevadm swapoff vgchange vgs mdadm mkfs.vfat "
-    "mkfs.ext4 mkfs.xfs mkfs.btrfs mount umount chroot grub-install reboot shutdown poweroff halt";
+    "mkfs.ext4 mkfs.xfs mkfs.btrfs mount umount chroot grub-install hostname reboot shutdown "
+    "poweroff halt";
 
 const char kMachineScript[] = R"sh(#!/bin/sh
 # machine BOX rescue|disk            keeps the machine up; a reboot inside starts what is on its disks
@@ -66,7 +67,8 @@ while read -r disk; do
 done <"$box/order"
 rm -f "$box/md0"
 : >"$box/mounts"
-mkdir -p "$root/sys/firmware/efi" "$root/sys/class/net/eth0/device" "$root/sys/class/net/lo"
+mkdir -p "$root/sys/class/net/eth0/device" "$root/sys/class/net/lo"
+[ -e "$box/bios" ] || mkdir -p "$root/sys/firmware/efi"
 ln -s ../../../../bus/pci/drivers/igb "$root/sys/class/net/eth0/device/driver"
 
 # ---- /etc: what programs need to run, with every account open for keys
@@ -108,7 +110,7 @@ else
   mount --bind "$store/root" "$root/root"
   mount --bind "$box/nix" "$root/nix"
   mkdir -p "$root/home/builder"
-  chown 1000 "$root/home/builder"
+  chown 61900 "$root/home/builder"
   config=/run/box/disk-sshd_config
   tools=$box/bin-disk
 fi
@@ -318,11 +320,12 @@ case "$name" in
         mkdir -p /mnt/boot/grub
         echo 'search --label muster-root' >/mnt/boot/grub/grub.cfg
         ;;
-      useradd) echo "$(last "$@"):x:1000:1000::/home/builder:/bin/sh" >>/mnt/etc/passwd ;;
+      useradd) echo "$(last "$@"):x:61900:61900::/home/builder:/bin/sh" >>/mnt/etc/passwd ;;
       cat) cat "/mnt$2" ;;
       *) echo "chroot: $1: not found" >&2; exit 127 ;;
     esac
     ;;
+  hostname) cat /etc/hostname ;;
   reboot)
     : >$box/reboot
     kill -TERM 1

@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "services/sim/command_line.h"
 #include "services/sim/make_sim.h"
 #include "services/sim/sim_http_server.h"
+#include "services/sim/sshd_machines.h"
 
 namespace muster {
 namespace {
@@ -18,6 +20,17 @@ constexpr int kExitUsage = 64;
 int Fail(const Status& status, int code) {
   std::fprintf(stderr, "muster-sim: %s\n", std::string(Message(status)).c_str());
   return code;
+}
+
+// Of a provider of dedicated servers, where it is said on which port they answer.
+Status AddMachines(SimSpec& spec) {
+  const auto port = spec.settings.find("ssh_port");
+  SshdMachines::Options options;
+  if (port == spec.settings.end() || !absl::SimpleAtoi(port->second, &options.port)) return {};
+  StatusOr<std::unique_ptr<SshdMachines>> machines = SshdMachines::Make(options);
+  if (!machines.ok()) return machines.status();
+  spec.machines = *std::move(machines);
+  return {};
 }
 
 int Main(const std::vector<std::string>& arguments) {
@@ -40,6 +53,8 @@ int Main(const std::vector<std::string>& arguments) {
   signal(SIGPIPE, SIG_IGN);
 
   command->spec.start = command->server.start;
+  const Status machines = AddMachines(command->spec);
+  if (!machines.ok()) return Fail(Annotate(machines, "ssh_port"), 1);
   StatusOr<std::unique_ptr<SimServer>> sim = MakeSim(command->provider, command->spec);
   if (!sim.ok()) return Fail(sim.status(), kExitUsage);
   const auto server = SimHttpServer::Start(*std::move(sim), command->server);

@@ -191,6 +191,7 @@ void SshdMachines::MakeDisks(const SimBoot& boot) const {
   Write(box + "/journal", "");
   chmod((box + "/journal").c_str(), 0666);
   if (boot.ada) Write(box + "/ada", "");
+  if (!options_.efi) Write(box + "/bios", "");
   std::string order;
   for (int i = 0; i < options_.disks; ++i) {
     const std::string name = Cat("d", i);

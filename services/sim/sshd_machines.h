@@ -28,6 +28,7 @@ class SshdMachines final : public SimMachines {
   struct Options {
     int port = 2222;          // on each machine's own address
     int disks = 2;            // of each machine, all alike
+    bool efi = true;          // how the rescue system is started
     bool swap_names = true;   // the disks change their names at every other boot
     std::string folder = "";  // for everything; "" = a fresh one, removed at the end
   };

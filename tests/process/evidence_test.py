@@ -17,23 +17,11 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from harness import SOURCE, BIN, Stage, draw_seed, repeat  # noqa: E402
+from harness import SOURCE, BIN, Stage, draw_seed, fleet, repeat  # noqa: E402
 
 CHECKER = SOURCE / "deploy/audit/check_log.py"
 MUTATIONS = 400
-FLEET = """
-name: zeb
-provider: vast
-workers: 2
-market:
-  price_max: $0.20/h
-  gpus: {RTX 3060: 1.8 games/s, RTX 3070: 2.4 games/s, RTX 4070: 2.6 games/s}
-launch:
-  image: pytorch/pytorch:2.6.0-cuda12.6-cudnn9-runtime
-  disk: 15GB
-  onstart: echo hello
-timers: {log_poll: 1s, list_poll: 1s, market_poll: 6s, account_poll: 5s, check: 1s}
-"""
+FLEET = fleet("zeb")
 
 
 def load_checker():

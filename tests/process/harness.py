@@ -20,6 +20,29 @@ import urllib.request
 BIN = pathlib.Path(os.environ.get("MUSTER_BIN_DIR", "build/dev/bin")).resolve()
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 SANITIZER_REPORT = re.compile(r"(WARNING|ERROR): \w+Sanitizer:|: runtime error: ")
+LAUNCH = """  image: pytorch/pytorch:2.6.0-cuda12.6-cudnn9-runtime
+  disk: 15GB
+  onstart: echo hello"""
+
+
+def fleet(name, workers=2, launch=LAUNCH, timers="", more=""):
+    """A fleet file that a simulated market under a fast clock fills within seconds.
+
+    `timers` adds to those that a fast clock needs; `more` is what stands at the file's end."""
+    clocks = {"log_poll": "1s", "list_poll": "1s", "market_poll": "6s", "account_poll": "5s",
+              "check": "1s", **dict(pair.split(": ") for pair in timers.split(", ") if pair)}
+    return f"""
+name: {name}
+provider: vast
+workers: {workers}
+work_unit: games
+market:
+  price_max: $0.20/h
+  gpus: {{RTX 3060: 1.8 games/s, RTX 3070: 2.4 games/s, RTX 4070: 2.6 games/s}}
+launch:
+{launch}
+timers: {{{", ".join(f"{name}: {span}" for name, span in clocks.items())}}}
+{more}"""
 
 
 def draw_seed():

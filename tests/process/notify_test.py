@@ -12,24 +12,11 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "deploy/notify"))
-from harness import BIN, SOURCE, Stage  # noqa: E402
+from harness import BIN, SOURCE, Stage, fleet  # noqa: E402
 import receiver  # noqa: E402
 
 KEY = "canary-hook-key-9f+8/aQ7"
-FLEET = """
-name: told
-provider: vast
-workers: 2
-work_unit: games
-market:
-  price_max: $0.20/h
-  gpus: {RTX 3060: 1.8 games/s, RTX 3070: 2.4 games/s, RTX 4070: 2.6 games/s}
-launch:
-  image: pytorch/pytorch:2.6.0-cuda12.6-cudnn9-runtime
-  disk: 15GB
-  onstart: echo hello
-timers: {log_poll: 1s, list_poll: 1s, market_poll: 6s, check: 1s}
-"""
+FLEET = fleet("told")
 PACE = """    pace: {search: 200ms, create: 100ms, list: 50ms, destroy: 50ms, logs: 20ms}
 """
 

@@ -11,25 +11,15 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from harness import BIN, Stage  # noqa: E402
+from harness import BIN, Stage, fleet  # noqa: E402
 
 CANARY = "canary-s3cr3t"
-FLEET = f"""
-name: zeb
-provider: vast
-workers: 3
-work_unit: games
-market:
-  price_max: $0.20/h
-  gpus: {{RTX 3060: 1.8 games/s, RTX 3070: 2.4 games/s, RTX 4070: 2.6 games/s}}
-launch:
+FLEET = fleet("zeb", workers=3, timers="error_grace: 2s", launch=f"""\
   image: registry.example/{CANARY}-image:1
   disk: 15GB
   onstart: echo {CANARY}-onstart
   label: "{{fleet}}-{CANARY}-label-{{index}}"
-  env: {{HF_TOKEN: "env:TEST_HF_TOKEN", PLAIN: {CANARY}-env}}
-timers: {{log_poll: 1s, list_poll: 1s, market_poll: 6s, account_poll: 5s, check: 1s, error_grace: 2s}}
-"""
+  env: {{HF_TOKEN: "env:TEST_HF_TOKEN", PLAIN: {CANARY}-env}}""")
 
 
 class Replay(unittest.TestCase):

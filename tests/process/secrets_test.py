@@ -18,7 +18,7 @@ import urllib.parse
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from harness import Stage  # noqa: E402
+from harness import Stage, fleet  # noqa: E402
 
 CANARIES = {
     "TEST_VAST_KEY": "canary-market-9f+8/aQ7",
@@ -27,23 +27,13 @@ CANARIES = {
     "TEST_BEARER": "canary-bearer-77xyzzy",
 }
 NO_SECRET = "canary-that-nobody-declared-a-secret"
-FLEET = """
-name: secret
-provider: vast
-workers: 2
-work_unit: games
-market:
-  price_max: $0.20/h
-  gpus: {RTX 3060: 1.8 games/s, RTX 3070: 2.4 games/s, RTX 4070: 2.6 games/s}
-launch:
+FLEET = fleet("secret", launch="""\
   image: pytorch/pytorch:2.6.0-cuda12.6-cudnn9-runtime
   image_login: env:TEST_LOGIN
   disk: 15GB
   onstart: echo hello ONSTART
-  env: {HF_TOKEN: "env:TEST_HF_TOKEN", PLAIN: "plain"}
-timers: {log_poll: 1s, list_poll: 1s, market_poll: 6s, account_poll: 1s, check: 1s,
-         launch_settle: 4s, launch_lookup: 1s, destroy_again: 2s, error_grace: 2s}
-"""
+  env: {HF_TOKEN: "env:TEST_HF_TOKEN", PLAIN: "plain"}""", timers="account_poll: 1s, "
+              "launch_settle: 4s, launch_lookup: 1s, destroy_again: 2s, error_grace: 2s")
 PACE = """    pace: {search: 200ms, create: 100ms, list: 50ms, destroy: 50ms, logs: 20ms}
 """
 

@@ -25,7 +25,7 @@ MAY = {
     # What is said to a machine over SSH: no provider, no store, no time of its own.
     "workers/servers/remote": BASE | EVENTS | {"workers/ports", "nlohmann"},
     "workers/providers": BASE | {"workers/ports", "nlohmann", "simdjson.h"},
-    "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2"},
+    "workers/providers/sim": BASE | {"workers/ports", "nlohmann", "re2", "openssl"},
     "workers/notify": BASE | {"workers/ports", "nlohmann"},
     "workers": BASE | EVENTS
     | {"workers/ports", "workers/servers/remote", "eventstore", "eventstore/audit",

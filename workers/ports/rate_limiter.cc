@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <utility>
 
@@ -18,6 +19,8 @@ using Turn = std::pair<CallPriority, std::uint64_t>;
 
 struct Endpoint {
   absl::Duration interval;
+  RateLimits::Quota quota;
+  std::deque<absl::Time> spent;            // slots taken, the newest `quota.calls` - 1 of them
   absl::Time next = absl::InfinitePast();  // nobody calls earlier
   absl::Duration closed_for;               // the span that led to `next`
   int refusals_in_a_row = 0;
@@ -57,6 +60,7 @@ class RateLimiterImpl final : public RateLimiter {
  public:
   RateLimiterImpl(Runtime& rt, RateLimits limits) : rt_(rt), limits_(std::move(limits)) {
     for (const auto& [name, interval] : limits_.intervals) Find(name);
+    for (const auto& [name, quota] : limits_.quotas) Find(name);
   }
 
   Task<Status> Acquire(std::string name, CallPriority priority, absl::Time deadline) override {
@@ -113,12 +117,23 @@ class RateLimiterImpl final : public RateLimiter {
     const auto listed = limits_.intervals.find(std::string(name));
     endpoint.interval =
         listed != limits_.intervals.end() ? listed->second : limits_.interval_default;
+    const auto quota = limits_.quotas.find(std::string(name));
+    if (quota != limits_.quotas.end()) endpoint.quota = quota->second;
     return endpoint;
   }
 
   void Take(Endpoint& endpoint) {
     const absl::Time now = rt_.Now();
-    endpoint.CloseUntil(now + endpoint.interval, now);
+    absl::Time next = now + endpoint.interval;
+    if (endpoint.quota.calls > 0) {
+      endpoint.spent.push_back(now);
+      // The quota is used up until the oldest of its calls has left the window.
+      if (endpoint.spent.size() >= static_cast<std::size_t>(endpoint.quota.calls)) {
+        next = std::max(next, endpoint.spent.front() + endpoint.quota.window);
+        endpoint.spent.pop_front();
+      }
+    }
+    endpoint.CloseUntil(next, now);
   }
 
   // False when `deadline` came first.

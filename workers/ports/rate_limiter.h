@@ -1,7 +1,8 @@
 // RateLimiter: when the next call to an endpoint may go out, and who goes first.
 //
 // One per account, shared by all who call it. An endpoint is (method, route template), "DELETE
-// instances/{id}". Each has a minimum interval between calls; waiting callers go by priority
+// instances/{id}". Each has a minimum interval between calls, or a quota of calls within any span
+// of some length, or both; waiting callers go by priority
 // (destroy > create > observe > search), then first come first served. What the provider answers
 // (throttled, and for how long) widens the interval for a while. Reactor thread; must outlive the
 // tasks that wait in it.
@@ -22,8 +23,13 @@ namespace muster {
 enum class CallPriority { kDestroy, kCreate, kObserve, kSearch };
 
 struct RateLimits {
+  struct Quota {
+    int calls = 0;  // at most so many in any span of `window`
+    absl::Duration window;
+  };
   absl::Duration interval_default;                  // endpoints not listed
   std::map<std::string, absl::Duration> intervals;  // endpoint -> minimum interval
+  std::map<std::string, Quota> quotas;              // endpoint -> quota; none when not listed
 };
 
 class RateLimiter {

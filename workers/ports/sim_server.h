@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "eventstore/base/market_record.h"
 #include "workers/ports/http.h"
+#include "workers/ports/sim_machines.h"
 
 namespace muster {
 
@@ -46,6 +47,7 @@ struct SimSpec {
   std::map<std::string, std::string> settings;  // "machines" -> "40"
   std::map<std::string, double> rates_per_s;    // GPU -> work of a worker on it, over the usual one
   std::shared_ptr<const MarketRecord> market;   // played back instead of a drawn one; may be null
+  std::shared_ptr<SimMachines> machines;  // behind dedicated servers; null = the simulator's own
 };
 
 }  // namespace muster

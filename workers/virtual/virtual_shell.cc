@@ -16,10 +16,10 @@ using Machine = VirtualMachines::Machine;
 using Disk = VirtualMachines::Disk;
 
 SshResult Said(std::string out) { return {.exit_status = 0, .out = std::move(out)}; }
-SshResult Refused(std::string why) {
+SshResult Refused(const std::string& why) {
   return {.exit_status = remote::kExitRefused, .err = Cat("refused: ", why, "\n")};
 }
-SshResult Failed(std::string why) { return {.exit_status = 1, .err = Cat(why, "\n")}; }
+SshResult Failed(const std::string& why) { return {.exit_status = 1, .err = Cat(why, "\n")}; }
 
 std::string PathOf(std::size_t index) { return Cat("/dev/nvme", index, "n1"); }
 
@@ -172,6 +172,7 @@ SshResult Vitals(const Machine& machine) {
 }  // namespace
 
 std::vector<std::string> AskedOf(const std::string& shell) {
+  if (shell == "hostname") return {shell};
   constexpr std::string_view kMarker = ": muster ";
   if (!shell.starts_with(kMarker)) return {};
   // A quoted word may hold an end of line; the words end with the line before "set -eu".
@@ -189,6 +190,10 @@ SshResult Answer(Machine& machine, const std::vector<std::string>& asked, const 
     if (asked[0] == "boot") return BootStep(machine, asked);
     if (asked[0] == "vitals") return Vitals(machine);
     if (asked[0] == "reboot") return Said("rebooting\n");
+  }
+  if (!asked.empty() && asked[0] == "hostname") {
+    if (machine.rescue) return Said("rescue\n");
+    return Said(machine.root ? machine.root->files["/etc/hostname"] : "nobody\n");
   }
   return {.exit_status = 127, .err = "not found\n"};
 }

@@ -9,8 +9,8 @@
 
 namespace muster {
 
-// The step and its words out of the first line of `shell` (": muster prepare wipe ..."); empty when
-// it is no command of muster's.
+// The step and its words out of the first line of `shell` (": muster prepare wipe ..."), or
+// "hostname"; empty when it is nothing that muster asks.
 std::vector<std::string> AskedOf(const std::string& shell);
 
 // Carries out `asked` with all of its input. A status of 127 for what it does not know.

@@ -50,6 +50,37 @@ TEST(DaemonConfig, AnotherBaseUrlBringsItsOwnLogHost) {
   EXPECT_THAT(config.providers.at("vast").log_hosts, ElementsAre("s3.amazonaws.com", "127.0.0.1"));
 }
 
+TEST(DaemonConfig, AProviderOfServersTakesUserAndPassword) {
+  const DaemonConfig config = Parsed(
+      "providers:\n  hetzner:\n    user: '#ws+abcd1234'\n    password: file:/etc/robot\n"
+      "    ssh_port: 2222\n    ssh_host: 127.1.0.9\n    pace: {servers: 2s}\n");
+  const ProviderConfig& hetzner = config.providers.at("hetzner");
+  EXPECT_EQ(hetzner.base_url, "");  // the adapter's own
+  EXPECT_EQ(hetzner.user, "#ws+abcd1234");
+  EXPECT_EQ(hetzner.api_key_ref, "file:/etc/robot");
+  EXPECT_EQ(hetzner.ssh_port, 2222);
+  EXPECT_EQ(hetzner.ssh_host, "127.1.0.9");
+  EXPECT_THAT(hetzner.pace, ElementsAre(Pair("server", absl::Seconds(2))));
+  EXPECT_THAT(hetzner.log_hosts, IsEmpty());
+}
+
+TEST(DaemonConfig, AServersSectionIsCheckedKeyByKey) {
+  EXPECT_THAT(ErrorOf("providers: {hetzner: {user: a}}\n"), HasSubstr("password: is missing"));
+  EXPECT_THAT(ErrorOf("providers: {hetzner: {password: env:P}}\n"), HasSubstr("user: is missing"));
+  const std::string clear = ErrorOf("providers: {hetzner: {user: a, password: hunter2word}}\n");
+  EXPECT_THAT(clear, HasSubstr("password: the value is not shown"));
+  EXPECT_THAT(clear, Not(HasSubstr("hunter2word")));
+  for (const char* odd :
+       {"ssh_port: 0", "ssh_port: 65536", "ssh_port: x", "ssh_host: builder.example",
+        "ssh_host: 1.2.3", "api_key: env:K", "log_hosts: [x]", "pace: {list: 1s}"}) {
+    EXPECT_THAT(ErrorOf(Cat("providers: {hetzner: {user: a, password: env:P, ", odd, "}}\n")),
+                HasSubstr(std::string(odd).substr(0, std::string(odd).find(':'))))
+        << odd;
+  }
+  EXPECT_THAT(ErrorOf("providers: {vast: {api_key: env:K, ssh_port: 22}}\n"),
+              HasSubstr("ssh_port"));
+}
+
 TEST(DaemonConfig, TheEmbeddedMarketNeedsNoKey) {
   const DaemonConfig config = Parsed("sim: {embedded: true, seed: 42, speed: 60}\n");
   EXPECT_TRUE(config.sim.embedded);

@@ -2,6 +2,7 @@
 // out.
 #include "services/grpc/audit_api.h"
 
+#include "commands/handler/log_fold.h"
 #include "eventstore/audit/log_check.h"
 #include "eventstore/audit/proof.h"
 #include "tests/services/grpc/query_testing.h"
@@ -146,6 +147,136 @@ TEST_F(Audited, NothingBoundsAnAccountWhoseCreditWasNeverSeen) {
   ASSERT_EQ(answer->accounts_size(), 1);
   EXPECT_FALSE(answer->accounts(0).bounded());
   EXPECT_FALSE(answer->bounded());
+}
+
+// ---- of the past ------------------------------------------------------------------------------
+
+class AuditedThen : public Audited {
+ protected:
+  // The account's complete list, as the poller has it written down.
+  Position Listed(const std::vector<std::string>& added,
+                  const std::vector<std::string>& removed = {}) {
+    eventpb::InstanceListObserved seen;
+    for (const std::string& id : added) seen.add_added(id);
+    for (const std::string& id : removed) seen.add_removed(id);
+    return bench.log.Write("account/vast", seen);
+  }
+  void Orphan(const std::string& id, std::int64_t price) {
+    eventpb::OrphanFound found;
+    found.set_instance(id);
+    found.set_label("zeb-worker-vast-0.m7k2abcd");
+    found.set_gpu("RTX 3070");
+    found.set_price_micro_usd_per_hour(price);
+    found.set_why("token of ours");
+    bench.log.Write("account/vast", found);
+  }
+  StatusOr<api::ProveOrphansResponse> At(Position position) {
+    hooks.list_instances = [](ProviderName) -> Task<StatusOr<std::vector<Instance>>> {
+      ADD_FAILURE() << "the provider was asked";
+      co_return Unavailable("");
+    };
+    AuditApi api = Api();
+    api::ProveOrphansRequest request;
+    request.mutable_as_of()->set_position(position);
+    return bench.Ask(api.ProveOrphans(request));
+  }
+  // What is told of each machine, and the notes, one a line.
+  std::vector<std::string> Told(const api::ProveOrphansResponse& answer) {
+    std::vector<std::string> told;
+    for (const Billed& machine : answer.machines()) {
+      told.push_back(Cat(machine.instance(), " ", Billed::Account_Name(machine.account()), " ",
+                         machine.worker(), machine.why(), " ", machine.price_micro_usd_per_hour()));
+    }
+    return told;
+  }
+};
+
+TEST_F(AuditedThen, MachinesAreThoseOfTheListThatWasRecordedThen) {
+  bench.After(absl::Minutes(1));
+  const Position list_at = Listed({"123"});
+  bench.After(absl::Minutes(2));
+  const Position then = bench.log.Health("k7f2q", eventpb::WorkerHealthChanged::HEALTHY);
+  bench.After(absl::Hours(1));
+  Listed({"7"});
+  const auto answer = At(then);
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_TRUE(answer->proved());
+  EXPECT_THAT(Told(*answer), ElementsAre("123 INTENT k7f2q 81000"));
+  EXPECT_EQ(answer->machines(0).position(), intent);
+  EXPECT_EQ(answer->machines(0).age_s(), 3600 + 180);  // since it was asked for
+  EXPECT_EQ(answer->position(), then);
+  ASSERT_GE(answer->notes_size(), 2);
+  EXPECT_THAT(answer->notes(0), HasSubstr(Cat("(position ", list_at, ", 2m00s before)")));
+  EXPECT_THAT(answer->notes(1), HasSubstr("1 rentals had no answer yet"));
+}
+
+TEST_F(AuditedThen, WhatWasRentedAfterTheListCountsAndWhatEndedAfterItDoesNot) {
+  Listed({"123"});
+  const Position accepted = bench.log.Accept("l2222", "124");
+  auto answer = At(accepted);
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_THAT(Told(*answer), ElementsAre("123 INTENT k7f2q 81000", "124 INTENT l2222 100000"));
+  EXPECT_THAT(answer->notes(1), HasSubstr("1 rented after it count"));
+  const Position ended = bench.log.End("k7f2q");
+  answer = At(ended);
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_THAT(Told(*answer), ElementsAre("124 INTENT l2222 100000"));
+  EXPECT_TRUE(answer->proved());
+  // A later list still has it: it is billed, and nobody accounts for it.
+  const Position still = Listed({"124"});
+  answer = At(still);
+  EXPECT_THAT(Told(*answer), ElementsAre("123 UNKNOWN  0", "124 INTENT l2222 100000"));
+  EXPECT_FALSE(answer->proved());
+}
+
+TEST_F(AuditedThen, OrphansBearWhatWasFoundOfThem) {
+  Listed({"123", "8", "9"});
+  Orphan("8", 60'000);
+  const auto answer = At(bench.log.store().Head());
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_THAT(Told(*answer), ElementsAre("8 ORPHAN token of ours 60000", "9 UNKNOWN  0",
+                                         "123 INTENT k7f2q 81000"));
+  EXPECT_EQ(answer->unaccounted(), 2);
+}
+
+TEST_F(AuditedThen, WithoutAListNothingIsProved) {
+  const auto answer = At(in_flight);
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_FALSE(answer->proved());
+  EXPECT_THAT(answer->unknown_providers(),
+              ElementsAre("vast: no complete list of its machines was recorded by then"));
+}
+
+TEST_F(AuditedThen, TheWorstCaseIsByteForByteWhatWasToldThen) {
+  std::vector<std::pair<Position, std::string>> told;
+  const auto keep = [&] {
+    bench.rt().RunUntilIdle();
+    const Position head = bench.log.store().Head();
+    const auto now_world = bench.rt().Run(WorldAt(bench.rt(), bench.log.store(), head));
+    ASSERT_THAT(now_world, IsOk());
+    hooks.world = [live = *now_world]() -> const World& { return *live; };
+    AuditApi api = Api();
+    told.emplace_back(head, bench.Ask(api.ProveBudget({}))->SerializeAsString());
+  };
+  keep();
+  Credit(1'810'000);
+  keep();
+  bench.After(absl::Minutes(10));
+  bench.log.Accept("l2222", "124");
+  keep();
+  bench.After(absl::Hours(20));
+  bench.log.End("k7f2q", 900'000);
+  keep();
+  bench.After(absl::Hours(20));
+  AuditApi api = Api();
+  for (const auto& [position, bytes] : told) {
+    api::ProveBudgetRequest request;
+    request.mutable_as_of()->set_position(position);
+    const auto answer = bench.Ask(api.ProveBudget(request));
+    ASSERT_THAT(answer, IsOk());
+    EXPECT_EQ(answer->SerializeAsString(), bytes) << position;
+  }
+  EXPECT_NE(told[1].second, told[2].second);
 }
 
 TEST_F(Audited, TheRecordsGivenOutAreThoseOfTheHeadAndProveSingleEvents) {

@@ -73,12 +73,25 @@ class QueryBench {
   queries::Projector projector{log.rt(), log.store()};
   TailKeeper tails{log.rt(), {}};
   std::vector<::muster::api::v1::NotifyTarget> notify_targets;
+  std::vector<ServerOffer> server_offers;  // of every provider and list
   QueryApi api{log.rt(), log.store(), projector, tails, Hooks()};
 
  private:
+  Task<StatusOr<std::vector<ServerOffer>>> OffersOf(ProviderName provider, ServerChannel channel) {
+    if (provider != ProviderName("hetzner")) {
+      co_return FailedPrecondition(Cat("provider '", provider.str(), "' is not configured"));
+    }
+    std::vector<ServerOffer> offers = server_offers;
+    std::erase_if(offers, [&](const ServerOffer& offer) { return offer.channel != channel; });
+    co_return offers;
+  }
+
   QueryHooks Hooks() {
     QueryHooks hooks;
     hooks.notify_targets = [this] { return notify_targets; };
+    hooks.search_servers = [this](ProviderName provider, ServerChannel channel) {
+      return OffersOf(std::move(provider), channel);
+    };
     return hooks;
   }
 };

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include "muster/spec/v1/fleet.pb.h"
@@ -57,6 +58,38 @@ TEST(Cli, HelpForCostPublishesHowFarItMayBeFromTheBill) {
   const Ran ran = Muster({"help", "cost"});
   EXPECT_THAT(ran.out, HasSubstr("never more than"));
   EXPECT_THAT(ran.out, HasSubstr("never less than"));
+}
+
+// Verbs that read, that is: what changes things changes them now.
+TEST(Cli, EveryVerbThatReadsTakesAMomentOfThePastOrItsHelpSaysWhyNot) {
+  const std::set<std::string> change_or_read_no_log = {
+      "init", "plan",  "apply",  "scale",    "replace",    "destroy",
+      "down", "adopt", "backup", "simulate", "completion", "version"};
+  std::istringstream help(Muster({"help"}).out);
+  int verbs = 0;
+  for (std::string line; std::getline(help, line);) {
+    if (!line.starts_with("  ") || line.starts_with("   ")) continue;
+    const std::string verb = line.substr(2, line.find(' ', 2) - 2);
+    if (change_or_read_no_log.contains(verb)) continue;
+    ++verbs;
+    const std::string usage = Muster({"help", verb}).out;
+    EXPECT_THAT(usage, ::testing::AnyOf(HasSubstr("--at TIME"), HasSubstr("akes no --at"),
+                                        HasSubstr("--from TIME"), HasSubstr("--since TIME"),
+                                        HasSubstr("--around TIME")))
+        << verb;
+  }
+  EXPECT_GT(verbs, 15);
+}
+
+TEST(Cli, WhatChangesThingsTakesNoMomentOfThePast) {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"hosts", "pardon", "5512", "--at", "7"},
+        {"hosts", "import", "bad-hosts.txt", "--at", "7"},
+        {"shadow", "promote", "zeb", "--at", "7"}}) {
+    const Ran ran = Muster(words);
+    EXPECT_EQ(ran.code, kUsage) << words[0];
+    EXPECT_THAT(ran.err, HasSubstr("takes no --at")) << words[0];
+  }
 }
 
 TEST(Cli, MisuseGoesToStderrWithItsOwnExitCode) {

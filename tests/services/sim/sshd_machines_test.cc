@@ -176,7 +176,7 @@ TEST_F(SshdMachinesTest, GoTheWholeWayFromTheRescueSystemToTheBuilder) {
   EXPECT_TRUE(OldDataIsThere());
   ASSERT_THAT(Run(prepare.commands), IsOk());
   EXPECT_FALSE(OldDataIsThere());
-  EXPECT_EQ(Read(Box("disk/d1/raw"))[446], '\200');
+  EXPECT_EQ(Read(Box("disk/d1/raw"))[446], '\0') << "some EFI would ignore the disk";
   EXPECT_THAT(Root("/etc/nix/nix.conf"),
               "sandbox = false\ntrusted-users = root builder\nsystem-features = benchmark cuda\n");
   EXPECT_THAT(Root("/etc/systemd/network/10-muster.network"), HasSubstr("\nDNS=192.0.2.53\n"));
@@ -194,6 +194,10 @@ TEST_F(SshdMachinesTest, GoTheWholeWayFromTheRescueSystemToTheBuilder) {
   ASSERT_THAT(installed, IsOk()) << Read(Box("log"));
   EXPECT_THAT(Connect(InstalledPin(), "order"), StatusIs(StatusCode::kUnauthenticated));
   EXPECT_THAT(Connect(RescuePin(), "operator"), StatusIs(StatusCode::kPermissionDenied));
+  EXPECT_EQ(
+      rt.BlockOn((*installed)->Run({.command = "hostname", .deadline = rt.Now() + absl::Hours(1)}))
+          ->out,
+      "builder-01\n");
   auto builder = Connect(InstalledPin(), "operator", "builder");
   ASSERT_THAT(builder, IsOk());
   const remote::RemotePorts ports = Ports();
@@ -203,6 +207,43 @@ TEST_F(SshdMachinesTest, GoTheWholeWayFromTheRescueSystemToTheBuilder) {
   ASSERT_THAT(vitals, IsOk());
   EXPECT_EQ(vitals->gpus(0).name(), "NVIDIA RTX 4000 SFF Ada Generation");
   EXPECT_GT(vitals->memory_total_kb(), 0);
+}
+
+// The recipe's nix.conf, accounts and keys are right when Nix says so.
+TEST_F(SshdMachinesTest, NixBuildsOnTheInstalledMachineWhatOnlyItCan) {
+  if (!fs::exists("/usr/bin/nix-daemon")) GTEST_SKIP() << "nix-bin is not installed";
+  MakeImage("printf 'sandbox = false\nsubstituters =\nbuild-users-group =\n' >etc/nix/nix.conf");
+  ASSERT_NO_FATAL_FAILURE(Plan());
+  ASSERT_THAT(Run(prepare.commands), IsOk());
+  ASSERT_THAT(Run(boot.commands), IsOk());
+  machines->Boot({.server = kServer, .address = address, .ada = true});
+  ASSERT_THAT(Connect(InstalledPin(), "operator", "builder"), IsOk()) << Read(Box("log"));
+
+  std::ofstream(folder + "/probe.nix")
+      << "{ nonce, features }: derivation { name = \"probe-${nonce}\";"
+         " system = builtins.currentSystem; builder = \"/bin/sh\";"
+         " args = [ \"-c\" \"echo ${nonce} > $out\" ];"
+         " requiredSystemFeatures = builtins.fromJSON features; }";
+  Shell(Cat("printf 'ssh-ng://builder@", address, " x86_64-linux ", folder,
+            "/operator 2 1 benchmark cuda %s\n' \"$(base64 -w0 <", folder, "/host.pub)\" >", folder,
+            "/machines"));
+  const auto build = [this](const std::string& nonce, const std::string& features) {
+    return std::system(
+        Cat("cd ", folder, " && timeout 60 env HOME=", folder,
+            " NIX_SSHOPTS='-F none -p 2222 -o BatchMode=yes -o IdentitiesOnly=yes'"
+            " NIX_CONFIG='experimental-features = nix-command flakes\nsubstituters =\n"
+            "sandbox = false\nbuild-users-group =\nsandbox-paths = /bin /usr /lib /lib64'"
+            " nix build --store ",
+            folder, "/client -f probe.nix --argstr nonce ", nonce, " --argstr features '", features,
+            "' --builders @", folder, "/machines --no-link -L -v >nix.log 2>&1")
+            .c_str());
+  };
+  EXPECT_EQ(build("gpu", R"(["cuda"])"), 0) << Read(folder + "/nix.log") << Read(Box("log"));
+  EXPECT_THAT(Read(folder + "/nix.log"), HasSubstr("on 'ssh-ng://builder@"));
+  EXPECT_EQ(build("cpu", "[]"), 0) << Read(folder + "/nix.log");
+  EXPECT_THAT(Read(folder + "/nix.log"), Not(HasSubstr("on 'ssh-ng://builder@")))
+      << "the mandatory feature keeps the rest away";
+  Shell(Cat("chmod -R u+w ", folder));
 }
 
 TEST_F(SshdMachinesTest, DisksThatSwappedTheirNamesAreStillTheSameDisks) {
@@ -216,6 +257,20 @@ TEST_F(SshdMachinesTest, DisksThatSwappedTheirNamesAreStillTheSameDisks) {
   EXPECT_EQ(prepare.id, id);
   EXPECT_THAT(Run(agreed), IsOk());
   EXPECT_THAT(Run(boot.commands), IsOk());
+}
+
+TEST_F(SshdMachinesTest, AMachineStartedByABiosGetsAnActiveProtectiveEntryAndBothLoaders) {
+  machines = *SshdMachines::Make({.efi = false});
+  BootRescue();
+  ASSERT_NO_FATAL_FAILURE(Plan());
+  EXPECT_FALSE(inspection.efi());
+  ASSERT_THAT(Run(prepare.commands), IsOk());
+  EXPECT_EQ(Read(Box("disk/d1/raw"))[446], '\200');
+  ASSERT_THAT(Run(boot.commands), IsOk());
+  for (const char* disk : {"disk/d0", "disk/d1"}) {
+    EXPECT_TRUE(fs::exists(Box(Cat(disk, "/bios_loader"))));
+    EXPECT_TRUE(fs::exists(Box(Cat(disk, "/p2/fs/EFI/BOOT/BOOTX64.EFI"))));
+  }
 }
 
 TEST_F(SshdMachinesTest, AnotherDiskThanInspectedIsARefusalAndNothingIsWiped) {

@@ -146,6 +146,20 @@ TEST_F(RateLimiterTest, AClockSetBackClosesNoEndpointForLong) {
   EXPECT_THAT(log_, ElementsAre("a at 0", "b at -1797000"));
 }
 
+TEST_F(RateLimiterTest, AQuotaHoldsInEverySpanOfItsWindow) {
+  limiter_ = MakeRateLimiter(rt_, {.quotas = {{"row", {.calls = 2, .window = absl::Seconds(10)}}}});
+  Start("row", CallPriority::kObserve, absl::Hours(1), "a");
+  rt_.RunFor(absl::Seconds(4));
+  for (const char* name : {"b", "c", "d", "e"}) {
+    Start("row", CallPriority::kObserve, absl::Hours(1), name);
+  }
+  Start("row", CallPriority::kObserve, absl::Seconds(9), "f");
+  rt_.RunFor(absl::Minutes(1));
+  EXPECT_THAT(log_, ElementsAre("a at 0", "b at 4000", "f late 9000", "c at 10000", "d at 14000",
+                                "e at 20000"));
+  EXPECT_EQ(limiter_->Budgets().size(), 1u);
+}
+
 TEST_F(RateLimiterTest, ShowsEveryListedEndpointInItsBudgetsFromTheStart) {
   const auto budgets = limiter_->Budgets();
   ASSERT_EQ(budgets.size(), 2u);

@@ -134,6 +134,10 @@ TEST_F(Machines, GoTheWholeWayFromTheRescueSystemToTheBuilder) {
       << "the order's key was for the rescue system";
   auto session = Connect(InstalledPin(), "operator-secret", "builder");
   ASSERT_THAT(session, IsOk());
+  EXPECT_EQ(
+      rt.Run((*session)->Run({.command = "hostname", .deadline = rt.Now() + absl::Minutes(1)}))
+          ->out,
+      "builder-01\n");
   const auto looked = rt.Run(RunCommands(**session, {remote::VitalsCommand()}, Ports(), nullptr));
   ASSERT_THAT(looked, IsOk());
   const auto vitals = remote::ReadVitals(looked->front().out);

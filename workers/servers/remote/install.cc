@@ -126,7 +126,15 @@ RemoteCommand Stop() {
                 "udevadm settle || true\n");
 }
 
-RemoteCommand Wipe(const Layout& layout, const eventpb::DiskSeen& disk, bool of_root) {
+// Some old firmware starts only from a disk whose protective entry is active, and some EFI ignores
+// just those: how the rescue system was started is the best hint there is.
+std::string ActiveFlag(const eventpb::Inspection& inspection) {
+  if (inspection.efi()) return "";
+  return "printf '\\200' | dd of=\"$disk\" bs=1 seek=446 conv=notrunc status=none\n";
+}
+
+RemoteCommand Wipe(const Layout& layout, const eventpb::DiskSeen& disk, bool of_root,
+                   const std::string& active_flag) {
   const std::string kind = of_root && layout.mirrored() ? "FD00" : "8300";
   const std::string label = of_root ? "muster-root" : "muster-spare";
   std::string body =
@@ -145,10 +153,7 @@ RemoteCommand Wipe(const Layout& layout, const eventpb::DiskSeen& disk, bool of_
           "sgdisk --new=1:0:+1M --typecode=1:EF02 --change-name=1:muster-bios"
           " --new=2:0:+512M --typecode=2:EF00 --change-name=2:muster-esp"
           " --new=3:0:0 --typecode=3:",
-          kind, " --change-name=3:", label,
-          " \"$disk\"\n"
-          "# Some old firmware boots only from a disk whose protective entry is active.\n"
-          "printf '\\200' | dd of=\"$disk\" bs=1 seek=446 conv=notrunc status=none\n"
+          kind, " --change-name=3:", label, " \"$disk\"\n", active_flag,
           "blockdev --rereadpt \"$disk\" || true\n"
           "udevadm settle || true\n"
           "for number in 1 2 3; do\n"
@@ -333,7 +338,7 @@ StatusOr<Drawn> Draw(const specpb::ServerSpec& spec, const eventpb::Inspection& 
     for (const eventpb::DiskSeen& disk : layout.all) {
       bool of_root = false;
       for (const auto& root : layout.root) of_root |= root.identity() == disk.identity();
-      commands.push_back(Wipe(layout, disk, of_root));
+      commands.push_back(Wipe(layout, disk, of_root, ActiveFlag(inspection)));
     }
     commands.push_back(Filesystem(spec, layout));
     for (RemoteCommand& each : Image(spec)) commands.push_back(std::move(each));

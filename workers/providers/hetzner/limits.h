@@ -1,0 +1,24 @@
+// The quotas of the web service, one bucket for each row of its table; an endpoint belongs to one.
+//
+// They are per login and shared with whoever else uses it, so a refusal can come earlier. Pure.
+#pragma once
+
+#include <string_view>
+
+#include "workers/ports/rate_limiter.h"
+
+namespace muster::hetzner {
+
+inline constexpr std::string_view kServerBucket = "server";  // and its cancellation
+inline constexpr std::string_view kReadBucket = "read";      // boot, reset, key, order
+inline constexpr std::string_view kResetBucket = "POST reset";
+inline constexpr std::string_view kKeyBucket = "POST key";  // and DELETE
+inline constexpr std::string_view kAuctionBucket = "POST order/server_market";
+inline constexpr std::string_view kStandardBucket = "POST order/server";
+
+inline constexpr int kOrdersPerDay = 20;  // of each channel
+
+// Ready for MakeRateLimiter.
+RateLimits DefaultRateLimits();
+
+}  // namespace muster::hetzner
