@@ -78,7 +78,7 @@ metrics::ServerProbe::Vitals VitalsOf(const server::State& state) {
   return out;
 }
 
-std::vector<metrics::ServerProbe> ServersOf(const World& world, absl::Time now) {
+std::vector<metrics::ServerProbe> ServerProbesOf(const World& world, absl::Time now) {
   std::vector<metrics::ServerProbe> all;
   for (const auto& [id, state] : world.servers) {
     // A name lives on with its newest server.
@@ -180,7 +180,7 @@ metrics::Probe Daemon::Counted() const {
   probe.reactor_lag.counts.assign(lag.buckets.begin(), lag.buckets.end());
   probe.reactor_lag.sum = lag.sum;
   probe.shadows = ShadowsOf(engine_->handler().world(), rt_.Now());
-  probe.servers = ServersOf(engine_->handler().world(), rt_.Now());
+  probe.servers = ServerProbesOf(engine_->handler().world(), rt_.Now());
   probe.store_free_bytes = FreeBytes();
   if (chain_watch_ != nullptr) {
     probe.chain_ok = chain_watch_->problem().empty();
