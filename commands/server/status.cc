@@ -150,7 +150,7 @@ std::string NextText(const State& state) {
         name);
   }
   if (state.order_phase == OrderPhase::kRefused || state.order_phase == OrderPhase::kNotFound) {
-    return Cat("muster server up ", name, " orders again");
+    return "muster server up -f BUILDER.yaml orders again";
   }
   if (!state.cancel_detail.empty()) return Cat("muster server cancel ", name, " --show");
   if (state.running != eventpb::SERVER_STEP_UNSPECIFIED) return "";

@@ -53,7 +53,7 @@ std::string BlobOf(std::string_view public_key) {
   const std::vector<std::string> words = absl::StrSplit(ToAbsl(public_key), ' ', absl::SkipEmpty());
   std::string blob;
   if (words.size() < 2 || !absl::Base64Unescape(words[1], &blob)) return "";
-  return blob;
+  return blob.starts_with(Field(words[0])) ? blob : "";  // it names its kind itself
 }
 
 std::string Digest(const EVP_MD* kind, std::string_view bytes) {

@@ -17,7 +17,13 @@
 #include "muster/api/v1/command.pb.h"
 #include "services/grpc/bridge.h"
 #include "services/grpc/request_book.h"
+#include "workers/ports/key_store.h"
 #include "workers/ports/provider.h"
+
+namespace muster {
+class ServerPlans;
+struct ServerPlan;
+}  // namespace muster
 
 namespace muster::grpc_api {
 
@@ -44,6 +50,9 @@ struct CommandHooks {
   MaskFn mask;
   // Writes down what a running shadow counted since it last did; may be empty.
   std::function<Task<void>(FleetName)> flush_shadow;
+  // Plans changes of a provider's dedicated servers; may be empty, nullptr where it has none.
+  std::function<ServerPlans*(const ProviderName&)> servers;
+  KeyStore* server_keys = nullptr;
   // Returns once the read models show `position`, so that who wrote reads what was written.
   std::function<Task<void>(std::uint64_t position)> written;
 };
@@ -68,6 +77,12 @@ class CommandApi {
   Task<StatusOr<api::Shadow>> StartShadow(api::StartShadowRequest request, Caller caller);
   Task<StatusOr<api::Operation>> PromoteShadow(api::PromoteShadowRequest request, Caller caller);
   Task<StatusOr<api::Shadow>> StopShadow(api::StopShadowRequest request, Caller caller);
+  Task<StatusOr<api::ServerChange>> OrderServer(api::OrderServerRequest request, Caller caller);
+  Task<StatusOr<api::ServerChange>> StepServer(api::StepServerRequest request, Caller caller);
+  Task<StatusOr<api::ServerChange>> CancelServer(api::CancelServerRequest request, Caller caller);
+  Task<StatusOr<api::ServerChange>> RevokeServerCancellation(
+      api::RevokeServerCancellationRequest request, Caller caller);
+  Task<StatusOr<api::ServerChange>> SettleServer(api::SettleServerRequest request, Caller caller);
   Task<StatusOr<api::TestNotifyTargetResponse>> TestNotifyTarget(
       api::TestNotifyTargetRequest request, Caller caller);
 
@@ -99,6 +114,11 @@ class CommandApi {
   Status CheckCandidate(const specpb::FleetSpec& spec) const;
   Task<StatusOr<std::uint64_t>> Destroy(WorkerId id, api::DestroyWorkerRequest message,
                                         Origin origin);
+  StatusOr<const server::State*> OpenServer(const std::string& name) const;
+  StatusOr<ServerPlans*> PlansOf(const ProviderName& provider) const;
+  Status MakeServerKeys(ServerPlan& plan);
+  api::ServerChange ChangeOf(const ServerPlan& plan) const;
+  Task<StatusOr<api::ServerChange>> ExecuteServer(Request request, ServerPlan plan);
   // What runs under the label of a fleet that is not there yet, which the log cannot know.
   struct Strays {
     std::vector<account::Orphan> found;

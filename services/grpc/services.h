@@ -37,6 +37,11 @@ class CommandService final : public api::CommandService::CallbackService {
   MUSTER_UNARY(StartShadow, StartShadowRequest, Shadow)
   MUSTER_UNARY(PromoteShadow, PromoteShadowRequest, Operation)
   MUSTER_UNARY(StopShadow, StopShadowRequest, Shadow)
+  MUSTER_UNARY(OrderServer, OrderServerRequest, ServerChange)
+  MUSTER_UNARY(StepServer, StepServerRequest, ServerChange)
+  MUSTER_UNARY(CancelServer, CancelServerRequest, ServerChange)
+  MUSTER_UNARY(RevokeServerCancellation, RevokeServerCancellationRequest, ServerChange)
+  MUSTER_UNARY(SettleServer, SettleServerRequest, ServerChange)
   MUSTER_UNARY(TestNotifyTarget, TestNotifyTargetRequest, TestNotifyTargetResponse)
 
  private:

@@ -32,9 +32,9 @@ int Completion(Session& s);
 const std::vector<Verb>& AllVerbs() {
   static const auto* verbs = [] {
     auto* all = new std::vector<Verb>;
-    for (const auto& group :
-         {SetupVerbs(), FleetVerbs(), LookVerbs(), WorkerVerbs(), MoneyVerbs(), HistoryVerbs(),
-          ReplayVerbs(), ShadowVerbs(), AuditVerbs(), ProveVerbs(), NotifyVerbs(), StudyVerbs()}) {
+    for (const auto& group : {SetupVerbs(), FleetVerbs(), LookVerbs(), WorkerVerbs(), MoneyVerbs(),
+                              HistoryVerbs(), ReplayVerbs(), ShadowVerbs(), AuditVerbs(),
+                              ProveVerbs(), NotifyVerbs(), ServerVerbs(), StudyVerbs()}) {
       all->insert(all->end(), group.begin(), group.end());
     }
     all->push_back(

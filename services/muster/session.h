@@ -132,6 +132,7 @@ std::vector<Verb> ProveVerbs();    // prove
 std::vector<Verb> ShadowVerbs();   // shadow
 std::vector<Verb> ReplayVerbs();   // replay bundle
 std::vector<Verb> NotifyVerbs();   // notify
+std::vector<Verb> ServerVerbs();   // server
 
 // Flags that several verbs share.
 Flag YesFlag();

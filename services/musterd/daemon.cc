@@ -297,6 +297,7 @@ Task<Status> Daemon::Start() {
     if (account.made.provider != nullptr) engine_->AddProvider(*account.made.provider);
   }
   CO_RETURN_IF_ERROR(co_await engine_->Start());
+  BeginServers();
   projector_ = std::make_unique<queries::Projector>(rt_, *store_);
   CO_RETURN_IF_ERROR(co_await projector_->Start());
   MakeApis();
@@ -347,11 +348,15 @@ Task<void> Daemon::StopWorking(absl::Duration patience, std::function<void()> do
     if (!std::exchange(*ended, true)) done();
   });
   if (engine_ != nullptr) {
+    std::vector<ServerEffects*> servers;
+    for (auto& [name, effects] : servers_) servers.push_back(effects.get());
     rt_.Spawn("stop engine",
-              [](Engine* engine, std::shared_ptr<std::function<void()>> finish) -> Task<void> {
+              [](Engine* engine, std::vector<ServerEffects*> servers,
+                 std::shared_ptr<std::function<void()>> finish) -> Task<void> {
                 co_await engine->Stop();
+                for (ServerEffects* each : servers) co_await each->Stop();
                 (*finish)();
-              }(engine_.get(), finish));
+              }(engine_.get(), std::move(servers), finish));
     co_await rt_.SleepFor(patience);
   }
   (*finish)();

@@ -34,6 +34,7 @@
 #include "workers/ports/provider_factory.h"
 #include "workers/ports/sim_server.h"
 #include "workers/runtime/engine.h"
+#include "workers/servers/server_effects.h"
 
 namespace muster {
 
@@ -80,6 +81,9 @@ class Daemon {
   std::vector<api::v1::NotifyTarget> NotifyTargets() const;
   Task<StatusOr<api::v1::TestNotifyTargetResponse>> TestNotify(std::string target);
   Status MakeAccounts();
+  // Takes up what the log has of dedicated servers (daemon_servers.cc).
+  void BeginServers();
+  ServerPlans* PlansOf(const ProviderName& name);
   Status BeginMetrics();
   metrics::Probe Counted() const;
   void MakeApis();
@@ -125,6 +129,10 @@ class Daemon {
   std::unique_ptr<HeadKeeper> head_keeper_;
   std::unique_ptr<ChainWatch> chain_watch_;
   std::unique_ptr<ProgramRunner> programs_;
+  std::unique_ptr<KeyStore> server_keys_;
+  std::unique_ptr<TextFiles> server_files_;
+  std::unique_ptr<SshClient> ssh_;
+  std::map<ProviderName, std::unique_ptr<ServerEffects>> servers_;
   std::unique_ptr<notify::Notifier> notifier_;
   std::unique_ptr<notify::AlertWatch> alert_watch_;
   absl::Time started_at_;

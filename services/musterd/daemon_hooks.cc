@@ -82,6 +82,8 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
     hooks.test_notify = [this](std::string target) { return TestNotify(std::move(target)); };
   }
   hooks.store = store_.get();
+  hooks.servers = [this](const ProviderName& name) { return PlansOf(name); };
+  hooks.server_keys = server_keys_.get();
   hooks.flush_shadow = [this](FleetName name) { return engine_->shadows().Flush(std::move(name)); };
   hooks.written = [this](std::uint64_t position) -> Task<void> {
     co_await projector_->WaitPast(position == 0 ? 0 : position - 1, rt_.Now() + kCallTime);

@@ -81,7 +81,6 @@ void Daemon::BeginNotify() {
   started_at_ = rt_.Now();
   chain_watch_ = std::make_unique<ChainWatch>(rt_, *store_);
   rt_.Spawn("chain", chain_watch_->Run());
-  programs_ = std::make_unique<OsProgramRunner>(rt_);
   std::vector<notify::Notifier::Target> targets;
   targets.reserve(config_.notify.targets.size());
   for (const auto& [name, target] : config_.notify.targets) {
