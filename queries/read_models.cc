@@ -365,10 +365,10 @@ StatusOr<EventPage> ReadModels::Events(const EventQuery& query) const {
 StatusOr<Explanation> ReadModels::Explain(std::string_view subject) const {
   const ExplainSource source{store_, *timeline_, position_};
   if (subject.empty())
-    return InvalidArgument("name a worker, fleet, host, account, command or position");
-  for (const std::string_view kind : {"fleet", "host", "account", "shadow"}) {
-    const std::string_view name = WithoutKind(subject, kind);
-    if (name != subject) return ExplainStream(source, Cat(kind, "/", name));
+    return InvalidArgument(Cat("nothing is named; ask for ", WhatCanBeExplained()));
+  for (const ExplainedKind& each : kExplainedKinds) {
+    const std::string_view name = WithoutKind(subject, each.kind);
+    if (name != subject) return ExplainStream(source, Cat(each.kind, "/", name));
   }
   for (const std::string_view kind : {"command", "request"}) {
     const std::string_view id = WithoutKind(subject, kind);
@@ -379,11 +379,7 @@ StatusOr<Explanation> ReadModels::Explain(std::string_view subject) const {
   const auto worker = FindWorker(subject);
   if (worker.ok()) return ExplainWorker(source, (*worker)->id);
   const bool stream = subject.find('/') != subject.npos && !subject.starts_with("worker");
-  if (!stream) return worker.status();
-  if (!timeline_->OfStream(subject).empty()) return ExplainStream(source, subject);
-  return NotFound(Cat("the log knows no \"", Ellipsize(subject, 80),
-                      "\"; ask for worker/ID, fleet/NAME, host/PROVIDER/MACHINE, account/PROVIDER, "
-                      "shadow/FLEET, command/ID or a position"));
+  return stream ? ExplainStream(source, subject) : worker.status();
 }
 
 }  // namespace muster::queries

@@ -14,14 +14,6 @@ namespace {
 // Sums of money are kept in micro-dollars and rounded on the way: the last digit says nothing.
 constexpr double kMicro = 2.5e-6;
 
-std::string_view NameIn(const StreamId& stream, std::string_view kind) {
-  const std::string_view text = stream.str();
-  if (text.size() <= kind.size() + 1 || !text.starts_with(kind) || text[kind.size()] != '/') {
-    return {};
-  }
-  return text.substr(kind.size() + 1);
-}
-
 FleetName FleetOf(const World& world, const WorkerId& worker) {
   const worker::State* state = world.FindWorker(worker);
   return state == nullptr ? FleetName() : state->identity.fleet;

@@ -3,98 +3,11 @@
 #include <algorithm>
 
 #include "commands/fleet/plan/label.h"
-#include "commands/worker/assess.h"
 #include "eventstore/base/overloaded.h"
 #include "eventstore/events/host_events.h"
 #include "eventstore/events/values.h"
 
 namespace muster::replay {
-namespace {
-
-// Well within the time for which a look counts as fresh.
-constexpr absl::Duration kLookEvery = absl::Minutes(4);
-
-std::string_view NameIn(const StreamId& stream, std::string_view kind) {
-  const std::string_view text = stream.str();
-  if (text.size() <= kind.size() || !text.starts_with(kind)) return {};
-  return text.substr(kind.size());
-}
-
-eventpb::InstanceObserved SightOf(const worker::Observed& seen) {
-  eventpb::InstanceObserved sight;
-  sight.set_actual_status(std::string(ActualStatusName(seen.actual)));
-  sight.set_intended_raw(seen.intended_raw);
-  sight.set_status_message(seen.status_message);
-  // Its price stays: nothing is said of it, so that nothing is rounded at each look.
-  sight.set_ssh_host(seen.ssh_host);
-  sight.set_ssh_port(seen.ssh_port);
-  return sight;
-}
-
-eventpb::LogObserved LogOf(const worker::Observed& seen) {
-  eventpb::LogObserved log;
-  log.set_phase(std::string(worker::LogPhaseName(seen.phase)));
-  log.set_counter(seen.counter);
-  log.set_total(seen.total);
-  log.set_step(seen.step);
-  log.set_rate_per_s(seen.rate_per_s);
-  log.set_busy(seen.busy);
-  log.set_error(seen.error);
-  log.set_error_rule(seen.error_rule);
-  log.set_error_fault(seen.error_fault);
-  log.set_broken(seen.broken);
-  log.set_no_container(seen.no_container);
-  log.set_container_id(seen.container_id);
-  log.set_agreeing_polls(2);
-  return log;
-}
-
-const worker::Observed* SeenOf(const worker::State& state) {
-  if (const worker::Live* live = state.live()) return &live->seen;
-  const auto* leaving = std::get_if<worker::Destroying>(&state.phase);
-  return leaving == nullptr ? nullptr : &leaving->seen;
-}
-
-}  // namespace
-
-// ---- sums -------------------------------------------------------------------------------------
-
-void Counter::Close(Tally& tally, const worker::State& state, absl::Time at) const {
-  const worker::Observed* seen = SeenOf(state);
-  if (seen == nullptr) return;
-  // What nobody watched is rented all the same: since it was accepted.
-  const worker::Live* live = state.live();
-  const absl::Time accepted = live != nullptr ? live->accepted.at : state.identity.begun.at;
-  tally.rented += std::max(absl::ZeroDuration(), at - std::max(accepted, from_));
-  if (!seen->first_progress.seen()) return;
-  const double rate = seen->rate_samples > 0 && seen->rate_mean_per_s > 0
-                          ? seen->rate_mean_per_s
-                          : state.identity.offered.expected_rate_per_s;
-  const absl::Duration worked = seen->progress.at - std::max(seen->first_progress.at, from_);
-  tally.work += rate * std::max(0.0, absl::ToDoubleSeconds(worked));
-}
-
-void Counter::Before(const World& world, const StreamId& stream, const eventpb::EventBody& body,
-                     absl::Time at) {
-  const WorkerId id(NameIn(stream, "worker/"));
-  if (id.empty()) return;
-  if (body.has_launch_requested()) {
-    if (Counts(FleetName(body.launch_requested().fleet()))) ++tally_.launches;
-    return;
-  }
-  const worker::State* state = world.FindWorker(id);
-  if (state == nullptr || !Counts(state->identity.fleet)) return;
-  if (body.has_worker_condemned() && state->live() != nullptr) ++tally_.ended;
-  if (body.has_worker_ended() && state->open()) Close(tally_, *state, at);
-}
-
-Tally Counter::Until(const World& world, absl::Time end) const {
-  Tally tally = tally_;
-  for (const auto& [id, state] : world.WorkersInOrder()) {
-    if (state->open() && Counts(state->identity.fleet)) Close(tally, *state, end);
-  }
-  return tally;
-}
 
 // ---- following the log ------------------------------------------------------------------------
 
@@ -102,10 +15,13 @@ OtherWorld::OtherWorld(World start, std::optional<Trial> trial, const Habits& ha
                        Counter counter)
     : world_(std::move(start)),
       trial_(std::move(trial)),
-      habits_(habits),
       counter_(std::move(counter)),
       position_(world_.head) {
   if (!trial_.has_value()) return;
+  made_up_.emplace(world_, trial_->fleet, trial_->spec, habits,
+                   [this](const WorkerId& id, const eventpb::EventBody& body, absl::Time at) {
+                     Fold(WorkerStream(id), body, at);
+                   });
   const auto found = world_.fleets.find(trial_->fleet);
   if (found == world_.fleets.end() || found->second.fleet_version == 0) return;
   fleet::State& state = found->second;
@@ -131,8 +47,8 @@ void OtherWorld::Fold(const StreamId& stream, const eventpb::EventBody& body, ab
 
 void OtherWorld::Follow(const Recorded& recorded, const World& live) {
   position_ = recorded.position;
-  const WorkerId worker(NameIn(recorded.stream, "worker/"));
-  if (!NameIn(recorded.stream, "fleet/").empty()) return FollowFleet(recorded);
+  const WorkerId worker(NameIn(recorded.stream, "worker"));
+  if (!NameIn(recorded.stream, "fleet").empty()) return FollowFleet(recorded);
   const eventpb::EventBody& body = recorded.body;
   if (trial_.has_value() && body.has_host_struck() &&
       body.host_struck().fleet() == trial_->fleet.str()) {
@@ -149,7 +65,7 @@ void OtherWorld::Follow(const Recorded& recorded, const World& live) {
   if (diverged_ && !worker.empty()) {
     const worker::State* there = live.FindWorker(worker);
     const bool ours = there != nullptr && there->identity.fleet == trial_->fleet;
-    if (ours || made_.contains(worker)) return FollowWorker(recorded, worker);
+    if (ours || made_up_->Has(worker)) return FollowWorker(recorded, worker);
   }
   if (diverged_ && body.has_instance_list_observed()) {
     // What was rented live is no stranger, though nobody here knows it.
@@ -163,19 +79,14 @@ void OtherWorld::Follow(const Recorded& recorded, const World& live) {
     return Fold(recorded.stream, other, recorded.occurred_at);
   }
   Fold(recorded.stream, body, recorded.occurred_at);
-  if (!diverged_ || !body.has_clock_stepped()) return;
-  const absl::Duration by = absl::Microseconds(body.clock_stepped().by_us());
-  for (auto& [id, made] : made_) {
-    for (absl::Time* at : {&made.accept_at, &made.up_at, &made.work_at, &made.look_at,
-                           &made.taken_at, &made.ended_at}) {
-      *at += by;
-    }
+  if (diverged_ && body.has_clock_stepped()) {
+    made_up_->Shift(absl::Microseconds(body.clock_stepped().by_us()));
   }
 }
 
 void OtherWorld::FollowFleet(const Recorded& recorded) {
   const eventpb::EventBody& body = recorded.body;
-  const FleetName name(NameIn(recorded.stream, "fleet/"));
+  const FleetName name(NameIn(recorded.stream, "fleet"));
   if (!trial_.has_value() || name != trial_->fleet) {
     return Fold(recorded.stream, body, recorded.occurred_at);
   }
@@ -191,7 +102,7 @@ void OtherWorld::FollowFleet(const Recorded& recorded) {
 }
 
 void OtherWorld::FollowWorker(const Recorded& recorded, const WorkerId& id) {
-  if (made_.contains(id)) return;
+  if (made_up_->Has(id)) return;
   const eventpb::EventBody& body = recorded.body;
   if (body.has_launch_requested()) return;  // whether it is rented here is decided here
   if (body.has_worker_adopted()) {
@@ -205,12 +116,16 @@ void OtherWorld::FollowWorker(const Recorded& recorded, const WorkerId& id) {
     return;
   }
   if (body.has_worker_condemned() && recorded.by_policy) {
-    if (!leaving) Keep(id, recorded.occurred_at);
+    if (!leaving) made_up_->Keep(id, recorded.occurred_at);
     return;
   }
   if (body.has_destroy_requested() && !leaving) return;
   Fold(recorded.stream, body, recorded.occurred_at);
 }
+
+void OtherWorld::Advance(absl::Time at) { made_up_->Advance(at); }
+
+absl::Time OtherWorld::next() const { return made_up_->next(); }
 
 // ---- carrying out -----------------------------------------------------------------------------
 
@@ -273,25 +188,7 @@ void OtherWorld::CarryLaunch(eventpb::LaunchRequested intent, const Act* alike, 
     Fold(stream, Wrap(ended), at);
     return;
   }
-  ++made_up_;
-  const MachineId machine(intent.offer().machine());
-  Made made;
-  made.accepted = made.up = made.works = false;
-  made.accept_at = at + habits_.Of(Habits::Span::kAccept, trial_->fleet, machine);
-  made.up_at = made.accept_at + habits_.Of(Habits::Span::kUp, trial_->fleet, machine);
-  made.work_at = std::max(
-      made.up_at, made.accept_at + habits_.Of(Habits::Span::kProgress, trial_->fleet, machine));
-  made.look_at = absl::InfiniteFuture();
-  made.sight.set_actual_status("loading");
-  made.sight.set_intended_raw("running");
-  made.sight.set_price_micro_usd_per_hour(intent.offer().price_micro_usd_per_hour());
-  made.sight.set_price_known(true);
-  made.log.set_counter(-1);
-  made.log.set_total(-1);
-  made.log.set_step(-1);
-  made.log.set_rate_per_s(-1);
-  made.log.set_agreeing_polls(2);
-  made_.emplace(id, std::move(made));
+  made_up_->Rent(id, intent.offer(), at);
 }
 
 void OtherWorld::CarryTakeIn(const fleet::TakeIn& take, const Act* alike, absl::Time at) {
@@ -307,7 +204,7 @@ void OtherWorld::CarryTakeIn(const fleet::TakeIn& take, const Act* alike, absl::
   resolved.set_worker(id.str());
   Fold(AccountStream(ProviderName(take.adoption.provider())), Wrap(resolved), at);
   if (take.condemn) Condemn(id, worker::Condemn{*take.condemn}, alike, at);
-  if (alike == nullptr && !take.condemn) Keep(id, at);
+  if (alike == nullptr && !take.condemn) made_up_->Keep(id, at);
 }
 
 void OtherWorld::CarryWorker(const fleet::ForWorker& act, const Act* alike, absl::Time at) {
@@ -322,8 +219,7 @@ void OtherWorld::CarryWorker(const fleet::ForWorker& act, const Act* alike, absl
   eventpb::StartAnswered answered;
   answered.set_accepted(true);
   Fold(WorkerStream(act.worker), Wrap(answered), at);
-  const auto made = made_.find(act.worker);
-  if (made != made_.end()) made->second.sight.set_actual_status("running");
+  made_up_->Start(act.worker);
 }
 
 void OtherWorld::CarryFleet(const fleet::ForFleet& act, absl::Time at) {
@@ -359,117 +255,8 @@ void OtherWorld::Condemn(const WorkerId& id, const worker::Condemn& command, con
   const MachineId machine = state->identity.offered.machine;
   for (const eventpb::EventBody& body : *events) Fold(WorkerStream(id), body, at);
   Strike(*state, command.verdict, at);
-  const auto known = made_.find(id);
-  if (known == made_.end() && alike != nullptr) return;  // the log tells how it goes
-  ++ended_here_;
-  Made& made = made_[id];
-  made.leaving = true;
-  made.taken_at = at + habits_.Of(Habits::Span::kDestroyTaken, trial_->fleet, machine);
-  made.ended_at =
-      std::max(made.taken_at, at + habits_.Of(Habits::Span::kDestroyed, trial_->fleet, machine));
-}
-
-// ---- what the log does not tell ---------------------------------------------------------------
-
-void OtherWorld::Keep(const WorkerId& id, absl::Time at) {
-  const worker::State* state = world_.FindWorker(id);
-  const worker::Live* live = state == nullptr ? nullptr : state->live();
-  if (live == nullptr) return;
-  ++kept_;
-  Made made;
-  made.sight = SightOf(live->seen);
-  if (state->identity.adopted && !live->seen.instance.seen()) {
-    made.sight.set_actual_status("running");
-  }
-  made.has_log = live->seen.log.seen();
-  made.log = LogOf(live->seen);
-  const fleet::State* fleet = world_.FindFleet(trial_->fleet);
-  worker::Surroundings around;
-  around.spec = &fleet->spec;
-  made.grows = live->seen.first_progress.seen() &&
-               worker::Assess(*state, around, at).health == eventpb::WorkerHealthChanged::HEALTHY;
-  made.look_at = at + LookEvery();
-  made_.insert_or_assign(id, std::move(made));
-}
-
-absl::Duration OtherWorld::LookEvery() const {
-  return std::min(kLookEvery, worker::ClocksOf(trial_->spec.timers()).no_progress / 3);
-}
-
-absl::Time OtherWorld::Made::Next() const {
-  if (leaving) return taken ? ended_at : taken_at;
-  if (!accepted) return accept_at;
-  if (!up) return std::min(up_at, look_at);
-  if (!works) return std::min(work_at, look_at);
-  return look_at;
-}
-
-absl::Time OtherWorld::next() const {
-  absl::Time next = absl::InfiniteFuture();
-  for (const auto& [id, made] : made_) next = std::min(next, made.Next());
-  return next;
-}
-
-void OtherWorld::Advance(absl::Time at) {
-  while (true) {
-    auto first = made_.end();
-    for (auto it = made_.begin(); it != made_.end(); ++it) {
-      if (first == made_.end() || it->second.Next() < first->second.Next()) first = it;
-    }
-    if (first == made_.end() || first->second.Next() > at) return;
-    const WorkerId id = first->first;
-    const absl::Time now = first->second.Next();
-    Step(id, first->second, now);
-    const worker::State* state = world_.FindWorker(id);
-    if (state == nullptr || !state->open()) made_.erase(id);
-  }
-}
-
-void OtherWorld::Look(const WorkerId& id, Made& made, absl::Time at) {
-  const StreamId stream = WorkerStream(id);
-  Fold(stream, Wrap(made.sight), at);
-  made.sight.set_price_known(false);  // once is enough: each time would round
-  if (made.has_log) {
-    if (made.grows) {
-      made.log.set_counter(std::max<std::int64_t>(made.log.counter(), 0) + 1);
-    }
-    made.log.set_first_seen_us(ToStoredTime(at));
-    Fold(stream, Wrap(made.log), at);
-  }
-  made.look_at = at + LookEvery();
-}
-
-void OtherWorld::Step(const WorkerId& id, Made& made, absl::Time at) {
-  const StreamId stream = WorkerStream(id);
-  if (made.leaving && !made.taken) {
-    made.taken = true;
-    eventpb::DestroyAnswered answered;
-    answered.set_answer(eventpb::DestroyAnswered::ACCEPTED);
-    answered.set_attempt(1);
-    return Fold(stream, Wrap(answered), at);
-  }
-  if (made.leaving) {
-    eventpb::WorkerEnded ended;
-    ended.set_how(eventpb::WorkerEnded::DESTROYED);
-    return Fold(stream, Wrap(ended), at);
-  }
-  if (!made.accepted) {
-    made.accepted = true;
-    eventpb::LaunchAccepted accepted;
-    accepted.set_instance(id.str());
-    accepted.set_how(eventpb::LaunchAccepted::ANSWER);
-    Fold(stream, Wrap(accepted), at);
-  } else if (!made.up && made.up_at <= at) {
-    made.up = made.has_log = true;
-    made.sight.set_actual_status("running");
-    made.log.set_phase("started");
-  } else if (made.up && !made.works && made.work_at <= at) {
-    made.works = made.grows = true;
-    const worker::State* state = world_.FindWorker(id);
-    made.log.set_phase("producing");
-    made.log.set_rate_per_s(state->identity.offered.expected_rate_per_s);
-  }
-  Look(id, made, at);
+  if (!made_up_->Has(id) && alike != nullptr) return;  // the log tells how it goes
+  made_up_->Leave(id, machine, at);
 }
 
 }  // namespace muster::replay

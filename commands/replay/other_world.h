@@ -6,15 +6,16 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "commands/fleet/plan/board.h"
 #include "commands/replay/act.h"
+#include "commands/replay/made_up.h"
 #include "commands/replay/recorded.h"
 #include "commands/replay/scan.h"
+#include "commands/replay/tally.h"
 #include "commands/world.h"
 
 namespace muster::replay {
@@ -28,37 +29,12 @@ struct Trial {
   std::optional<int> file_workers;
 };
 
-// What became of workers in this world.
-struct Tally {
-  std::int64_t launches = 0;
-  std::int64_t ended = 0;  // condemned
-  absl::Duration rented;
-  double work = 0;
-};
-
-// Sums of one World's workers over a span; of one fleet, or of all.
-class Counter {
- public:
-  Counter(std::optional<FleetName> fleet, absl::Time from)
-      : fleet_(std::move(fleet)), from_(from) {}
-  // `body` is about to be folded into `world`.
-  void Before(const World& world, const StreamId& stream, const eventpb::EventBody& body,
-              absl::Time at);
-  // Together with those that are still there at `end`.
-  Tally Until(const World& world, absl::Time end) const;
-  bool Counts(const FleetName& fleet) const { return !fleet_.has_value() || *fleet_ == fleet; }
-
- private:
-  void Close(Tally& tally, const worker::State& state, absl::Time at) const;
-  std::optional<FleetName> fleet_;
-  absl::Time from_;
-  Tally tally_;
-};
-
 class OtherWorld {
  public:
   // `habits` is borrowed. Without a trial it is the recorded World and never diverges.
   OtherWorld(World start, std::optional<Trial> trial, const Habits& habits, Counter counter);
+  OtherWorld(const OtherWorld&) = delete;
+  OtherWorld& operator=(const OtherWorld&) = delete;
 
   const World& world() const { return world_; }
   fleet::Board& board() { return board_; }
@@ -76,24 +52,10 @@ class OtherWorld {
   void Advance(absl::Time at);
   absl::Time next() const;
 
-  // How many workers were made up, and kept beyond their recorded end: what the model stands for.
-  std::int64_t made_up() const { return made_up_; }
-  std::int64_t kept() const { return kept_; }
-  std::int64_t ended_here() const { return ended_here_; }  // not, or not so, in the log
+  // What was made up, for the report.
+  const MadeUp::Counts& made_up() const { return made_up_->counts(); }
 
  private:
-  // A worker of which the log tells no more.
-  struct Made {
-    bool leaving = false, taken = false;            // condemned; the order taken
-    bool accepted = true, up = true, works = true;  // stages of one that was never rented
-    bool grows = false;                             // its counter
-    absl::Time accept_at, up_at, work_at, look_at, taken_at, ended_at;
-    bool has_log = false;
-    eventpb::LogObserved log;
-    eventpb::InstanceObserved sight;
-    absl::Time Next() const;
-  };
-
   void Fold(const StreamId& stream, const eventpb::EventBody& body, absl::Time at);
   void FollowFleet(const Recorded& recorded);
   void FollowWorker(const Recorded& recorded, const WorkerId& id);
@@ -107,21 +69,15 @@ class OtherWorld {
   void CarryFleet(const fleet::ForFleet& act, absl::Time at);
   void Condemn(const WorkerId& id, const worker::Condemn& command, const Act* alike, absl::Time at);
   void Strike(const worker::State& worker, const eventpb::WorkerCondemned& verdict, absl::Time at);
-  void Keep(const WorkerId& id, absl::Time at);
-  void Step(const WorkerId& id, Made& made, absl::Time at);
-  void Look(const WorkerId& id, Made& made, absl::Time at);
-  absl::Duration LookEvery() const;
 
   World world_;
   fleet::Board board_;
   const std::optional<Trial> trial_;
-  const Habits& habits_;
   Counter counter_;
+  std::optional<MadeUp> made_up_;  // with a trial
   bool diverged_ = false;
   std::uint64_t position_ = 0;  // of the newest event of the log
-  std::map<WorkerId, Made> made_;
   int fresh_ = 0;
-  std::int64_t made_up_ = 0, kept_ = 0, ended_here_ = 0;
 };
 
 }  // namespace muster::replay

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/time/time.h"
 #include "commands/pass_mark.h"
@@ -21,6 +22,13 @@ struct Recorded {
   std::optional<PassMark> pass;
   eventpb::EventBody body;
 };
+
+// "zeb" of "fleet/zeb", when that is the kind; else "".
+inline std::string_view NameIn(const StreamId& stream, std::string_view kind) {
+  const std::string_view text = stream.str();
+  const bool is = text.size() > kind.size() && text.starts_with(kind) && text[kind.size()] == '/';
+  return is ? text.substr(kind.size() + 1) : std::string_view();
+}
 
 // Whether `actor` is the policy: "policy:zeb@v12".
 inline bool IsPolicy(std::string_view actor) {

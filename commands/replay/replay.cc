@@ -120,6 +120,8 @@ void Replay::RunDue(absl::Time until) {
     absl::Time due = due_;
     if (diverged_) due = std::min(due, other_->next());
     if (due == absl::InfinitePast()) return;  // never asked yet
+    // A decision that bears a time years before the events around it does not open those years.
+    due = std::max(due, heard_ - kSilenceMax);
     if (due >= until || due > heard_ + kSilenceMax) break;
     Evaluate(due, nullptr);
     due_ = std::max(due_, due + absl::Seconds(1));

@@ -61,21 +61,22 @@ void Replay::TellModel(Report& report) const {
       "the replayed policy rents.");
   tell.push_back(
       "A decision that both make at the same moment goes on as recorded, to its recorded end.");
-  if (other_->made_up() > 0) {
+  if (other_->made_up().rented > 0) {
     tell.push_back(Cat(
-        Many(other_->made_up(), "launch", "launches"), " that the log never made: accepted after ",
-        Usual(habits, Span::kAccept, fleet), "; running after ", Usual(habits, Span::kUp, fleet),
-        "; producing after ", Usual(habits, Span::kProgress, fleet),
+        Many(other_->made_up().rented, "launch", "launches"),
+        " that the log never made: accepted after ", Usual(habits, Span::kAccept, fleet),
+        "; running after ", Usual(habits, Span::kUp, fleet), "; producing after ",
+        Usual(habits, Span::kProgress, fleet),
         " (of the same machine where it was rented before); billed at the recorded offer's price; "
         "it never fails and runs until the replayed policy ends it."));
   }
-  if (other_->kept() > 0) {
-    tell.push_back(Cat(Many(other_->kept(), "worker", "workers"),
+  if (other_->made_up().kept > 0) {
+    tell.push_back(Cat(Many(other_->made_up().kept, "worker", "workers"),
                        " that ended live and not here: it goes on as it was last seen, at the same "
                        "price; one that worked goes on working, one that failed stays as it was."));
   }
-  if (other_->ended_here() > 0) {
-    tell.push_back(Cat(Many(other_->ended_here(), "worker", "workers"),
+  if (other_->made_up().ended > 0) {
+    tell.push_back(Cat(Many(other_->made_up().ended, "worker", "workers"),
                        " ended here and not so in the log: the order is taken after ",
                        Usual(habits, Span::kDestroyTaken, fleet), "; gone, and paid, after ",
                        Usual(habits, Span::kDestroyed, fleet), "."));

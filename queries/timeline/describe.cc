@@ -1,5 +1,7 @@
 #include "queries/timeline/describe.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_format.h"
 #include "eventstore/events/evidence.h"
 #include "eventstore/events/shadow_events.h"
@@ -20,8 +22,15 @@ std::string Clock(std::int64_t us) { return FormatClock(absl::FromUnixMicros(us)
 std::string Expiry(std::int64_t us) {
   return us == 0 ? "for ever" : Cat("until ", FormatUtc(absl::FromUnixSeconds(us / 1'000'000)));
 }
+// What a gateway answers instead of the provider is a page for people: that it is one is enough.
+std::string WithoutPage(const std::string& text) {
+  const std::size_t page = std::min(text.find("<html"), text.find("<!DOCTYPE"));
+  return page == text.npos ? text : Cat(text.substr(0, page), "(a web page)");
+}
 // ": text" or "".
-std::string Tail(const std::string& text) { return text.empty() ? "" : Cat(": ", text); }
+std::string Tail(const std::string& text) {
+  return text.empty() ? "" : Cat(": ", WithoutPage(text));
+}
 
 std::string Rule(const eventpb::Evidence& e) {
   return e.rule().empty() ? "" : Cat("rule ", e.rule(), Tail(e.summary()));
@@ -172,8 +181,12 @@ struct Describer : ServerDescriber {
                            : "destroy requested";
   }
   std::string operator()(const eventpb::DestroyAnswered& e) {
-    return Cat("DELETE -> ",
-               e.detail().empty() ? std::string(DestroyAnswerWord(e.answer())) : e.detail());
+    if (e.detail().empty()) return Cat("DELETE -> ", DestroyAnswerWord(e.answer()));
+    // Errors name the call that they are of, which stands here already.
+    const std::size_t call = e.detail().starts_with("DELETE ") ? e.detail().find(": ") : 0;
+    const std::string answer =
+        call == e.detail().npos || call == 0 ? e.detail() : e.detail().substr(call + 2);
+    return Cat("DELETE -> ", WithoutPage(answer));
   }
   std::string operator()(const eventpb::WorkerEnded& e) {
     std::string text = Cat("ended: ", EndedWord(e.how()));
@@ -350,6 +363,9 @@ std::string Remark(const eventpb::EventBody& body) {
                                      e.offer().expected_from());
                         },
                         [&](const eventpb::HostStruck& e) {
+                          if (!e.worker().empty()) text = Cat("worker/", e.worker());
+                        },
+                        [&](const eventpb::HostMeasured& e) {
                           if (!e.worker().empty()) text = Cat("worker/", e.worker());
                         },
                         [](const auto&) {}};

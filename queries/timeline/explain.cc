@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_join.h"
 #include "queries/timeline/describe.h"
 #include "queries/visit.h"
 #include "queries/words.h"
@@ -50,6 +51,23 @@ class Chain {
     return {};
   }
 
+  // Adds the verdicts upon which the workers of this chain were destroyed: each stands right before
+  // the first order to destroy, in the same append.
+  Status AddVerdicts() {
+    std::vector<RecordedEvent> orders;
+    for (const auto& [position, entry] : entries_) {
+      if (entry.body.has_destroy_requested()) orders.push_back(entry.recorded);
+    }
+    for (const RecordedEvent& order : orders) {
+      if (order.position < 2 || entries_.contains(order.position - 1)) continue;
+      MUSTER_ASSIGN_OR_RETURN(RecordedEvent before, ReadEvent(source_.store, order.position - 1));
+      const bool verdict = before.stream == order.stream &&
+                           before.event.type == TypeName(eventpb::EventBody::kWorkerCondemned);
+      if (verdict) MUSTER_RETURN_IF_ERROR(Add(std::move(before)));
+    }
+    return {};
+  }
+
   const std::map<Position, Entry>& entries() const { return entries_; }
   void Remember(const RecordedEvent& recorded) {
     by_id_[recorded.event.id.str()] = recorded.position;
@@ -57,24 +75,28 @@ class Chain {
 
   std::vector<ExplainLine> Lines() const {
     std::vector<ExplainLine> lines;
-    bool replace = false;
-    Position verdict = 0;
+    std::map<StreamId, const Entry*> verdicts;  // the newest of each worker
     for (const auto& [position, entry] : entries_) {
       ExplainLine line{.position = position,
                        .at = entry.recorded.event.occurred_at,
                        .text = Describe(entry.body),
                        .detail = Remark(entry.body),
                        .type = entry.recorded.event.type};
-      if (entry.body.has_worker_condemned()) {
-        replace = entry.body.worker_condemned().replace();
-        verdict = position;
-      }
+      if (entry.body.has_worker_condemned()) verdicts[entry.recorded.stream] = &entry;
       if (entry.body.has_destroy_requested()) {
+        const auto verdict = verdicts.find(entry.recorded.stream);
+        const bool judged = verdict != verdicts.end();
+        const bool replace = judged && verdict->second->body.worker_condemned().replace();
         line.text = Cat("decision: ", replace ? "replace, " : "", line.text);
-        const Position cause = verdict != 0 ? verdict : CauseOf(entry);
+        const Position cause = judged ? verdict->second->recorded.position : CauseOf(entry);
         if (cause != 0) line.detail = Cat("(cause ", cause, ")");
       }
       const std::string& actor = entry.recorded.event.actor;
+      const bool of_server = !NameInStream(entry.recorded.stream, "server/").empty();
+      if (const Position cause = of_server ? CauseOf(entry) : 0;
+          cause != 0 && line.detail.empty()) {
+        line.detail = Cat("(cause ", cause, ")");
+      }
       if (line.detail.empty() && actor.starts_with("operator:"))
         line.detail = Cat("(by ", actor, ")");
       // Who reads of another stream must be told which.
@@ -159,6 +181,8 @@ bool WorthTelling(const eventpb::EventBody& body) {
     case B::kOffersObserved:
     case B::kCreditObserved:
       return false;
+    case B::kBuilderObserved:  // how it does: news is that it cannot be reached any more
+      return !body.builder_observed().reached();
     case B::kInstanceListObserved:  // one that shows what the one before showed tells nothing
       return body.instance_list_observed().added_size() > 0 ||
              body.instance_list_observed().removed_size() > 0;
@@ -182,12 +206,16 @@ StatusOr<Explanation> ExplainWorker(const ExplainSource& source, std::string_vie
   Chain chain(source);
   chain.SetHome(stream);
   std::optional<Entry> health;  // the newest verdict short of a condemnation
+  std::string provider;
+  Position first = 0, last = 0;
   bool destroying = false;
   Status bad;
-  bool any = false;
+  bool any = false, ended = false;
   const Status read = source.store.ReadStream(StreamId(stream), 0, [&](const RecordedEvent& event) {
     if (event.position > source.head) return false;
     any = true;
+    if (first == 0) first = event.position;
+    last = event.position;
     chain.Remember(event);
     auto body = DecodeEvent(event.event.type, event.event.payload);
     if (!body.ok()) {
@@ -195,6 +223,9 @@ StatusOr<Explanation> ExplainWorker(const ExplainSource& source, std::string_vie
       return false;
     }
     destroying = destroying || body->has_destroy_requested();
+    if (body->has_launch_requested()) provider = body->launch_requested().provider();
+    if (body->has_worker_adopted()) provider = body->worker_adopted().provider();
+    if (body->has_worker_ended()) ended = true;
     if (body->has_worker_health_changed()) health = Entry{event, *body};
     if (InWorkerStory(*body, destroying)) bad = chain.Add(event);
     return bad.ok();
@@ -206,6 +237,11 @@ StatusOr<Explanation> ExplainWorker(const ExplainSource& source, std::string_vie
   for (const Position position : source.timeline.Mentions(worker)) {
     MUSTER_RETURN_IF_ERROR(chain.Add(position));
   }
+  // While an account waits for credit nothing is done: that too is why something took long.
+  for (const Position position : source.timeline.Mentions(Cat("credit/", provider))) {
+    if (position < first || (ended && position > last)) continue;
+    MUSTER_RETURN_IF_ERROR(chain.Add(position));
+  }
   std::vector<Position> spine;
   for (const auto& [position, entry] : chain.entries()) {
     const bool own = entry.recorded.stream.str() == stream;
@@ -215,28 +251,67 @@ StatusOr<Explanation> ExplainWorker(const ExplainSource& source, std::string_vie
   return Explanation{WorkerTitle(worker, chain, health), chain.Lines()};
 }
 
-StatusOr<Explanation> ExplainStream(const ExplainSource& source, std::string_view stream,
+std::string WhatCanBeExplained() {
+  std::string forms = "worker/ID";
+  for (const ExplainedKind& each : kExplainedKinds) forms += Cat(", ", each.form);
+  return Cat(forms, ", command/ID or a position");
+}
+
+namespace {
+
+constexpr std::size_t kNamedMax = 3;
+
+// Of a stream that is not there: those of its kind that are, or what can be asked for at all.
+Status NothingOf(const ExplainSource& source, std::string_view stream) {
+  const std::string_view kind = stream.substr(0, stream.find('/'));
+  const std::string shown = Cat("nothing was ever recorded of ", Ellipsize(stream, 80));
+  std::vector<std::string> there = source.timeline.StreamsOf(kind);
+  if (there.empty()) {
+    return NotFound(
+        Cat(shown, ", nor of any other ", Ellipsize(kind, 20), "; ask for ", WhatCanBeExplained()));
+  }
+  const std::size_t all = there.size();
+  there.resize(std::min(all, kNamedMax));
+  return NotFound(Cat(shown, "; there is ", absl::StrJoin(there, ", "),
+                      all > kNamedMax ? Cat(" and ", all - kNamedMax, " more") : ""));
+}
+
+// A server goes by its name too: the newest one that bears it is meant.
+StatusOr<std::string> StreamMeant(const ExplainSource& source, std::string_view stream) {
+  if (!source.timeline.OfStream(stream).empty()) return std::string(stream);
+  const Positions named = source.timeline.Mentions(stream);
+  if (!stream.starts_with("server/") || named.empty()) return NothingOf(source, stream);
+  MUSTER_ASSIGN_OR_RETURN(const RecordedEvent newest, ReadEvent(source.store, named.back()));
+  return newest.stream.str();
+}
+
+}  // namespace
+
+StatusOr<Explanation> ExplainStream(const ExplainSource& source, std::string_view asked,
                                     std::size_t lines_max) {
+  MUSTER_ASSIGN_OR_RETURN(const std::string stream, StreamMeant(source, asked));
   const StreamId id(stream);
   const std::string_view fleet = NameInStream(id, "fleet/");
-  if (source.timeline.OfStream(stream).empty()) {
-    return NotFound(Cat("nothing was ever recorded of ", stream));
-  }
   const Positions positions =
       fleet.empty() ? source.timeline.OfStream(stream) : source.timeline.OfFleet(fleet);
   Chain chain(source);
   chain.SetHome(stream);
+  bool older = false;
   for (auto it = positions.rbegin(); it != positions.rend(); ++it) {
-    if (chain.entries().size() >= lines_max) break;
+    older = chain.entries().size() >= lines_max;
+    if (older) break;
     MUSTER_ASSIGN_OR_RETURN(RecordedEvent event, ReadEvent(source.store, *it));
     MUSTER_ASSIGN_OR_RETURN(const eventpb::EventBody body,
                             DecodeEvent(event.event.type, event.event.payload));
     if (WorthTelling(body)) MUSTER_RETURN_IF_ERROR(chain.Add(std::move(event)));
   }
   if (fleet.empty()) MUSTER_RETURN_IF_ERROR(AddAllEvidence(chain));
+  MUSTER_RETURN_IF_ERROR(chain.AddVerdicts());
   std::vector<ExplainLine> lines = chain.Lines();
   std::string title(stream);
+  if (asked != stream) title = Cat(asked, " (", stream, ")");
   if (!lines.empty()) title += Cat("   newest ", FormatClock(lines.back().at));
+  if (older) title += Cat("; what is older: muster events ", stream);
   return Explanation{std::move(title), std::move(lines)};
 }
 
@@ -320,6 +395,7 @@ StatusOr<Explanation> ExplainPosition(const ExplainSource& source, Position posi
     return bad.ok();
   }));
   MUSTER_RETURN_IF_ERROR(bad);
+  MUSTER_RETURN_IF_ERROR(chain.AddVerdicts());
   return Explanation{Cat("event ", position, " of ", stream.str()), chain.Lines()};
 }
 

@@ -2,6 +2,8 @@
 // effect -> confirmation, in log order. Reads events back from the store; otherwise pure.
 #pragma once
 
+#include <array>
+#include <string>
 #include <string_view>
 
 #include "queries/timeline/projection.h"
@@ -14,10 +16,26 @@ struct ExplainSource {
   Position head;  // nothing later is looked at
 };
 
+// A kind of stream that is explained as a whole, and how one is asked for. A new kind needs its
+// line here, and texts for its events (describe.cc).
+struct ExplainedKind {
+  std::string_view kind, form;
+};
+inline constexpr std::array<ExplainedKind, 5> kExplainedKinds = {{
+    {"fleet", "fleet/NAME"},
+    {"host", "host/PROVIDER/MACHINE"},
+    {"account", "account/PROVIDER"},
+    {"shadow", "shadow/FLEET"},
+    {"server", "server/NAME"},
+}};
+// "worker/ID, fleet/NAME, ..., command/ID or a position"
+std::string WhatCanBeExplained();
+
 // Errors of all: kNotFound, no such stream or position; kDataLoss, kUnimplemented, as EventStore
 // and DecodeEvent.
 StatusOr<Explanation> ExplainWorker(const ExplainSource& source, std::string_view worker);
-// A fleet, host or account: what was decided there lately, newest `lines_max` lines.
+// Any other stream, such as one of kExplainedKinds: what was decided there lately, newest
+// `lines_max` lines. "server/NAME" is the newest server of that name.
 StatusOr<Explanation> ExplainStream(const ExplainSource& source, std::string_view stream,
                                     std::size_t lines_max = 40);
 // A request of a client: who asked, what was written for it at once, and what the policy did about

@@ -10,7 +10,7 @@
 namespace muster::queries {
 namespace {
 
-constexpr std::int64_t kLayout = 2;
+constexpr std::int64_t kLayout = 3;
 constexpr int kPageDefault = 100;
 constexpr int kPageMax = 1000;
 
@@ -86,6 +86,7 @@ void TimelineProjection::Apply(const RecordedEvent& recorded, const eventpb::Eve
   const std::string_view fleet = NameInStream(recorded.stream, "fleet/");
   if (!fleet.empty()) return Append(index_->fleets, fleet, position);
   const std::string_view shadow = NameInStream(recorded.stream, "shadow/");
+  const std::string_view account = NameInStream(recorded.stream, "account/");
   const Overloaded fold{[&](const eventpb::HostStruck& e) {
                           if (!e.worker().empty()) Append(index_->mentions, e.worker(), position);
                           if (!e.fleet().empty()) Append(index_->fleets, e.fleet(), position);
@@ -102,6 +103,15 @@ void TimelineProjection::Apply(const RecordedEvent& recorded, const eventpb::Eve
                         },
                         [&](const eventpb::OrphanResolved& e) {
                           if (!e.worker().empty()) Append(index_->mentions, e.worker(), position);
+                        },
+                        [&](const eventpb::CreditWaitBegan&) {
+                          Append(index_->mentions, Cat("credit/", account), position);
+                        },
+                        [&](const eventpb::CreditWaitEnded&) {
+                          Append(index_->mentions, Cat("credit/", account), position);
+                        },
+                        [&](const eventpb::ServerPlanned& e) {
+                          Append(index_->mentions, Cat("server/", e.spec().name()), position);
                         },
                         [](const auto&) {}};
   VisitEvent(body, fold);
@@ -137,6 +147,16 @@ Positions TimelineProjection::OfFleet(std::string_view fleet) const {
 }
 Positions TimelineProjection::Mentions(std::string_view worker) const {
   return Find(index_->mentions, worker);
+}
+
+std::vector<std::string> TimelineProjection::StreamsOf(std::string_view kind) const {
+  std::vector<std::string> names;
+  const std::string prefix = Cat(kind, "/");
+  for (const auto& [name, all] : index_->streams) {
+    if (name.starts_with(prefix) && !Find(index_->streams, name).empty()) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 TimelineProjection::Indexes TimelineProjection::Cut() const {

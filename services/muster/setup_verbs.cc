@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kDaemonFile[] = R"(# What musterd needs to know. Every key: deploy/examples/README.md
 store:
-  path: %s/store
+  path: %s
 
 providers:
   vast:
@@ -69,7 +69,7 @@ int Init(Session& s) {
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return s.Fail(kFailed, Cat("cannot make ", dir.string(), ": ", error.message()));
-  const std::string store = std::filesystem::absolute(dir).lexically_normal().string();
+  const std::string store = std::filesystem::absolute(dir / "store").lexically_normal().string();
   int code = WriteNew(s, dir / "musterd.yaml", absl::StrFormat(kDaemonFile, store));
   if (code == kOk) code = WriteNew(s, dir / "fleet.yaml", kFleetFile);
   if (code != kOk) return code;

@@ -1,9 +1,6 @@
 // Requests of clients: several a run, one a line ("Method {text of the request}"), against the
 // command path of the daemon under virtual time. Whatever is asked, the answer is an answer: no
 // internal error, and the state is still what the log says.
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
-
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,14 +11,11 @@
 #include "services/grpc/command_api.h"
 #include "services/grpc/plan_convert.h"
 #include "tests/fuzz/expect.h"
+#include "tests/fuzz/text_message.h"
 #include "workers/virtual/virtual_runtime.h"
 
 namespace muster::grpc_api {
 namespace {
-
-class Quiet final : public google::protobuf::io::ErrorCollector {
-  void AddError(int, int, const std::string&) override {}
-};
 
 class Bench {
  public:
@@ -74,12 +68,8 @@ class Bench {
  private:
   template <class Request, class Method>
   void Call(Method method, const std::string& text) {
-    google::protobuf::TextFormat::Parser parser;
-    Quiet quiet;
-    parser.RecordErrorsTo(&quiet);
-    parser.SetRecursionLimit(20);
     Request request;
-    if (!parser.ParseFromString(text, &request)) return;
+    if (!ParseText(text, request)) return;
     const auto answer = rt_.Run(((*api_).*method)(request, Caller{"operator:fuzz"}));
     FUZZ_EXPECT(answer.ok() || (answer.status().code() != StatusCode::kInternal &&
                                 answer.status().code() != StatusCode::kUnknown));

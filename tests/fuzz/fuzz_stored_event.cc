@@ -1,8 +1,5 @@
 // Bytes from the disk. First byte: 'r' a stored record, 'w' a snapshot of the World, 't' a log as
 // text, one event a line ("STREAM {text of the event}"), which is folded and projected.
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
-
 #include <string>
 #include <string_view>
 
@@ -12,6 +9,7 @@
 #include "eventstore/events/readable.h"
 #include "eventstore/record.h"
 #include "tests/fuzz/expect.h"
+#include "tests/fuzz/text_message.h"
 
 namespace muster {
 namespace {
@@ -34,23 +32,15 @@ void WorldBytes(std::string_view bytes) {
   FUZZ_EXPECT(SerializeWorld(*again) == written);
 }
 
-class Quiet final : public google::protobuf::io::ErrorCollector {
-  void AddError(int, int, const std::string&) override {}
-};
-
 // Evolve never fails, whatever the log says, and a snapshot of what came of it reads back.
 void FoldedLog(std::string_view text) {
   World world;
   std::uint64_t position = 0;
-  google::protobuf::TextFormat::Parser parser;
-  Quiet quiet;
-  parser.RecordErrorsTo(&quiet);
-  parser.SetRecursionLimit(20);
   for (const auto line : absl::StrSplit(ToAbsl(text), '\n')) {
     const auto space = line.find(' ');
     if (space == line.npos || space == 0) continue;
     eventpb::EventBody body;
-    if (!parser.ParseFromString(std::string(line.substr(space + 1)), &body)) continue;
+    if (!ParseText(std::string(line.substr(space + 1)), body)) continue;
     if (body.kind_case() == eventpb::EventBody::KIND_NOT_SET) continue;
     MakeReadable(body);
     const std::string payload = EncodeEvent(body);

@@ -89,14 +89,94 @@ TEST(Explain, NamesTheStrikeAndTheReplacementThatFollowed) {
   EXPECT_THAT(Line(*explanation, launch)->text, testing::HasSubstr("in place of worker/k7f2q"));
 }
 
+// A strike is drawn from the order to destroy; why that was given must stand there too.
+TEST(Explain, OfAHostHoldsTheVerdictsUponWhichItsWorkersWent) {
+  LogBuilder log;
+  const Story at = Tell(log);
+  eventpb::HostStruck struck;
+  struck.set_worker("k7f2q");
+  struck.set_cause("no-progress");
+  struck.mutable_evidence()->set_rule("no-progress");
+  struck.mutable_evidence()->add_positions(at.poll);
+  struck.mutable_evidence()->add_positions(at.requested);
+  const Position strike = log.Write("host/vast/5512", struck);
+  for (const std::string subject : {std::string("host/vast/5512"), Cat(strike)}) {
+    const auto explanation = log.Models()->Explain(subject);
+    ASSERT_THAT(explanation, IsOk());
+    ASSERT_NE(Line(*explanation, at.condemned), nullptr) << subject;
+    EXPECT_EQ(Line(*explanation, at.condemned)->text,
+              "worker/k7f2q: rule no-progress: 15m04s >= 15m");
+    ASSERT_NE(Line(*explanation, at.requested), nullptr) << subject;
+    EXPECT_EQ(Line(*explanation, at.requested)->detail, Cat("(cause ", at.condemned, ")"));
+  }
+}
+
+TEST(Explain, OfAWorkerHoldsWhenItsAccountWaitedForCredit) {
+  LogBuilder log;
+  const auto wait = [&](bool begins) {
+    if (!begins) return log.Write("account/vast", eventpb::CreditWaitEnded());
+    eventpb::CreditWaitBegan began;
+    began.set_detail("credit $0.00");
+    return log.Write("account/vast", began);
+  };
+  const Position before = wait(true);
+  log.Launch("k7f2q", "zeb", {});
+  log.Accept("k7f2q", "123");
+  const Position began = wait(true), over = wait(false);
+  log.End("k7f2q");
+  const Position after = wait(true);
+  const auto explanation = log.Models()->Explain("worker/k7f2q");
+  ASSERT_THAT(explanation, IsOk());
+  EXPECT_EQ(Line(*explanation, before), nullptr);
+  EXPECT_NE(Line(*explanation, began), nullptr);
+  EXPECT_NE(Line(*explanation, over), nullptr);
+  EXPECT_EQ(Line(*explanation, after), nullptr);
+}
+
+TEST(Explain, AnErrorPageIsToldAsOneAndTheCallNamedOnce) {
+  LogBuilder log;
+  log.Launch("k7f2q", "zeb", {});
+  eventpb::LaunchUnclear unclear;
+  unclear.set_detail("PUT asks/{id}: HTTP 503: <html><head><title>503</title>");
+  const Position asked = log.Write("worker/k7f2q", unclear);
+  eventpb::DestroyAnswered answered;
+  answered.set_detail("DELETE instances/{id}: HTTP 503: <html><head>");
+  const Position destroyed = log.Write("worker/k7f2q", answered);
+  const auto explanation = log.Models()->Explain("worker/k7f2q");
+  ASSERT_THAT(explanation, IsOk());
+  EXPECT_EQ(Line(*explanation, asked)->text,
+            "launch unclear, looked up before any retry: PUT asks/{id}: HTTP 503: (a web page)");
+  EXPECT_EQ(Line(*explanation, destroyed)->text, "DELETE -> HTTP 503: (a web page)");
+}
+
+TEST(Explain, OfALongStreamTellsTheNewestAndWhereTheRestIs) {
+  LogBuilder log;
+  for (int i = 0; i < 60; ++i) log.Fleet("zeb", {.workers = i});
+  const auto explanation = log.Models()->Explain("fleet/zeb");
+  ASSERT_THAT(explanation, IsOk());
+  EXPECT_EQ(explanation->lines.size(), 40u);
+  EXPECT_THAT(explanation->title, testing::EndsWith("; what is older: muster events fleet/zeb"));
+}
+
 TEST(Explain, WhatTheLogDoesNotKnowIsToldWithWhatCanBeAsked) {
   LogBuilder log;
   log.See("k7f2q", 70'000);
-  const auto explanation = log.Models()->Explain("build/x");
-  EXPECT_EQ(explanation.status().code(), StatusCode::kNotFound);
-  EXPECT_THAT(std::string(Message(explanation.status())),
-              testing::AllOf(testing::HasSubstr("no \"build/x\""),
-                             testing::HasSubstr("host/PROVIDER/MACHINE")));
+  const auto models = log.Models();
+  const auto build = models->Explain("build/x");
+  EXPECT_THAT(build, StatusIs(StatusCode::kNotFound));
+  EXPECT_EQ(Message(build.status()),
+            "nothing was ever recorded of build/x, nor of any other build; ask for worker/ID, "
+            "fleet/NAME, host/PROVIDER/MACHINE, account/PROVIDER, shadow/FLEET, server/NAME, "
+            "command/ID or a position");
+  EXPECT_THAT(models->Explain(""), StatusIs(StatusCode::kInvalidArgument));
+}
+
+TEST(Explain, OfAKindThatIsThereNamesSomeOfThem) {
+  LogBuilder log;
+  for (const char* name : {"d", "a", "b", "c", "e"}) log.Fleet(name, {});
+  EXPECT_EQ(
+      Message(log.Models()->Explain("fleet/zeb").status()),
+      "nothing was ever recorded of fleet/zeb; there is fleet/a, fleet/b, fleet/c and 2 more");
 }
 
 TEST(Explain, OfALiveWorkerEndsWithWhatIsThoughtOfIt) {

@@ -13,6 +13,7 @@ using server::StateText;
 
 class Servers : public testing::Test {
  protected:
+  ~Servers() override { rt.DestroyTasks(); }
   void SetUp() override { Begin(); }
   void Begin() {
     life = std::make_unique<ServerLife>(rt, outside);

@@ -58,6 +58,7 @@ bool Read(const std::string& flag, const std::string& value, Arguments& out) {
   if (flag == "--seed" || flag == "--seeds") return ReadSeeds(value, session.seeds);
   if (flag == "--fresh") return ReadSeeds(value, session.fresh);
   if (flag == "--jobs") return absl::SimpleAtoi(value, &session.jobs) && session.jobs > 0;
+  if (flag == "--explain") return absl::SimpleAtoi(value, &session.options.explain);
   if (flag == "--shrink") return absl::SimpleAtoi(value, &session.shrink_runs);
   if (flag == "--hours") {
     double hours = 0;
@@ -107,7 +108,7 @@ int Main(int argc, char** argv) {
   if (!args.ok) {
     std::fprintf(stderr,
                  "usage: muster-storm [--seeds A..B,N...] [--fresh N...] [--jobs N] [--trace]\n"
-                 "                    [--cover] [--shrink RUNS] [--bench]\n"
+                 "                    [--explain N] [--cover] [--shrink RUNS] [--bench]\n"
                  "       what is left out: [--hours H] [--fleets N] [--workers N] [--crashes N]\n"
                  "                    [--requests N] [--without TRAP-OR-HAPPENING,...]\n"
                  "       muster-storm --canaries | --canary NAME [--seeds A..B] [--jobs N]\n");

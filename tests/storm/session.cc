@@ -62,12 +62,13 @@ class Run {
     seeds.insert(seeds.end(), session_.fresh.begin(), session_.fresh.end());
     if (seeds.empty()) return true;
     last_ = seeds.size();
-    if (!session_.options.trace) seeds.push_back(seeds[0]);
+    if (!Telling()) seeds.push_back(seeds[0]);
     RunSeeds(seeds, session_.options, session_.jobs,
              [this](const StormReport& report) { Take(report); });
-    if (session_.options.trace) {
+    if (Telling()) {
       StormOptions quiet = With(seeds[0]);
       quiet.trace = false;
+      quiet.explain = 0;
       Take(RunStorm(quiet));
     }
     if (first_failure_.has_value() && session_.shrink_runs > 0) MakeSmaller();
@@ -76,6 +77,8 @@ class Run {
   }
 
  private:
+  // Told once is enough.
+  bool Telling() const { return session_.options.trace || session_.options.explain > 0; }
   StormOptions With(std::uint64_t seed) const {
     StormOptions options = session_.options;
     options.seed = seed;
@@ -106,6 +109,7 @@ class Run {
   void MakeSmaller() {
     StormOptions options = With(first_failure_->seed);
     options.trace = false;
+    options.explain = 0;
     const Smallest smallest = Shrink(*first_failure_, options, session_.shrink_runs, RunApart);
     Print(Cat("\nthe smallest variant of seed ", options.seed, " that still fails, of ",
               smallest.runs, " tried:"));

@@ -402,6 +402,11 @@ class Storm {
     if (options_.trace) {
       for (const std::string& line : Story(store, 0)) std::fprintf(stderr, "%s\n", line.c_str());
     }
+    if (options_.explain > 0) {
+      for (const std::string& line : Chains(store, options_.explain)) {
+        std::fprintf(stderr, "%s\n", line.c_str());
+      }
+    }
     report_.outcomes = OutcomesIn(store);
     if (Fine()) return;
     report_.why = Why(store, report_.broken);

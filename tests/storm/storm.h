@@ -36,6 +36,7 @@ struct StormOptions {
   std::uint64_t seed = 1;
   std::optional<absl::Duration> length;  // of phase 1; else as the seed draws it
   bool trace = false;                    // the whole story to stderr at the end
+  std::size_t explain = 0;               // so many chains of evidence to stderr at the end
   Limits limits;
   void (*suit)(Weather&) = nullptr;  // what is done to the weather that the seed draws, first
 };

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <set>
 
 #include "absl/strings/str_split.h"
 #include "eventstore/base/strings.h"
 #include "eventstore/base/units.h"
+#include "eventstore/events/codec.h"
 #include "queries/read_models.h"
 
 namespace muster::storm {
@@ -41,32 +43,77 @@ std::vector<std::string> SubjectsIn(const std::string& broken) {
   return subjects;
 }
 
-void Append(const queries::Explanation& explanation, std::vector<std::string>& lines) {
+void Append(const queries::Explanation& explanation, std::size_t lines_max,
+            std::vector<std::string>& lines) {
   lines.push_back(explanation.title);
   const std::size_t count = explanation.lines.size();
-  for (std::size_t i = count > kLinesMax ? count - kLinesMax : 0; i < count; ++i) {
+  for (std::size_t i = count > lines_max ? count - lines_max : 0; i < count; ++i) {
     const queries::ExplainLine& line = explanation.lines[i];
     lines.push_back(
         Cat("  ", FormatClock(line.at), " ", line.position, "  ", line.text, "  ", line.detail));
   }
 }
 
-}  // namespace
-
-std::vector<std::string> Why(const EventStore& store, const std::string& broken) {
-  queries::ReadModels models(store);
+bool Fold(const EventStore& store, queries::ReadModels& models) {
   Status folded;
   const Status read = store.ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
     folded = models.Apply(recorded);
     return folded.ok();
   });
-  if (!read.ok() || !folded.ok()) return {"the log cannot be folded"};
+  return read.ok() && folded.ok();
+}
+
+// What kind of thing happened to the stream of this event; "" = nothing of note.
+std::string KindOf(const eventpb::EventBody& body) {
+  if (body.has_worker_condemned()) return body.worker_condemned().evidence().rule();
+  if (body.has_worker_ended()) return Cat("ended ", static_cast<int>(body.worker_ended().how()));
+  if (body.has_launch_unclear()) return "unclear";
+  if (body.has_start_requested()) return "started again";
+  if (body.has_host_struck()) return Cat("struck for ", body.host_struck().cause());
+  if (body.has_account_trouble_began()) {
+    return Cat("trouble ", static_cast<int>(body.account_trouble_began().kind()));
+  }
+  return "";
+}
+
+}  // namespace
+
+std::vector<std::string> Chains(const EventStore& store, std::size_t count) {
+  queries::ReadModels models(store);
+  if (!Fold(store, models)) return {"the log cannot be folded"};
+  std::map<std::string, std::string> newest;  // by kind
+  std::set<std::string> rest;
+  (void)store.ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
+    const auto body = DecodeEvent(recorded.event.type, recorded.event.payload);
+    const std::string kind = body.ok() ? KindOf(*body) : std::string();
+    if (kind.empty()) return true;
+    newest[kind] = recorded.stream.str();
+    if (body->has_worker_ended()) rest.insert(recorded.stream.str());
+    return true;
+  });
+  std::vector<std::string> subjects;
+  for (const auto& [kind, subject] : newest) subjects.push_back(subject);
+  subjects.insert(subjects.end(), rest.begin(), rest.end());
+  std::vector<std::string> lines;
+  std::set<std::string> told;
+  for (const std::string& subject : subjects) {
+    if (told.size() == count) break;
+    const StatusOr<queries::Explanation> explanation = models.Explain(subject);
+    if (!explanation.ok() || !told.insert(subject).second) continue;
+    Append(*explanation, SIZE_MAX, lines);
+  }
+  return lines;
+}
+
+std::vector<std::string> Why(const EventStore& store, const std::string& broken) {
+  queries::ReadModels models(store);
+  if (!Fold(store, models)) return {"the log cannot be folded"};
   std::vector<std::string> lines;
   std::set<std::string> titles;  // two names may mean one worker
   for (const std::string& subject : SubjectsIn(broken)) {
     const StatusOr<queries::Explanation> explanation = models.Explain(subject);
     if (!explanation.ok() || !titles.insert(explanation->title).second) continue;
-    Append(*explanation, lines);
+    Append(*explanation, kLinesMax, lines);
     if (titles.size() == kSubjectsMax) break;
   }
   return lines;

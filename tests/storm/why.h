@@ -12,4 +12,8 @@ namespace muster::storm {
 // `broken` names: three at most, of each the last lines.
 std::vector<std::string> Why(const EventStore& store, const std::string& broken);
 
+// The same, whole, of `count` workers, machines and accounts that had something happen to them: of
+// each kind of end, of strike and of trouble the newest, then more workers.
+std::vector<std::string> Chains(const EventStore& store, std::size_t count);
+
 }  // namespace muster::storm

@@ -12,6 +12,9 @@ namespace {
 
 constexpr int kRescueHost = 2;
 constexpr int kInstalledHost = 1;
+// A machine that still answers as its rescue system so long after the order to reboot is told
+// again.
+constexpr absl::Duration kGoesDown = absl::Minutes(1);
 
 bool Running(const ServerContext& context, const ServerId& id, server::Step step) {
   const server::State* state = context.Find(id);
@@ -199,6 +202,36 @@ Task<StatusOr<std::unique_ptr<SshSession>>> ConnectInstalled(ServerContext& cont
   co_return session;
 }
 
+// While the machine goes down its rescue system still answers, under another key: not a stranger,
+// and after a crash perhaps one that was never told to reboot. Who passes neither pin, twice in a
+// row since a system may come up between two looks, is one.
+Task<StatusOr<std::unique_ptr<SshSession>>> AwaitInstalled(ServerContext& context, ServerId id,
+                                                           absl::Time until) {
+  absl::Time tell_again = context.Now() + kGoesDown;
+  for (int strangers = 0;;) {
+    StatusOr<std::unique_ptr<SshSession>> up = co_await ConnectInstalled(context, id, until);
+    if (up.status().code() != StatusCode::kPermissionDenied) co_return up;
+    if (!Running(context, id, eventpb::BOOT)) co_return up;
+    HostKeyPin pin = RescuePin(*context.Find(id));
+    const absl::Time soon = context.Now() + context.options.ssh_connect;
+    const StatusOr<std::unique_ptr<SshSession>> rescue =
+        co_await context.Connect(id, std::move(pin), kRescueHost, std::min(until, soon));
+    const bool stranger = rescue.status().code() == StatusCode::kPermissionDenied;
+    strangers = stranger ? strangers + 1 : 0;
+    if (strangers == 2) co_return up;
+    if (rescue.ok() && context.Now() >= tell_again) {
+      tell_again = context.Now() + kGoesDown;
+      std::vector<remote::RemoteCommand> reboot = {remote::RebootCommand()};
+      (void)co_await RunPlanned(context, id, **rescue, std::move(reboot));
+    }
+    if (context.Now() + context.options.ssh_again >= until) {
+      co_return DeadlineExceeded("its rescue system still answers: it does not go down");
+    }
+    const bool going = co_await context.group.Sleep(context.options.ssh_again);
+    if (!going) co_return up;
+  }
+}
+
 // What has to be so before the machine goes down: loaders on the disks, the right key in place, and
 // no rescue system waiting for the next boot.
 Task<StepEnd> BeforeReboot(ServerContext& context, ServerId id, SshSession& session) {
@@ -245,7 +278,7 @@ Task<StepEnd> RunBoot(ServerContext& context, ServerId id) {
   }
   if (!Running(context, id, eventpb::BOOT)) co_return Gone();
   const absl::Time until = context.Now() + patience;
-  const StatusOr<std::unique_ptr<SshSession>> up = co_await ConnectInstalled(context, id, until);
+  const StatusOr<std::unique_ptr<SshSession>> up = co_await AwaitInstalled(context, id, until);
   if (up.ok()) {
     StepEnd end;
     end.done.done.set_text("the installed system runs and has proved its key");

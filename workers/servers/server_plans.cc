@@ -30,21 +30,31 @@ std::string IdOf(const ServerPlan& plan, std::string_view about) {
   return Sha256Hex(text).substr(0, kIdDigits);
 }
 
+void AddLines(std::string_view text, std::string_view mark, ServerPlan& plan) {
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text = end == std::string_view::npos ? "" : text.substr(end + 1);
+    if (!line.empty()) plan.actions.push_back(Cat("    ", mark, line));
+  }
+}
+
 void AddCommands(const std::vector<remote::RemoteCommand>& commands, ServerPlan& plan) {
+  bool functions = false;
   for (const remote::RemoteCommand& command : commands) {
+    const std::string shell = remote::ShownShell(command);
+    functions = functions || shell != command.shell;
     plan.actions.push_back(Cat("ssh: ", command.name));
-    std::string_view rest = command.shell;
-    while (!rest.empty()) {
-      const std::size_t end = rest.find('\n');
-      const std::string_view line = rest.substr(0, end);
-      rest = end == std::string_view::npos ? "" : rest.substr(end + 1);
-      if (!line.empty()) plan.actions.push_back(Cat("    ", line));
-    }
+    AddLines(shell, "", plan);
+    AddLines(command.input, "< ", plan);
     if (!command.input_file.empty()) plan.actions.push_back(Cat("    < ", command.input_file));
     if (!command.input_secret.empty()) {
       plan.actions.push_back(Cat("    < the secret ", command.input_secret));
     }
   }
+  if (!functions) return;
+  plan.actions.push_back("the functions muster_*:");
+  AddLines(remote::SharedFunctions(), "", plan);
 }
 
 std::string Price(const eventpb::ServerPriceTaken& price) {
@@ -177,8 +187,9 @@ Status ServerPlans::PlanPrepare(const server::State& state, ServerPlan& plan) {
 Status ServerPlans::PlanBoot(const server::State& state, ServerPlan& plan) {
   MUSTER_ASSIGN_OR_RETURN(const remote::InstallPlan boot, PlanOfBoot(context_, state));
   plan.checks = boot.words;
-  AddCommands(boot.commands, plan);
-  AddCommands({remote::RebootCommand()}, plan);
+  std::vector<remote::RemoteCommand> commands = boot.commands;
+  commands.push_back(remote::RebootCommand());
+  AddCommands(commands, plan);
   plan.checks.push_back(Cat("it will have to prove SHA256:", KeySha256(state.host_public_key)));
   return absl::OkStatus();
 }

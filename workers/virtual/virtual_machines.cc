@@ -87,7 +87,9 @@ class VirtualMachines::Session final : public SshSession {
       co_return SshResult{.exit_status = 1, .err = "as the fault says\n"};
     }
     SshResult result = Answer(*machine, asked, input, world_.options_.public_key_of);
-    if (step == "reboot now") world_.BootInstalled(server_, *machine);
+    if (step == "reboot now") {
+      machine->down_at = world_.rt_.Now() + world_.options_.goes_down;
+    }
     if (machine->faults.break_after == step) {
       machine->faults.break_after.clear();
       co_return Unknown("the command: the connection broke");
@@ -126,7 +128,7 @@ std::vector<HostKeyFingerprint> VirtualMachines::Boot(const SimBoot& boot) {
   machine.address = boot.address;
   machine.ada = boot.ada;
   if (!boot.rescue) {
-    BootInstalled(server, machine);
+    BootInstalled(server, machine, rt_.Now());
     return {};
   }
   ++machine.boots;
@@ -134,6 +136,7 @@ std::vector<HostKeyFingerprint> VirtualMachines::Boot(const SimBoot& boot) {
   machine.rescue = true;
   machine.mounted = false;
   machine.up_at = rt_.Now() + options_.boot_time;
+  machine.down_at = absl::InfiniteFuture();
   machine.authorized_keys = boot.authorized_keys;
   machine.host_public_key = NewHostKey(server, machine);
   std::vector<HostKeyFingerprint> told = {
@@ -151,12 +154,13 @@ std::vector<HostKeyFingerprint> VirtualMachines::Boot(const SimBoot& boot) {
   return told;
 }
 
-void VirtualMachines::BootInstalled(const std::string& server, Machine& machine) {
+void VirtualMachines::BootInstalled(const std::string& server, Machine& machine, absl::Time at) {
   ++machine.boots;
   machine.on = true;
   machine.rescue = false;
   machine.mounted = false;
-  machine.up_at = rt_.Now() + options_.boot_time;
+  machine.up_at = at + options_.boot_time;
+  machine.down_at = absl::InfiniteFuture();
   machine.host_public_key.clear();
   machine.authorized_keys.clear();
   // Which disk the firmware starts from nobody knows: it must be able to from any.
@@ -182,7 +186,16 @@ void VirtualMachines::Off(const ServerNumber& server, bool forget) {
   if (Machine* const machine = Find(server)) machine->on = false;
 }
 
+void VirtualMachines::CatchUp() {
+  for (auto& [server, machine] : machines_) {
+    if (machine.on && machine.down_at <= rt_.Now()) {
+      BootInstalled(server, machine, machine.down_at);
+    }
+  }
+}
+
 VirtualMachines::Machine* VirtualMachines::Find(const ServerNumber& server) {
+  CatchUp();
   const auto found = machines_.find(server.str());
   return found == machines_.end() ? nullptr : &found->second;
 }
@@ -193,6 +206,7 @@ Task<StatusOr<std::unique_ptr<SshSession>>> VirtualMachines::Connect(SshTarget t
         "a host key is pinned by fingerprints or by the whole key, one of both");
   }
   co_await rt_.SleepUntil(rt_.Now() + absl::Milliseconds(200));
+  CatchUp();
   const auto found = std::find_if(machines_.begin(), machines_.end(), [&](const auto& entry) {
     return entry.second.on && entry.second.address == target.address;
   });

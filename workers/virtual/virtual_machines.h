@@ -59,10 +59,11 @@ class VirtualMachines final : public SimMachines, public SshClient {
     bool rescue = false;
     bool ada = false;
     int boots = 0;
-    absl::Time up_at;                          // sshd answers from then on
-    std::string host_public_key;               // of what runs now; "" = nothing answers
-    std::vector<std::string> authorized_keys;  // of root
-    std::vector<Disk> disks;                   // in the order of their names
+    absl::Time up_at;                             // sshd answers from then on
+    absl::Time down_at = absl::InfiniteFuture();  // it was told to reboot, and will by then
+    std::string host_public_key;                  // of what runs now; "" = nothing answers
+    std::vector<std::string> authorized_keys;     // of root
+    std::vector<Disk> disks;                      // in the order of their names
     std::optional<Root> root;
     bool mounted = false;
     Faults faults;
@@ -73,7 +74,9 @@ class VirtualMachines final : public SimMachines, public SshClient {
     std::function<std::string(const std::string& identity)> public_key_of;
     absl::Duration boot_time = absl::Seconds(70);  // from Boot to the first answer
     absl::Duration command_time = absl::Seconds(1);
-    int disks = 2;  // of each machine
+    absl::Duration goes_down =
+        absl::Seconds(4);  // from the order to reboot, answering all the while
+    int disks = 2;         // of each machine
   };
 
   VirtualMachines(Runtime& rt, Options options) : rt_(rt), options_(std::move(options)) {}
@@ -92,7 +95,9 @@ class VirtualMachines final : public SimMachines, public SshClient {
  private:
   class Session;
   std::string NewHostKey(const std::string& server, const Machine& machine);
-  void BootInstalled(const std::string& server, Machine& machine);
+  void BootInstalled(const std::string& server, Machine& machine, absl::Time at);
+  // What was to happen by now.
+  void CatchUp();
   Machine* At(const std::string& address);
 
   Runtime& rt_;

@@ -263,6 +263,18 @@ class WorkerReasons {
   const absl::Time now_;
 };
 
+// Whether the fleet is too large for it; which one goes then, the plan says.
+void AddPlace(const State& fleet, int have, Reasons& out) {
+  if (fleet.down_requested) return out.Add(fleet.down.position, "the fleet is taken down: all go");
+  const auto& since = fleet.scaled.position > fleet.applied.position ? fleet.scaled : fleet.applied;
+  const std::string wants = Cat("the fleet wants ", Workers(fleet.wanted()), " and has ", have);
+  if (have <= fleet.wanted()) {
+    out.Add(since.position, Cat("not ", rules::kDownscale, ": ", wants));
+  } else {
+    out.Add(since.position, Cat(wants, ": ", have - fleet.wanted(), " too many, the slowest go"));
+  }
+}
+
 Status GoneAlready(const worker::State& state) {
   const std::string id = Cat("worker ", state.identity.id.str());
   if (const auto* leaving = std::get_if<worker::Destroying>(&state.phase)) {
@@ -304,7 +316,7 @@ StatusOr<WhyNot> WhyNotWorker(const World& world, const WorkerId& id, const Plan
           Cat(worker::HealthName(judged.health),
               judged.detail.empty() ? "" : Cat(": ", judged.detail)));
   WorkerReasons(*live, *fleet, world.FindAccount(state->identity.provider), now).Add(out);
-  AddWants(world, *fleet, now, out);
+  AddPlace(*fleet, cards->occupying - cards->leaving, out);
   for (const auto& [condemned, verdict] : PlanNext(world, options, now).condemned) {
     if (condemned != id) continue;
     out.Add(0, Cat("it is condemned next (", verdict.evidence().rule(), ": ",

@@ -193,6 +193,7 @@ TEST(Cli, InitWritesFilesThatItsOwnReadersAcceptAndOverwritesNothing) {
   EXPECT_TRUE(spec.ok()) << spec.status();
   const auto config = LoadDaemonConfig((folder / "musterd.yaml").string());
   EXPECT_TRUE(config.ok()) << config.status();
+  if (config.ok()) EXPECT_EQ(config->store_path, (folder / "store").string());
   const Ran second = Muster({"init", "vast", "--dir", folder.string()});
   EXPECT_EQ(second.code, kOk);
   EXPECT_EQ(second.out, "");

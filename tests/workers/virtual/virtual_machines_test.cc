@@ -127,6 +127,8 @@ TEST_F(Machines, GoTheWholeWayFromTheRescueSystemToTheBuilder) {
   EXPECT_EQ(machine().root->marker, plan->id);
   EXPECT_THAT(Run(plan_boot), IsOk());
   EXPECT_THAT(Run({remote::RebootCommand()}), IsOk());
+  EXPECT_THAT(Connect(RescuePin()), IsOk()) << "it takes its time to go down";
+  rt.RunFor(absl::Seconds(10));
   EXPECT_THAT(Connect(InstalledPin(), "operator-secret"), StatusIs(StatusCode::kUnavailable));
   rt.RunFor(absl::Minutes(2));
   EXPECT_THAT(Connect(RescuePin()), StatusIs(StatusCode::kPermissionDenied));

@@ -519,10 +519,12 @@ StatusOr<InstallPlan> PlanBoot(const specpb::ServerSpec& spec,
 }
 
 RemoteCommand RebootCommand() {
-  return Script("reboot", "now", {},
-                "(sleep 2; reboot) </dev/null >/dev/null 2>&1 &\n"
-                "echo rebooting\n",
-                /*with_prelude=*/false);
+  RemoteCommand command = Script("reboot", "now", {},
+                                 "(sleep 2; reboot) </dev/null >/dev/null 2>&1 &\n"
+                                 "echo rebooting\n",
+                                 /*with_prelude=*/false);
+  command.name = "reboot";
+  return command;
 }
 
 std::string DescribePlan(const InstallPlan& plan) {

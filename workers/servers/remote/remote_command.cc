@@ -9,6 +9,7 @@ namespace muster::remote {
 namespace {
 
 constexpr std::string_view kIndent = "      ";
+constexpr std::string_view kInTheirPlace = "# the functions muster_*, as at the end\n";
 
 std::string Indented(std::string_view text) {
   std::string out;
@@ -32,22 +33,28 @@ std::string InputWords(const RemoteCommand& command) {
 
 }  // namespace
 
+std::string_view SharedFunctions() { return Prelude(); }
+
+std::string ShownShell(const RemoteCommand& command) {
+  std::string shell = command.shell;
+  if (const std::size_t at = shell.find(Prelude()); at != std::string::npos) {
+    shell.replace(at, Prelude().size(), kInTheirPlace);
+  }
+  return shell;
+}
+
 std::string Describe(const std::vector<RemoteCommand>& commands) {
-  const std::string prelude(Prelude());
   std::string text;
   bool named = false;
   int number = 0;
   for (const RemoteCommand& command : commands) {
-    std::string shell = command.shell;
-    if (const std::size_t at = shell.find(prelude); at != std::string::npos) {
-      shell.replace(at, prelude.size(), "# the functions muster_*, as at the end\n");
-      named = true;
-    }
+    const std::string shell = ShownShell(command);
+    named = named || shell != command.shell;
     text += Cat(++number, ". ", command.name, "  (at most ", absl::FormatDuration(command.timeout),
                 ", silent at most ", absl::FormatDuration(command.silence_max),
                 command.may_fail ? ", may fail" : "", ")\n", Indented(shell), InputWords(command));
   }
-  if (named) text += Cat("The functions:\n", Indented(prelude));
+  if (named) text += Cat("The functions:\n", Indented(Prelude()));
   return text;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -36,6 +37,11 @@ struct RemoteOutcome {
   std::string err;
   absl::Duration took;
 };
+
+// Its shell text for people: one line in the place of the functions that most commands begin with,
+// which are told once (SharedFunctions).
+std::string ShownShell(const RemoteCommand& command);
+std::string_view SharedFunctions();
 
 // Numbered commands with their input and limits, for people; the same text for the same commands.
 std::string Describe(const std::vector<RemoteCommand>& commands);
