@@ -251,13 +251,13 @@ TEST_F(Servers, AServerThatNobodyOrderedIsSaid) {
   }));
 }
 
-TEST_F(Servers, ABuilderInServiceIsLookedAtAndAnotherHostKeyIsNotBelieved) {
+TEST_F(Servers, ABuilderInServiceIsLookedAt) {
   Serving();
   ASSERT_TRUE(Until([&] { return State().vitals_at.seen(); }, absl::Minutes(3)));
   EXPECT_TRUE(State().vitals.reached()) << State().vitals.detail();
   EXPECT_GT(State().vitals.memory_total_kb(), 0);
   const std::uint64_t first = State().vitals_at.position;
-  outside.machines.Find(State().number)->faults.wrong_host_key = true;
+  outside.machines.Find(State().number)->faults.ssh_refused = true;
   ASSERT_TRUE(Until([&] { return !State().vitals.reached(); }, absl::Minutes(3)));
   EXPECT_NE(State().vitals.detail(), "");
   EXPECT_TRUE(State().InService()) << "a failed look is not bad news of its builds";
