@@ -7,7 +7,8 @@ namespace muster::cli {
 namespace {
 
 std::vector<ServerWord> AllWords() {
-  std::vector<ServerWord> words = ServerLooks();
+  std::vector<ServerWord> words = ServerFinds();
+  for (ServerWord& each : ServerLooks()) words.push_back(std::move(each));
   for (ServerWord& each : ServerChanges()) words.push_back(std::move(each));
   return words;
 }
@@ -51,31 +52,25 @@ int FetchServer(Session& s, const std::string& name, api::Server& out) {
 }
 
 std::vector<Verb> ServerVerbs() {
+  std::vector<Flag> flags = {
+      {"file", 'f', "BUILDER.yaml", "order, up, find: what is wanted"},
+      {"confirm", 0, "NAME", "the server's name, typed: for what destroys data or the server"},
+      {"plan", 0, "ID", "only if the plan is still this one"},
+      {"date", 0, "DAY", "cancel: now (the default) or a day, as in 2026-12-31"},
+      {"show", 0, "", "cancel: only shows how it stands"},
+      {"reason", 0, "TEXT", "cancel, settle: kept in the log"},
+      {"steps", 0, "", "shows every command of a plan, not only what it comes to"},
+      YesFlag(),
+      DryRunFlag(),
+      WaitFlag(),
+      RequestIdFlag(),
+      WatchFlag(),
+      AtFlag()};
+  for (Flag& each : FindFlags()) flags.push_back(std::move(each));
   return {
-      {{"server",
-        "WORD [NAME] [COMMAND...]",
-        1,
-        64,
+      {{"server", "WORD [NAME] [COMMAND...]", 1, 64,
         "Dedicated servers: finds, orders, installs, registers, watches and gives them back.",
-        {{"file", 'f', "BUILDER.yaml", "order, up, find: what is wanted"},
-         {"confirm", 0, "NAME", "the server's name, typed: for what destroys data or the server"},
-         {"plan", 0, "ID", "only if the plan is still this one"},
-         {"date", 0, "DAY", "cancel: now (the default) or a day, as in 2026-12-31"},
-         {"show", 0, "", "cancel: only shows how it stands"},
-         {"reason", 0, "TEXT", "cancel, settle: kept in the log"},
-         {"steps", 0, "", "shows every command of a plan, not only what it comes to"},
-         {"all", 'a', "", "list: ended ones too"},
-         {"interval", 0, "SPAN", "watch: between two looks; 2s"},
-         {"for", 0, "STATE", "wait: another state than 'in service'"},
-         {"user", 0, "NAME", "ssh: another user than root"},
-         {"print", 0, "", "ssh: only prints the command"},
-         YesFlag(),
-         DryRunFlag(),
-         WaitFlag(),
-         RequestIdFlag(),
-         WatchFlag(),
-         AtFlag()},
-        Help()},
+        std::move(flags), Help()},
        Server},
   };
 }

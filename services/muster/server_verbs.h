@@ -18,7 +18,9 @@ struct ServerWord {
 };
 
 std::vector<ServerWord> ServerChanges();  // order up rescue inspect install boot register ...
-std::vector<ServerWord> ServerLooks();    // find list describe watch ...
+std::vector<ServerWord> ServerLooks();    // list describe watch ...
+std::vector<ServerWord> ServerFinds();    // find
+std::vector<Flag> FindFlags();
 
 // The server as it is now; kOk, or the exit code of what was said.
 int FetchServer(Session& session, const std::string& name, api::Server& out);

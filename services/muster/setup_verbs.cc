@@ -47,6 +47,41 @@ budget:
   per_day: $5/day
 )";
 
+constexpr char kServerDaemonFile[] =
+    R"(# What musterd needs to know. Every key: deploy/examples/README.md
+store:
+  path: %s
+
+providers:
+  hetzner:
+    user: "#ws+abcd1234"               # of the Robot web service (its settings; not your login)
+    password: env:HETZNER_ROBOT_PASSWORD   # a reference; it never stands in a file of ours
+)";
+
+constexpr char kBuilderFile[] = R"(# One dedicated server. Every key: deploy/examples/README.md
+name: builder-01
+provider: hetzner
+
+market:
+  price_max: 100.00 EUR/month
+  memory_min: 64GB
+  gpu: any                         # any, ada or none; left out, it does not matter
+
+access:
+  authorized_keys:                 # public keys: the one that builds log in with, and yours
+    - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGlNu8JxedkuMDBt/n3aKHcSX3cixXTGFsv0O49NLI5D replace@me
+
+install:
+  image: %s  # a tar archive of the root file system
+  image_sha256: "0000000000000000000000000000000000000000000000000000000000000000"
+
+nix:
+  max_jobs: 8
+  supported_features: [benchmark, big-parallel]
+  mandatory_features: [cuda]       # only what asks for cuda is sent there
+  ssh_key: /etc/nix/builder_ed25519
+)";
+
 // Writes `text` unless the file is there already; nothing of the user's is overwritten.
 int WriteNew(Session& s, const std::filesystem::path& path, const std::string& text) {
   if (std::filesystem::exists(path)) {
@@ -61,14 +96,32 @@ int WriteNew(Session& s, const std::filesystem::path& path, const std::string& t
   return kOk;
 }
 
+int InitServers(Session& s, const std::filesystem::path& dir) {
+  const std::string store = std::filesystem::absolute(dir / "store").lexically_normal().string();
+  const std::string image =
+      std::filesystem::absolute(dir / "nixos-builder.tar.zst").lexically_normal().string();
+  int code = WriteNew(s, dir / "musterd.yaml", absl::StrFormat(kServerDaemonFile, store));
+  if (code == kOk) code = WriteNew(s, dir / "builder.yaml", absl::StrFormat(kBuilderFile, image));
+  if (code != kOk) return code;
+  if (!s.env.getenv("HETZNER_ROBOT_PASSWORD").has_value()) {
+    s.env.err << "next: export HETZNER_ROBOT_PASSWORD=...  (of the web service's user)\n";
+  }
+  s.env.err << "next: musterd --config " << (dir / "musterd.yaml").string() << "\n"
+            << "next: muster doctor; muster server find -f " << (dir / "builder.yaml").string()
+            << "\n";
+  return kOk;
+}
+
 int Init(Session& s) {
-  if (s.args.positional()[0] != "vast") {
-    return s.Fail(kUsage, Cat("\"", s.args.positional()[0], "\" is no provider; expected vast"));
+  const std::string provider = s.args.positional()[0];
+  if (provider != "vast" && provider != "hetzner") {
+    return s.Fail(kUsage, Cat("\"", provider, "\" is no provider; expected vast or hetzner"));
   }
   const std::filesystem::path dir = s.args.Get("dir", ".");
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return s.Fail(kFailed, Cat("cannot make ", dir.string(), ": ", error.message()));
+  if (provider == "hetzner") return InitServers(s, dir);
   const std::string store = std::filesystem::absolute(dir / "store").lexically_normal().string();
   int code = WriteNew(s, dir / "musterd.yaml", absl::StrFormat(kDaemonFile, store));
   if (code == kOk) code = WriteNew(s, dir / "fleet.yaml", kFleetFile);
@@ -125,10 +178,10 @@ int Backup(Session& s) {
 std::vector<Verb> SetupVerbs() {
   return {
       {{"init",
-        "vast",
+        "vast|hetzner",
         1,
         1,
-        "Writes a first musterd.yaml and fleet.yaml; overwrites nothing.",
+        "Writes a first musterd.yaml and fleet.yaml or builder.yaml; overwrites nothing.",
         {{"dir", 'd', "DIR", "where; the current folder"}}},
        Init,
        Manner::kLocal},

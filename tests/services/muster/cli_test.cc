@@ -7,8 +7,11 @@
 #include <sstream>
 
 #include "muster/spec/v1/fleet.pb.h"
+#include "muster/spec/v1/server.pb.h"
+#include "services/files/builder_file.h"
 #include "services/files/daemon_config.h"
 #include "services/files/fleet_file.h"
+#include "tests/support/matchers.h"
 #include "tests/support/pch.h"
 
 namespace muster::cli {
@@ -181,6 +184,19 @@ TEST(Cli, WithoutADaemonItSaysWhereItLookedAndWhatToDo) {
   EXPECT_THAT(ran.err, HasSubstr("no musterd answers at unix:///nonexistent/musterd.sock"));
   EXPECT_THAT(ran.err, HasSubstr("MUSTER_ADDRESS"));
   EXPECT_EQ(ran.out, "");
+}
+
+TEST(Cli, InitOfServersWritesFilesThatItsOwnReadersAccept) {
+  const std::filesystem::path folder =
+      std::filesystem::path(::testing::TempDir()) / Cat("muster-init-servers-", getpid());
+  const Ran first = Muster({"init", "hetzner", "--dir", folder.string()});
+  ASSERT_EQ(first.code, kOk) << first.err;
+  const auto config = LoadDaemonConfig((folder / "musterd.yaml").string());
+  ASSERT_THAT(config, IsOk());
+  EXPECT_EQ(config->providers.at("hetzner").user, "#ws+abcd1234");
+  EXPECT_THAT(LoadBuilderFile((folder / "builder.yaml").string()), IsOk());
+  EXPECT_EQ(Muster({"init", "nimbus", "--dir", folder.string()}).code, kUsage);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Cli, InitWritesFilesThatItsOwnReadersAcceptAndOverwritesNothing) {

@@ -139,6 +139,51 @@ TEST_F(Daemon, GetListsEveryKind) {
   EXPECT_THAT(Muster({"get", "fleet/zeb", "-o", "yaml"}).out, StartsWith("name: zeb\n"));
 }
 
+TEST_F(Daemon, ServersAreFoundByWhatTheyMustHave) {
+  ServerOffer offer;
+  offer.id = OfferId("3100001");
+  offer.name = "SB148";
+  offer.cpu = "Intel Core i5-13500";
+  offer.cores = 14;
+  offer.benchmark = 32'000;
+  offer.memory_gb = 64;
+  offer.disk_gb = 1920;
+  offer.disks = 2;
+  offer.location = "FSN1-DC22";
+  offer.price.month.micros = 148'000'000;
+  offer.price.hour = Money{237'200};
+  offer.next_reduction = bench_.rt().Now() + absl::Hours(3);
+  bench_.server_offers = {offer};
+  const Ran found = Muster({"server", "find", "--cores", "14", "--memory", "64GB", "--max-price",
+                            "148", "--location", "FSN1"});
+  EXPECT_EQ(found.code, kOk) << found.err;
+  EXPECT_THAT(found.out, HasSubstr("3100001  SB148   148.00   0.2372  EUR   0.00    4.62  Intel"));
+  EXPECT_THAT(found.out, HasSubstr("2 x 1920 GB  FSN1-DC22  in 3h00m  -"));
+  EXPECT_THAT(found.err, StartsWith("1 of 1 offers"));
+  EXPECT_EQ(Muster({"server", "find", "-o", "name"}).out, "3100001\n");
+  const Ran none = Muster({"server", "find", "--gpu", "ada"});
+  EXPECT_EQ(none.code, kOk);
+  EXPECT_EQ(none.out, "");
+  EXPECT_EQ(none.err, "none of 1 offers fits; --refused says why\n");
+  EXPECT_THAT(Muster({"server", "find", "--gpu", "ada", "--refused"}).out, HasSubstr("  no GPU"));
+  EXPECT_THAT(Muster({"server", "find", "--standard"}).err, StartsWith("none of 0 offers fits\n"));
+}
+
+TEST_F(Daemon, FindSaysWhichFlagMakesNoSense) {
+  for (const auto& [flag, value] : {std::pair{"--gpu", "big"},
+                                    {"--cores", "many"},
+                                    {"--memory", "x"},
+                                    {"--max-price", "150 USD/day"},
+                                    {"--rank", "nicest"},
+                                    {"--limit", "-1"},
+                                    {"--benchmark", "1.5"}}) {
+    const Ran ran = Muster({"server", "find", flag, value});
+    EXPECT_EQ(ran.code, kUsage) << flag;
+    EXPECT_THAT(ran.err, HasSubstr(flag));
+  }
+  EXPECT_EQ(Muster({"server", "find", "builder-01"}).code, kUsage);
+}
+
 TEST_F(Daemon, GetOfSomethingUnknownSaysWhatThereIs) {
   const Ran unknown = Muster({"get", "flets"});
   EXPECT_EQ(unknown.code, kNotFound);

@@ -1,6 +1,7 @@
 #include "workers/providers/hetzner/hardware.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -45,8 +46,8 @@ std::int64_t Gigabytes(std::string_view number, std::string_view unit) {
   std::replace(text.begin(), text.end(), ',', '.');
   double value = 0;
   if (!absl::SimpleAtod(text, &value) || !(value > 0 && value < 1e6)) return 0;
-  if (unit == "tb") return static_cast<std::int64_t>(value * 1000 + 0.5);
-  return unit == "gb" || unit == "mb" ? static_cast<std::int64_t>(value + 0.5) : 0;
+  if (unit == "tb") return std::llround(value * 1000);
+  return unit == "gb" || unit == "mb" ? std::llround(value) : 0;
 }
 
 struct Amount {

@@ -137,6 +137,9 @@ SimReply Post(HetznerSim& sim, const std::vector<std::string>& parts, const Json
   if (kind == "servers" && parts.size() == 2) {
     return JsonReply(200, {{"server", sim.AddForeignServer(TextOr(body, "name", ""))}});
   }
+  if (kind == "orders" && parts.size() == 3 && parts[2] == "deliver") {
+    return JsonReply(200, {{"success", true}, {"delivered", sim.DeliverAll()}});
+  }
   if (kind == "clock" && parts.size() == 2) {
     sim.SkipTime(absl::Seconds(NumberOr(body, "skip_s", 0)));
     return ShowState(sim);

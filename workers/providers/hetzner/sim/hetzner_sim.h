@@ -50,6 +50,11 @@ struct Fault {
   std::string text;
 };
 
+// Traps for a storm, with chances times `how_much`: all that a client survives which reads before
+// it repeats. Left out: what ends a login for good, and what no program can tell from the truth.
+// After the storm: ClearFaults, and DeliverAll for orders that hang.
+std::vector<Fault> StormFaults(double how_much = 1);
+
 struct HetznerSimOptions {
   std::uint64_t seed = 1;
 
@@ -168,6 +173,8 @@ class HetznerSim final : public SimServer {
   // Clears one trap, or all; returns how many were set.
   int ClearFaults(std::optional<Trap> trap = std::nullopt);
 
+  // Orders that were never to be delivered are, now; how many.
+  int DeliverAll();
   // Somebody else buys it. kNotFound: no such product
   Status RemoveProduct(const std::string& id);
   // EUR a month, net. kNotFound

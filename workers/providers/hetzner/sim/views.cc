@@ -75,6 +75,17 @@ int HetznerSim::ClearFaults(std::optional<Trap> trap) {
   }));
 }
 
+int HetznerSim::DeliverAll() {
+  int delivered = 0;
+  for (Order& order : world_->orders) {
+    if (!order.hangs || order.status != "in process") continue;
+    order.hangs = false;
+    world_->Deliver(order);
+    ++delivered;
+  }
+  return delivered;
+}
+
 Status HetznerSim::RemoveProduct(const std::string& id) {
   const auto gone = std::erase_if(world_->market, [&](const Product& p) { return p.id == id; });
   return gone > 0 ? Status() : NotFound(Cat("no product ", id));

@@ -77,12 +77,12 @@ Order& World::MakeOrder(const Product& product, std::string location, std::vecto
   if (const Fault* slow = Fire(Trap::kDeliverySlow)) {
     takes = absl::Seconds(slow->value == 0 ? 3600 : slow->value);
   }
-  const bool never = Fire(Trap::kNeverDelivered) != nullptr;
+  order.hangs = Fire(Trap::kNeverDelivered) != nullptr;
   if (product.auction) {
     std::erase_if(market, [&](const Product& one) { return one.id == order.product.id; });
   }
   orders.push_back(std::move(order));
-  if (!never) {
+  if (!orders.back().hangs) {
     plans_.emplace(now_ + takes, Plan{.what = Plan::What::kDeliver, .order = orders.size() - 1});
   }
   return orders.back();

@@ -61,6 +61,7 @@ struct Order {
   std::int64_t server = 0;
   std::vector<HostKeyFingerprint> host_keys;
   bool support_cancels = false;
+  bool hangs = false;  // no delivery is planned
   bool wrong_host_key = false;
 };
 
@@ -128,6 +129,7 @@ class World {
   // Makes the order and, for the auction, takes the product off the list.
   Order& MakeOrder(const Product& product, std::string location, std::vector<Key> keys, bool ipv4);
   std::string OrderId(const Product& product);
+  void Deliver(Order& order);
   Dedicated* FindServer(std::int64_t number);  // living ones
   Dedicated& AddServer(Dedicated server);
   void Reset(Dedicated& server, const BootPlan& plan, absl::Duration more);
@@ -165,7 +167,6 @@ class World {
   };
   void DrawMarket();
   void Execute(const Plan& plan);
-  void Deliver(Order& order);
   void Boot(Dedicated& server, const BootPlan& plan);
   void Reduce();
   std::vector<HostKeyFingerprint> BootMachine(Dedicated& server, bool rescue,
