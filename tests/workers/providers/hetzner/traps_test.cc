@@ -253,6 +253,21 @@ TEST_F(HetznerTraps, ManyCallsAtOnceWithAWrongPasswordAreOneRefusedLogin) {
   EXPECT_EQ(sim.BadLogins(), 1);
 }
 
+TEST_F(HetznerTraps, WhoWaitedForTheFirstLoginInAnOutageSeesAnOutage) {
+  Set(Trap::kHangBefore);
+  std::vector<StatusOr<std::vector<Server>>> answers;
+  for (int i = 0; i < 3; ++i) {
+    rt.Spawn("list", [](HetznerTraps& test, auto& out) -> Task<void> {
+      StatusOr<std::vector<Server>> servers = co_await test.provider->ListServers(test.Soon());
+      out.push_back(std::move(servers));
+    }(*this, answers));
+  }
+  Wait(absl::Minutes(5));
+  ASSERT_THAT(answers, SizeIs(3));
+  for (const auto& answer : answers) EXPECT_EQ(TroubleOf(answer.status()), Trouble::kUnavailable);
+  EXPECT_EQ(Sent("GET server"), 1);
+}
+
 TEST_F(HetznerTraps, A401OnOrdersAloneIsAMissingRight) {
   for (const bool by_trap : {true, false}) {
     sim.ClearFaults();
