@@ -223,8 +223,10 @@ Task<StatusOr<api::ProveOrphansResponse>> AuditApi::OrphansThen(api::ProveOrphan
   if (!request.provider().empty()) {
     providers.insert(ProviderName(request.provider()));
   } else {
-    for (const auto& [provider, account] : world->accounts) providers.insert(provider);
-    // Of one that is configured and was never heard of nothing is proved.
+    // Of one that rents and was never heard of nothing is proved; some have dedicated servers only.
+    for (const auto& [provider, account] : world->accounts) {
+      if (account.list_seen.seen()) providers.insert(provider);
+    }
     providers.insert(hooks_.providers.begin(), hooks_.providers.end());
   }
   BilledReport report;

@@ -62,6 +62,7 @@ std::vector<Instance> BilledThen(const World& world, const account::State& accou
     }
   }
   std::vector<Instance> list;
+  list.reserve(billed.size());
   for (auto& [id, machine] : billed) list.push_back(std::move(machine));
   return list;
 }

@@ -93,8 +93,9 @@ int Explain(Session& s) {
   request.set_why_not(s.args.Get("why-not"));
   if (request.subject().empty() && request.why_not().empty()) {
     return s.Fail(kUsage,
-                  "explain what? worker/ID, fleet/NAME, host/PROVIDER/MACHINE, "
-                  "command/REQUEST_ID, POSITION, or --why-not offer/ID|worker/ID");
+                  "explain what? worker/ID, fleet/NAME, server/NAME, host/PROVIDER/MACHINE, "
+                  "account/PROVIDER, shadow/FLEET, command/REQUEST_ID, POSITION, or --why-not "
+                  "offer/ID|worker/ID");
   }
   api::ExplainResponse answer;
   if (const int code = s.Ask(&Queries::Explain, request, answer)) return code;
@@ -205,12 +206,17 @@ std::vector<Verb> HistoryVerbs() {
          AtFlag()}},
        Events},
       {{"explain",
-        "[worker/ID|fleet/NAME|host/PROVIDER/MACHINE|command/REQUEST_ID|POSITION]",
+        "[worker/ID|fleet/NAME|server/NAME|host/PROVIDER/MACHINE|...|POSITION]",
         0,
         1,
         "Why something is as it is: observation, rule, numbers, decision, call, result.",
         {{"why-not", 0, "offer/ID|worker/ID", "why the fleet does not rent it, or keeps it"},
-         AtFlag()}},
+         AtFlag()},
+        "worker/ID              from the offer to its end, with all that was drawn upon\n"
+        "fleet/NAME             what was decided for it and its workers lately; so for\n"
+        "host/PROVIDER/MACHINE, account/PROVIDER, shadow/FLEET and server/NAME\n"
+        "command/REQUEST_ID     what a request wrote, and what the policy did about it\n"
+        "POSITION               one event: what it was drawn from, and what came of it\n"},
        Explain,
        Manner::kNameless},
       {{"diff",

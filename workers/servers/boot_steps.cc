@@ -12,6 +12,8 @@ namespace {
 
 constexpr int kRescueHost = 2;
 constexpr int kInstalledHost = 1;
+// To say its name is no work.
+constexpr absl::Duration kName = absl::Seconds(30);
 // A machine that still answers as its rescue system so long after the order to reboot is told
 // again.
 constexpr absl::Duration kGoesDown = absl::Minutes(1);
@@ -109,9 +111,8 @@ Task<std::optional<RescueBoot>> AwaitKeys(ServerContext& context, ServerId id, a
 }
 
 // The pin proves which boot this is; the name proves that it is the rescue system.
-Task<Status> ProveRescue(SshSession& session) {
-  SshCommand command{.command = "hostname"};
-  command.silence_max = absl::Seconds(30);
+Task<Status> ProveRescue(SshSession& session, absl::Time deadline) {
+  SshCommand command{.command = "hostname", .deadline = deadline};
   const StatusOr<SshResult> result = co_await session.Run(std::move(command));
   if (!result.ok()) co_return result.status();
   const std::string name(absl::StripAsciiWhitespace(result->out));
@@ -184,7 +185,7 @@ Task<StepEnd> RunRescue(ServerContext& context, ServerId id) {
   const StatusOr<std::unique_ptr<SshSession>> session =
       co_await context.Connect(id, std::move(pin), kRescueHost, until);
   if (!session.ok()) co_return SshEnd(session.status(), *context.Find(id), "rescue system");
-  const Status proved = co_await ProveRescue(**session);
+  const Status proved = co_await ProveRescue(**session, context.Now() + kName);
   if (!proved.ok()) co_return SshEnd(proved, *context.Find(id), "rescue system");
   end.done.done.set_text("its rescue system runs and has proved its key");
   co_return end;

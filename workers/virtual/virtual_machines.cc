@@ -61,6 +61,7 @@ class VirtualMachines::Session final : public SshSession {
   Task<StatusOr<SshResult>> Run(SshCommand command) override {
     if (broken_ || Here() == nullptr) co_return Unavailable("the SSH session is over");
     broken_ = true;
+    if (command.deadline <= world_.rt_.Now()) co_return Unavailable("no SSH channel in time");
     std::string input;
     if (command.input) {
       for (;;) {

@@ -239,6 +239,15 @@ TEST_F(AuditedThen, OrphansBearWhatWasFoundOfThem) {
   EXPECT_EQ(answer->unaccounted(), 2);
 }
 
+TEST_F(AuditedThen, AnAccountThatHasNoMachinesIsNotAskedForAList) {
+  eventpb::AccountTroubleBegan trouble;
+  trouble.set_kind(eventpb::AccountTroubleBegan::AUTH);
+  bench.log.Write("account/hetzner", trouble);
+  const auto answer = At(Listed({"123"}));
+  ASSERT_THAT(answer, IsOk());
+  EXPECT_TRUE(answer->proved());
+}
+
 TEST_F(AuditedThen, WithoutAListNothingIsProved) {
   const auto answer = At(in_flight);
   ASSERT_THAT(answer, IsOk());

@@ -70,6 +70,10 @@ Task<StatusOr<std::string>> Client::Send(Call call, absl::Time deadline) {
     AsyncMutex::Held held = co_await first_use_.Lock();
     // With the first answer, whoever waited goes on beside the others.
     if (login != accepted_) turn.emplace(std::move(held));
+    if (rt_.Now() >= deadline) {
+      co_return MakeTrouble(Trouble::kUnavailable,
+                            "not sent: an earlier call, the first with this login, got no answer");
+    }
   }
   if (login == refused_) {
     co_return MakeTrouble(Trouble::kAuth,
