@@ -22,6 +22,7 @@
 #include "queries/projector.h"
 #include "services/grpc/bridge.h"
 #include "services/grpc/moments.h"
+#include "services/grpc/server_convert.h"
 #include "workers/pollers/observation.h"
 #include "workers/pollers/tail_keeper.h"
 
@@ -47,6 +48,11 @@ struct QueryHooks {
   fleet::PlanOptions plan;
   // What a running shadow counted and the log does not have yet; may be empty.
   std::function<shadow::Driver::Counts(const FleetName&)> shadow_counts;
+  // Where a server's sshd is reached, where that is not its own address; may be empty.
+  std::function<ServerPlace(const server::State&)> server_place;
+  // For the state check of builders; may be nullptr, and then there is none.
+  TextFiles* files = nullptr;
+  std::string machines_file;  // "" = none is kept
 };
 
 class QueryApi {
@@ -70,6 +76,10 @@ class QueryApi {
   Task<StatusOr<api::ExplainResponse>> Explain(api::ExplainRequest request);
   Task<StatusOr<api::DiffResponse>> Diff(api::DiffRequest request);
   Task<StatusOr<api::ListShadowsResponse>> ListShadows(api::ListShadowsRequest request);
+  Task<StatusOr<api::Server>> GetServer(api::GetServerRequest request);
+  Task<StatusOr<api::ListServersResponse>> ListServers(api::ListServersRequest request);
+  Task<StatusOr<api::ExportMachinesResponse>> ExportMachines(api::ExportMachinesRequest request);
+  Task<StatusOr<api::CheckBuildersResponse>> CheckBuilders(api::CheckBuildersRequest request);
   Task<StatusOr<api::ReplayResponse>> Replay(api::ReplayRequest request);
   Task<StatusOr<api::Operation>> GetOperation(api::GetOperationRequest request);
   Task<StatusOr<api::DiagnoseResponse>> Diagnose(api::DiagnoseRequest request);
@@ -87,6 +97,14 @@ class QueryApi {
  private:
   // ListOffers with `as_of` set: by what was recorded then.
   Task<StatusOr<api::ListOffersResponse>> OffersThen(api::ListOffersRequest request);
+  // The live World, or that of a past moment. The live one changes while anything is awaited.
+  struct WorldView {
+    std::shared_ptr<const World> past;
+    const World* world = nullptr;
+    absl::Time now;
+  };
+  Task<StatusOr<WorldView>> WorldOf(api::AsOf as_of);
+  ServerPlace PlaceOf(const server::State& state) const;
   // Explain with `why_not` set.
   Task<StatusOr<api::ExplainResponse>> WhyNot(api::ExplainRequest request);
   api::ListFleetsResponse Fleets(const queries::ReadModels& models, absl::Time now,

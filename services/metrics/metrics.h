@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,34 @@ struct ShadowProbe {
   double difference_usd = 0;  // what the candidate would have spent beyond the live fleet
 };
 
+// A dedicated server that has not ended, from the log.
+struct ServerProbe {
+  std::string server;  // its name
+  std::string provider;
+  std::string state;  // "in service"
+  absl::Time since;   // in this state
+  bool needs_operator = false;
+  bool in_service = false;
+  std::string currency;  // of the amounts
+  double price_per_month = 0;
+  double spent = 0;
+  // How it does, when last looked at; none before the first look.
+  struct Vitals {
+    absl::Time at;
+    bool reached = false;
+    double load1 = 0;
+    double memory_bytes = 0, memory_available_bytes = 0;
+    double disk_bytes = 0, disk_free_bytes = 0;
+    int build_processes = 0;
+    struct Gpu {
+      double utilization = 0;  // 0 to 1
+      double memory_bytes = 0, memory_used_bytes = 0;
+    };
+    std::vector<Gpu> gpus;
+  };
+  std::optional<Vitals> vitals;
+};
+
 // What parts of the daemon count themselves, since the start.
 struct Probe {
   std::int64_t policy_passes = 0;
@@ -59,6 +88,7 @@ struct Probe {
     absl::Duration sum;
   } reactor_lag;
   std::vector<ShadowProbe> shadows;
+  std::vector<ServerProbe> servers;
   std::int64_t store_free_bytes = -1;  // of its file system; negative: not known
   bool chain_ok = true;
   Position chain_verified = 0;

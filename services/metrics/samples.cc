@@ -165,7 +165,45 @@ void AddShadow(Samples& to, const ShadowProbe& shadow) {
   }
 }
 
+void AddVitals(Samples& to, const std::string& server, const ServerProbe::Vitals& vitals) {
+  to.Add("muster_builder_reached", {server}, vitals.reached ? 1 : 0);
+  to.Add("muster_builder_seen_timestamp_seconds", {server},
+         absl::ToDoubleSeconds(vitals.at - absl::UnixEpoch()));
+  if (!vitals.reached) return;
+  to.Add("muster_builder_load1", {server}, vitals.load1);
+  to.Add("muster_builder_build_processes", {server}, vitals.build_processes);
+  if (vitals.memory_bytes > 0) {
+    to.Add("muster_builder_memory_bytes", {server}, vitals.memory_bytes);
+    to.Add("muster_builder_memory_available_bytes", {server}, vitals.memory_available_bytes);
+  }
+  if (vitals.disk_bytes > 0) {
+    to.Add("muster_builder_disk_bytes", {server}, vitals.disk_bytes);
+    to.Add("muster_builder_disk_free_bytes", {server}, vitals.disk_free_bytes);
+  }
+  int index = 0;
+  for (const ServerProbe::Vitals::Gpu& gpu : vitals.gpus) {
+    const std::string number = Cat(index++);
+    to.Add("muster_builder_gpu_utilization_ratio", {server, number}, gpu.utilization);
+    to.Add("muster_builder_gpu_memory_bytes", {server, number}, gpu.memory_bytes);
+    to.Add("muster_builder_gpu_memory_used_bytes", {server, number}, gpu.memory_used_bytes);
+  }
+}
+
+void AddServer(Samples& to, const ServerProbe& server) {
+  to.Add("muster_server_state", {server.server, server.provider, server.state}, 1);
+  to.Add("muster_server_state_since_timestamp_seconds", {server.server},
+         absl::ToDoubleSeconds(server.since - absl::UnixEpoch()));
+  to.Add("muster_server_needs_operator", {server.server}, server.needs_operator ? 1 : 0);
+  to.Add("muster_server_in_service", {server.server}, server.in_service ? 1 : 0);
+  to.Add("muster_server_price_per_month", {server.server, server.currency}, server.price_per_month);
+  to.Add("muster_server_spent", {server.server, server.currency}, server.spent);
+  if (server.in_service && server.vitals.has_value()) {
+    AddVitals(to, server.server, *server.vitals);
+  }
+}
+
 void AddProbe(Samples& to, const Probe& probe) {
+  for (const ServerProbe& server : probe.servers) AddServer(to, server);
   for (const ShadowProbe& shadow : probe.shadows) AddShadow(to, shadow);
   to.Add("muster_policy_passes_total", {}, static_cast<double>(probe.policy_passes));
   to.Add("muster_policy_last_pass_seconds", {}, absl::ToDoubleSeconds(probe.policy_last_pass));

@@ -21,6 +21,9 @@ int Server(Session& s) {
   for (const ServerWord& each : words) {
     if (each.word != given[0]) continue;
     const std::string name = given.size() < 2 ? "" : WithoutKind(given[1], "server");
+    if (given.size() > 2 && each.word != "ssh") {
+      return s.Fail(kUsage, Cat("muster server ", each.word, " takes no more than a name"));
+    }
     if (each.named && name.empty() && !s.args.Has("file")) {
       return s.Fail(kUsage, Cat("muster server ", each.word, " NAME"));
     }
@@ -57,6 +60,11 @@ std::vector<Verb> ServerVerbs() {
       {"show", 0, "", "cancel: only shows how it stands"},
       {"reason", 0, "TEXT", "cancel, settle: kept in the log"},
       {"steps", 0, "", "shows every command of a plan, not only what it comes to"},
+      {"all", 'a', "", "list: ended ones too"},
+      {"interval", 0, "SPAN", "watch: between two looks; 2s"},
+      {"for", 0, "STATE", "wait: another state than 'in service'"},
+      {"user", 0, "NAME", "ssh: another user than root"},
+      {"print", 0, "", "ssh: only prints the command"},
       YesFlag(),
       DryRunFlag(),
       WaitFlag(),
@@ -65,7 +73,7 @@ std::vector<Verb> ServerVerbs() {
       AtFlag()};
   for (Flag& each : FindFlags()) flags.push_back(std::move(each));
   return {
-      {{"server", "WORD [NAME]", 1, 2,
+      {{"server", "WORD [NAME] [COMMAND...]", 1, 64,
         "Dedicated servers: finds, orders, installs, registers, watches and gives them back.",
         std::move(flags), Help()},
        Server},

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "absl/strings/str_join.h"
+#include "commands/server/commands.h"
 #include "commands/shadow/money.h"
 #include "eventstore/base/log.h"
 #include "services/musterd/registry.h"
@@ -53,6 +54,46 @@ std::vector<metrics::ShadowProbe> ShadowsOf(const World& world, absl::Time now) 
     const MicroUsd beyond = shadow.running ? shadow::Difference(world, shadow, now).total : ended;
     probe.open = shadow.running ? static_cast<std::int64_t>(shadow.open.size()) : 0;
     probe.difference_usd = beyond.usd();
+    all.push_back(std::move(probe));
+  }
+  return all;
+}
+
+metrics::ServerProbe::Vitals VitalsOf(const server::State& state) {
+  const eventpb::BuilderObserved& seen = state.vitals;
+  metrics::ServerProbe::Vitals out;
+  out.at = state.vitals_at.at;
+  out.reached = seen.reached();
+  out.load1 = seen.load1();
+  out.memory_bytes = static_cast<double>(seen.memory_total_kb()) * 1024;
+  out.memory_available_bytes = static_cast<double>(seen.memory_available_kb()) * 1024;
+  out.disk_bytes = static_cast<double>(seen.disk_total_bytes());
+  out.disk_free_bytes = static_cast<double>(seen.disk_free_bytes());
+  out.build_processes = seen.build_processes();
+  for (const eventpb::GpuVitals& gpu : seen.gpus()) {
+    out.gpus.push_back({gpu.utilization_percent() / 100,
+                        static_cast<double>(gpu.memory_total_mib()) * (1 << 20),
+                        static_cast<double>(gpu.memory_used_mib()) * (1 << 20)});
+  }
+  return out;
+}
+
+std::vector<metrics::ServerProbe> ServerProbesOf(const World& world, absl::Time now) {
+  std::vector<metrics::ServerProbe> all;
+  for (const auto& [id, state] : world.servers) {
+    // A name lives on with its newest server.
+    if (state.ended_already() || world.FindServerNamed(state.name.str()) != &state) continue;
+    metrics::ServerProbe probe{.server = state.name.str(),
+                               .provider = state.provider.str(),
+                               .state = server::StateText(state),
+                               .since = grpc_api::ServerSince(state),
+                               .needs_operator = server::NeedsOperator(state),
+                               .in_service = state.InService()};
+    const eventpb::ServerPriceTaken& price = state.offer.price();
+    probe.currency = price.currency();
+    probe.price_per_month = static_cast<double>(price.micros_per_month()) / 1e6;
+    probe.spent = static_cast<double>(server::Spent(state, now).micros) / 1e6;
+    if (state.vitals_at.seen()) probe.vitals = VitalsOf(state);
     all.push_back(std::move(probe));
   }
   return all;
@@ -139,6 +180,7 @@ metrics::Probe Daemon::Counted() const {
   probe.reactor_lag.counts.assign(lag.buckets.begin(), lag.buckets.end());
   probe.reactor_lag.sum = lag.sum;
   probe.shadows = ShadowsOf(engine_->handler().world(), rt_.Now());
+  probe.servers = ServerProbesOf(engine_->handler().world(), rt_.Now());
   probe.store_free_bytes = FreeBytes();
   if (chain_watch_ != nullptr) {
     probe.chain_ok = chain_watch_->problem().empty();

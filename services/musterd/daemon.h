@@ -84,6 +84,8 @@ class Daemon {
   // Takes up what the log has of dedicated servers (daemon_servers.cc).
   void BeginServers();
   ServerPlans* PlansOf(const ProviderName& name);
+  // Where the sshd of a server is reached, by the configuration of its provider.
+  grpc_api::ServerPlace PlaceOf(const server::State& state) const;
   Status BeginMetrics();
   metrics::Probe Counted() const;
   void MakeApis();

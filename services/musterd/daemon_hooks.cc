@@ -7,6 +7,7 @@
 #include "services/grpc/plan_convert.h"
 #include "services/musterd/daemon.h"
 #include "services/musterd/machines_check.h"
+#include "services/musterd/nix_here.h"
 #include "workers/pollers/market_poller.h"
 
 namespace muster {
@@ -67,6 +68,9 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
   hooks.world = [this]() -> const World& { return engine_->handler().world(); };
   hooks.plan = MakePlanOptions();
   hooks.shadow_counts = [this](const FleetName& name) { return engine_->shadows().Pending(name); };
+  hooks.server_place = [this](const server::State& state) { return PlaceOf(state); };
+  hooks.files = server_files_.get();
+  hooks.machines_file = MachinesFileOf(config_);
   return hooks;
 }
 

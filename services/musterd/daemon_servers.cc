@@ -36,6 +36,15 @@ void Daemon::BeginServers() {
   }
 }
 
+grpc_api::ServerPlace Daemon::PlaceOf(const server::State& state) const {
+  grpc_api::ServerPlace place = grpc_api::OwnPlace(state);
+  const auto provider = config_.providers.find(state.provider.str());
+  if (provider == config_.providers.end()) return place;
+  place.port = provider->second.ssh_port;
+  if (!provider->second.ssh_host.empty()) place.address = provider->second.ssh_host;
+  return place;
+}
+
 ServerPlans* Daemon::PlansOf(const ProviderName& name) {
   const auto found = servers_.find(name);
   return found == servers_.end() ? nullptr : &found->second->plans();

@@ -69,10 +69,14 @@ notify: {{targets: {{sink: {{command: [/bin/true]}}}}}}
             self.assertGreater(len(asked), 60)
             for (panel, expression), shown in asked.items():
                 with self.subTest(panel=panel, expression=expression):
+                    if self.OF_SERVERS.search(expression):  # none is ordered here
+                        self.query(address, expression)
+                        continue
                     stage.until(f"panel '{panel}' shows {shown}",
                                 lambda shown=shown: self.query(address, shown), 90, daemon)
                     self.query(address, expression)  # an error would be a 400
 
+    OF_SERVERS = re.compile(r"muster_(?:server|builder)_")
     # What shows only that something is wrong is empty on a healthy fleet; the series it draws from
     # must be there all the same.
     ONLY_WHEN_WRONG = re.compile(r"^(muster_(?:fleet_waiting|account_trouble|account_credit_wait)"

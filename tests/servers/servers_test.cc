@@ -251,6 +251,31 @@ TEST_F(Servers, AServerThatNobodyOrderedIsSaid) {
   }));
 }
 
+TEST_F(Servers, ABuilderInServiceIsLookedAt) {
+  Serving();
+  ASSERT_TRUE(Until([&] { return State().vitals_at.seen(); }, absl::Minutes(3)));
+  EXPECT_TRUE(State().vitals.reached()) << State().vitals.detail();
+  EXPECT_GT(State().vitals.memory_total_kb(), 0);
+  const std::uint64_t first = State().vitals_at.position;
+  outside.machines.Find(State().number)->faults.ssh_refused = true;
+  ASSERT_TRUE(Until([&] { return !State().vitals.reached(); }, absl::Minutes(3)));
+  EXPECT_NE(State().vitals.detail(), "");
+  EXPECT_TRUE(State().InService()) << "a failed look is not bad news of its builds";
+  outside.machines.Find(State().number)->faults = {};
+  EXPECT_TRUE(Until([&] { return State().vitals.reached(); }, absl::Minutes(3)));
+  EXPECT_GT(State().vitals_at.position, first);
+}
+
+TEST_F(Servers, VitalsThatSayNothingNewAreWrittenEveryFiveMinutesOnly) {
+  Serving();
+  ASSERT_TRUE(Until([&] { return State().vitals_at.seen(); }, absl::Minutes(3)));
+  const std::uint64_t first = State().vitals_at.position;
+  Pass(absl::Minutes(4));
+  EXPECT_EQ(State().vitals_at.position, first);
+  Pass(absl::Minutes(3));
+  EXPECT_GT(State().vitals_at.position, first);
+}
+
 // kill -9 between any two moments of the whole way: still one server, and it gets into service.
 TEST_F(Servers, CrashesAtEveryMomentOfTheWayBuyOneServerAndEndInService) {
   for (const int stride : {7, 13, 29}) {

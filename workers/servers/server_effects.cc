@@ -9,6 +9,7 @@
 #include "workers/servers/order.h"
 #include "workers/servers/remote_steps.h"
 #include "workers/servers/server_watch.h"
+#include "workers/servers/vitals_poller.h"
 
 namespace muster {
 
@@ -17,7 +18,10 @@ using server::OrderPhase;
 class ServerEffects::Impl {
  public:
   Impl(ServerPorts ports, ServerOptions options)
-      : context(std::move(ports), std::move(options)), plans(context), watch(context) {}
+      : context(std::move(ports), std::move(options)),
+        plans(context),
+        watch(context),
+        vitals(context) {}
   ~Impl() { Unlisten(); }
 
   void Start();
@@ -34,6 +38,7 @@ class ServerEffects::Impl {
   ServerContext context;
   ServerPlans plans;
   ServerWatch watch;
+  VitalsPoller vitals;
   std::set<ServerId> stepping;
   int listening = 0;
 };
@@ -44,6 +49,7 @@ void ServerEffects::Impl::Start() {
     if (state.provider == context.provider()) Resume(id, state);
   }
   context.group.Spawn("server list", watch.Run());
+  context.group.Spawn("server vitals", vitals.Run());
   KeepMachinesFile(context);
 }
 

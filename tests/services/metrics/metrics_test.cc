@@ -88,6 +88,27 @@ void FillLog(LogBuilder& log) {
   log.Write("host/vast/5512", struck);
 }
 
+ServerProbe AServer() {
+  ServerProbe server{.server = "b1",
+                     .provider = "hetzner",
+                     .state = "in service",
+                     .since = absl::FromUnixSeconds(1'790'000'000),
+                     .in_service = true,
+                     .currency = "EUR",
+                     .price_per_month = 148,
+                     .spent = 3.56};
+  server.vitals = ServerProbe::Vitals{.at = absl::FromUnixSeconds(1'790'000'060),
+                                      .reached = true,
+                                      .load1 = 1.5,
+                                      .memory_bytes = 64e9,
+                                      .memory_available_bytes = 32e9,
+                                      .disk_bytes = 1e12,
+                                      .disk_free_bytes = 4e11,
+                                      .build_processes = 7,
+                                      .gpus = {{0.25, 20e9, 5e9}}};
+  return server;
+}
+
 struct Scene {
   LogBuilder log;
   Projector projector{log.rt(), log.store()};
@@ -100,6 +121,7 @@ struct Scene {
               .store_syncing = absl::Milliseconds(8),
               .reactor_lag = {{0.001, 0.01}, {5, 2, 1}, absl::Milliseconds(30)},
               .shadows = {{"zeb", true, {{"replenish", 3}, {"no-progress", 1}}, 2, -0.25}},
+              .servers = {AServer()},
               .store_free_bytes = 5'000'000'000,
               .chain_verified = 9,
               .notify = {{.name = "pager", .sent = 3, .failed = 2, .dropped = 1, .behind = 4}}};
@@ -172,9 +194,25 @@ TEST(Metrics, ShowMoneyAndWorkToTheDigit) {
            "muster_reactor_lag_seconds_bucket{le=\"+Inf\"} 8",
            "muster_reactor_lag_seconds_count 8",
            "muster_store_append_errors_total{code=\"UNAVAILABLE\"} 1",
+           "muster_server_state{server=\"b1\",provider=\"hetzner\",state=\"in service\"} 1",
+           "muster_server_price_per_month{server=\"b1\",currency=\"EUR\"} 148",
+           "muster_builder_reached{server=\"b1\"} 1",
+           "muster_builder_gpu_utilization_ratio{server=\"b1\",gpu=\"0\"} 0.25",
        }) {
     EXPECT_THAT(text, testing::HasSubstr(line + "\n"));
   }
+}
+
+TEST(Metrics, OfABuilderThatIsNotReachedOnlyThatIsShown) {
+  Scene scene;
+  scene.probe.servers[0].vitals->reached = false;
+  scene.Exercise();
+  EXPECT_THAT(scene.metrics.Text(),
+              testing::HasSubstr("muster_builder_reached{server=\"b1\"} 0\n"));
+  EXPECT_THAT(scene.metrics.Text(), testing::Not(testing::HasSubstr("muster_builder_load1{")));
+  scene.probe.servers[0].in_service = false;
+  scene.Update();
+  EXPECT_THAT(scene.metrics.Text(), testing::Not(testing::HasSubstr("muster_builder_reached{")));
 }
 
 TEST(Metrics, TooManyWorkersLoseTheirOwnSeriesButNotTheirFleets) {

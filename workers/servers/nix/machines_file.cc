@@ -25,6 +25,14 @@ std::string DigestOf(std::string_view text) {
   return absl::StrFormat("%016x", hash);
 }
 
+// What muster wrote last, by its digest, even where the rest was changed since; "" = not muster.
+std::string_view MarkOf(std::string_view text) {
+  const std::size_t at = text.find(kMark);
+  if (at == std::string_view::npos) return "";
+  const std::string_view mark = text.substr(at + kMark.size());
+  return mark.substr(0, mark.find('\n'));
+}
+
 }  // namespace
 
 std::string MachinesText(std::vector<std::string> lines) {
@@ -48,11 +56,10 @@ std::vector<std::string> EntriesOf(std::string_view text) {
 }
 
 bool ChangedByHand(std::string_view text) {
-  if (!text.starts_with(kHead)) return true;
-  text.remove_prefix(kHead.size());
-  const std::size_t end = text.find('\n');
-  if (!text.starts_with(kMark) || end == std::string_view::npos) return true;
-  return text.substr(kMark.size(), end - kMark.size()) != DigestOf(text.substr(end + 1));
+  const std::string_view mark = MarkOf(text);
+  if (mark.empty() || !text.starts_with(kHead)) return true;
+  const std::size_t body = static_cast<std::size_t>(mark.data() - text.data()) + mark.size() + 1;
+  return body > text.size() || mark != DigestOf(text.substr(body));
 }
 
 Status WriteMachinesFile(TextFiles& files, const std::string& path,
@@ -62,6 +69,8 @@ Status WriteMachinesFile(TextFiles& files, const std::string& path,
   if (there.ok() && *there == wanted) return {};
   if (!there.ok() && there.status().code() != StatusCode::kNotFound) return there.status();
   if (there.ok() && !Trim(*there).empty() && ChangedByHand(*there)) {
+    // The set is the one that was written last: what came after is a person's, and is told.
+    if (MarkOf(*there) == MarkOf(wanted)) return {};
     MUSTER_RETURN_IF_ERROR(files.Write(Cat(path, ".edited"), *there));
   }
   return files.Write(path, wanted);

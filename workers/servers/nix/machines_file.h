@@ -21,8 +21,9 @@ std::vector<std::string> EntriesOf(std::string_view text);
 // changed too. Pure.
 bool ChangedByHand(std::string_view text);
 
-// Makes the file at `path` say `lines`. The log wins: what was changed by hand since, or was there
-// before muster came, is first kept beside it as PATH.edited.
+// Makes the file at `path` say `lines`. One that was changed by hand is left alone while `lines`
+// are those that were written last: the state check tells of it. When they are others the log wins,
+// and the text that was there is first kept beside it as PATH.edited.
 //
 // kUnavailable, kResourceExhausted  not written: try again, the old file is still there
 Status WriteMachinesFile(TextFiles& files, const std::string& path,

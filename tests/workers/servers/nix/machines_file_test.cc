@@ -59,6 +59,18 @@ TEST(MachinesFile, WhatWasWrittenByHandIsKeptBesideIt) {
   EXPECT_EQ(files.files[std::string(kPath) + ".edited"], edited);
 }
 
+TEST(MachinesFile, WhatWasWrittenByHandStaysUntilTheSetChanges) {
+  MemoryTextFiles files;
+  for (const std::string& edited :
+       {MachinesText({"a"}) + "mine\n", "# note\n" + MachinesText({"a"})}) {
+    files.files[kPath] = edited;
+    ASSERT_THAT(WriteMachinesFile(files, kPath, {"a"}), IsOk());
+    EXPECT_EQ(files.files[kPath], edited);
+    ASSERT_THAT(WriteMachinesFile(files, kPath, {}), IsOk());
+    EXPECT_EQ(files.files[kPath], MachinesText({}));
+  }
+}
+
 TEST(MachinesFile, AHandsWorkThatCannotBeKeptStopsTheWriting) {
   MemoryTextFiles files;
   files.files[kPath] = "mine\n";
