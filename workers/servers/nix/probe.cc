@@ -13,7 +13,7 @@
 namespace muster::nix {
 namespace {
 
-constexpr std::size_t kOutputBytesMax = 256 * 1024;
+constexpr std::size_t kOutputBytesMax = 256u << 10;
 constexpr std::size_t kShown = 300;
 constexpr absl::Duration kPingMax = absl::Seconds(20);
 constexpr int kConnectS = 10;
