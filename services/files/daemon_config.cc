@@ -247,6 +247,7 @@ void ConfigReader::ReadSecret(Section& s, const Shape& shape, ProviderConfig* pr
                                        shape.has_user ? "HETZNER_ROBOT_PASSWORD" : "VAST_API_KEY"));
   }
   if (!shape.has_user) return;
+  if (config_.sim.embedded) provider->user = "sim";
   Filled(s, "user", "the user of the web service, or a reference to it", &provider->user);
   if (!s.Has("user") && !config_.sim.embedded) {
     problems_.AddAt(s.PathOf("user"),

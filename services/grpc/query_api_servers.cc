@@ -74,7 +74,7 @@ Task<StatusOr<api::ExportMachinesResponse>> QueryApi::ExportMachines(
     if (IsInMachinesFile(state)) lines.push_back(state.machine_line);
   }
   api::ExportMachinesResponse out;
-  out.set_text(nix::MachinesText(std::move(lines)));
+  out.set_text(nix::MachinesText(lines));
   co_return out;
 }
 

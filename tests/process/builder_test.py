@@ -42,7 +42,8 @@ class BuilderStage(harness.Stage):
     def __enter__(self):
         sim = self.start("muster-sim", [
             harness.BIN / "muster-sim", "hetzner", "--listen", "127.0.0.1:0", "--speed", "60",
-            "--set", f"ssh_port={PORT}", "--set", "gpu_share=1", "--set", "ada_share=1"])
+            "--set", f"ssh_port={PORT}", "--set", "gpu_share=1", "--set", "ada_share=1"],
+            {"TMPDIR": str(self.folder)})  # for its machines, since it is killed in the end
         self.sim_url = sim.first_line()
         (self.folder / "nix-conf").mkdir()
         self.write("nix-conf/nix.conf", "experimental-features = nix-command flakes\n"

@@ -239,6 +239,25 @@ class Evidence(unittest.TestCase):
         self.assertGreater(int(budget["burn_micro_usd_per_hour"]), 0)
         self.assertEqual(budget["fleets"][0]["fleet"], "zeb")
 
+    def test_what_was_proved_and_offered_at_a_moment_is_told_of_it_again(self):
+        budget = self.stage.muster_json("prove", "budget")
+        again = self.stage.muster_json("prove", "budget", "--at", budget["position"])
+        # A position means when it was recorded; the daemon was asked a little later.
+        for field in ("burn_micro_usd_per_hour", "worst_micro_usd", "bounded", "position"):
+            self.assertEqual(again[field], budget[field])
+        # Another test may have put a stranger there, of which no list was recorded yet.
+        orphans = json.loads(self.stage.muster("prove", "orphans", "-o", "json").stdout)
+        then = json.loads(self.stage.muster("prove", "orphans", "--at", orphans["position"],
+                                            "-o", "json").stdout)
+        who = [{(m["instance"], m["worker"], m["position"]) for m in answer["machines"] if m["worker"]}
+               for answer in (orphans, then)]
+        self.assertEqual(who[0], who[1])
+        self.assertEqual(len(who[0]), 2)
+        self.assertIn("nobody was asked", then["notes"][0])
+        offers = self.stage.muster_json("offers", "zeb", "--all", "--at", orphans["position"])
+        self.assertGreater(len(offers["offers"]), 0)
+        self.assertLessEqual(int(offers["position"]), int(orphans["position"]))
+
     # ---- redaction ----------------------------------------------------------------------------
 
     def test_text_taken_out_is_in_no_file_while_the_chain_and_old_heads_hold(self):

@@ -92,6 +92,7 @@ std::vector<std::string> Chains(const EventStore& store, std::size_t count) {
     return true;
   });
   std::vector<std::string> subjects;
+  subjects.reserve(newest.size() + rest.size());
   for (const auto& [kind, subject] : newest) subjects.push_back(subject);
   subjects.insert(subjects.end(), rest.begin(), rest.end());
   std::vector<std::string> lines;

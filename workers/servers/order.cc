@@ -13,6 +13,9 @@ using Reason = eventpb::ServerOrderRefused;
 using server::ChannelOf;
 using server::OrderPhase;
 
+// By how much the provider's clock may be behind ours.
+constexpr absl::Duration kClocksDiffer = absl::Minutes(10);
+
 bool InPhase(const ServerContext& context, const ServerId& id, OrderPhase phase) {
   const server::State* state = context.Find(id);
   return state != nullptr && !state->ended_already() && state->order_phase == phase;
@@ -98,27 +101,24 @@ Task<std::optional<Refusal>> Prepare(ServerContext& context, ServerId id) {
 }
 
 // One look through all orders. nullopt: they could not be read, which says nothing.
-Task<std::optional<OrderId>> LookUp(ServerContext& context, std::string key_md5) {
+Task<std::optional<OrderId>> LookUp(ServerContext& context, ServerId id) {
   const StatusOr<std::vector<ServerOrder>> orders =
       co_await context.ports.provider.ListOrders(context.CallDeadline());
   context.reporter.Report("orders", orders.status());
-  if (!orders.ok()) co_return std::nullopt;
-  for (const ServerOrder& order : *orders) {
-    const auto& keys = order.key_fingerprints;
-    if (std::find(keys.begin(), keys.end(), key_md5) != keys.end()) co_return order.id;
-  }
-  co_return OrderId();
+  const server::State* state = context.Find(id);
+  if (!orders.ok() || state == nullptr) co_return std::nullopt;
+  const ServerOrder* order = FindOrder(*state, *orders);
+  co_return order == nullptr ? OrderId() : order->id;
 }
 
 Task<void> Settle(ServerContext& context, ServerId id, std::string cause) {
   const server::State* state = context.Find(id);
-  const std::string key = state->order_key_md5;
   const absl::Duration settle =
       context.Timer(*state, &specpb::ServerTimers::order_settle_s, context.options.order_settle);
   const absl::Duration every = context.Poll(*state);
   const absl::Time begun = context.ports.rt.Steady();
   for (int lookups = 0;;) {
-    const std::optional<OrderId> found = co_await LookUp(context, key);
+    const std::optional<OrderId> found = co_await LookUp(context, id);
     if (!InPhase(context, id, OrderPhase::kUnclear)) co_return;
     if (found.has_value() && !found->empty()) {
       server::OrderAnswered answered{*found, eventpb::ServerOrderAccepted::LOOKUP};
@@ -268,6 +268,19 @@ Task<void> AwaitDelivery(ServerContext& context, ServerId id) {
     const bool going = co_await context.group.Sleep(every);
     if (!going) co_return;
   }
+}
+
+const ServerOrder* FindOrder(const server::State& state, const std::vector<ServerOrder>& orders) {
+  for (const ServerOrder& order : orders) {
+    const auto& keys = order.key_fingerprints;
+    if (std::find(keys.begin(), keys.end(), state.order_key_md5) == keys.end()) continue;
+    if (order.id == state.order) continue;  // an earlier one, which was answered and given up
+    const bool earlier = order.ordered_at.has_value() &&
+                         *order.ordered_at < state.order_requested.at - kClocksDiffer;
+    if (order.state == ServerOrder::State::kCancelled && earlier) continue;
+    return &order;
+  }
+  return nullptr;
 }
 
 }  // namespace muster

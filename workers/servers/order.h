@@ -21,4 +21,8 @@ Task<void> ResumeOrder(ServerContext& context, ServerId id);
 // From the accepted order to the delivered server.
 Task<void> AwaitDelivery(ServerContext& context, ServerId id);
 
+// The order that the state's last request made, among all of the account: nullptr when it is not
+// there. All orders of one server bear the same key; those that came to nothing before are not it.
+const ServerOrder* FindOrder(const server::State& state, const std::vector<ServerOrder>& orders);
+
 }  // namespace muster

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "workers/servers/order.h"
+
 namespace muster {
 namespace {
 
@@ -111,24 +113,22 @@ Task<void> ServerWatch::TellStrays(const std::vector<Server>& list) {
 
 // An order in doubt may turn up late; until somebody settles it, it is looked for.
 Task<void> ServerWatch::LookForOrders() {
-  std::vector<std::pair<ServerId, std::string>> doubtful;
+  std::vector<ServerId> doubtful;
   for (const auto& [id, state] : context_.world().servers) {
     if (!Ours(context_.provider(), state)) continue;
-    if (state.order_phase == OrderPhase::kInDoubt) doubtful.emplace_back(id, state.order_key_md5);
+    if (state.order_phase == OrderPhase::kInDoubt) doubtful.push_back(id);
   }
   if (doubtful.empty()) co_return;
   const StatusOr<std::vector<ServerOrder>> orders =
       co_await context_.ports.provider.ListOrders(context_.CallDeadline());
   context_.reporter.Report("orders", orders.status());
   if (!orders.ok() || context_.group.stopping()) co_return;
-  for (const auto& [id, key] : doubtful) {
-    for (const ServerOrder& order : *orders) {
-      const auto& keys = order.key_fingerprints;
-      if (std::find(keys.begin(), keys.end(), key) == keys.end()) continue;
-      server::OrderAnswered answered{order.id, eventpb::ServerOrderAccepted::LOOKUP};
-      (void)co_await context_.Tell(id, std::move(answered));
-      break;
-    }
+  for (const ServerId& id : doubtful) {
+    const server::State* state = context_.Find(id);
+    const ServerOrder* order = state == nullptr ? nullptr : FindOrder(*state, *orders);
+    if (order == nullptr) continue;
+    server::OrderAnswered answered{order->id, eventpb::ServerOrderAccepted::LOOKUP};
+    (void)co_await context_.Tell(id, std::move(answered));
   }
 }
 

@@ -11,7 +11,7 @@ namespace {
 constexpr int kInstalledHost = 1;
 // How long nothing to look at is taken for granted.
 constexpr absl::Duration kIdle = absl::Seconds(15);
-constexpr std::size_t kOutputBytesMax = 64 * 1024;
+constexpr std::size_t kOutputBytesMax = 64u << 10;
 
 }  // namespace
 

@@ -64,6 +64,12 @@ TEST(DaemonConfig, AProviderOfServersTakesUserAndPassword) {
   EXPECT_THAT(hetzner.log_hosts, IsEmpty());
 }
 
+TEST(DaemonConfig, TheEmbeddedMarketOfServersNeedsNoLogin) {
+  const DaemonConfig config = Parsed("sim: {embedded: true}\nproviders: {hetzner: {}}\n");
+  EXPECT_EQ(config.providers.at("hetzner").user, "sim");
+  EXPECT_EQ(config.providers.count("vast"), 0u);
+}
+
 TEST(DaemonConfig, AServersSectionIsCheckedKeyByKey) {
   EXPECT_THAT(ErrorOf("providers: {hetzner: {user: a}}\n"), HasSubstr("password: is missing"));
   EXPECT_THAT(ErrorOf("providers: {hetzner: {password: env:P}}\n"), HasSubstr("user: is missing"));

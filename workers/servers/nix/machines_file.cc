@@ -35,7 +35,7 @@ std::string_view MarkOf(std::string_view text) {
 
 }  // namespace
 
-std::string MachinesText(std::vector<std::string> lines) {
+std::string MachinesText(const std::vector<std::string>& lines) {
   std::string body;
   std::vector<std::string> seen;
   for (const std::string& line : lines) {

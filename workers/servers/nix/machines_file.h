@@ -12,7 +12,7 @@
 namespace muster::nix {
 
 // The whole text: a head that says whose it is, and `lines` in order, each once.
-std::string MachinesText(std::vector<std::string> lines);
+std::string MachinesText(const std::vector<std::string>& lines);
 
 // What of a text Nix reads: its entries, without comments and empty ones. Pure.
 std::vector<std::string> EntriesOf(std::string_view text);

@@ -13,7 +13,7 @@
 namespace muster::nix {
 namespace {
 
-constexpr std::size_t kOutputBytesMax = 256 * 1024;
+constexpr std::size_t kOutputBytesMax = 256u << 10;
 constexpr std::size_t kShown = 300;
 constexpr absl::Duration kPingMax = absl::Seconds(20);
 constexpr int kConnectS = 10;
@@ -120,13 +120,17 @@ Status ExplainBuild(std::string_view output, int exit_code, const Machine& machi
     return FailedPrecondition(
         Cat("Nix gave the build to nobody: no line promises ", lacking, " for this system"));
   }
+  const std::string_view what = given ? "the build failed on the builder" : "Nix failed here";
+  static const RE2* const kCause = new RE2(R"(failed: error: ([^\n]+))");
   std::string text;
+  if (RE2::PartialMatch(re2::StringPiece(output.data(), output.size()), *kCause, &text)) {
+    return Aborted(Cat(what, ": ", Ellipsize(ToValidUtf8(text), kShown)));
+  }
   for (const auto& line : absl::StrSplit(ToAbsl(output), '\n', absl::SkipWhitespace())) {
     text += Cat(text.empty() ? "" : " | ", Trim(ToStd(line)));
   }
   if (text.size() > kShown) text = Cat("... ", text.substr(text.size() - kShown));
-  return Aborted(Cat(given ? "the build failed on the builder" : "Nix failed here", " (exit ",
-                     exit_code, "): ", ToValidUtf8(text)));
+  return Aborted(Cat(what, " (exit ", exit_code, "): ", ToValidUtf8(text)));
 }
 
 // "/nix/store/HASH-muster-probe-NONCE" on a line of its own; "" when it is not there.

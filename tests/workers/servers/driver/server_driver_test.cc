@@ -137,6 +137,43 @@ TEST(ServerDriver, AMachineThatFailsIsSurvivedOnceItIsMended) {
   }
 }
 
+// A storm: what may go wrong does, by the seed, with crashes in between; then the calm, in which
+// the builder has to come into service and to be given back.
+TEST(ServerDriver, AfterAStormOfEverythingTheCalmFindsOneServerAndEndsIt) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(seed);
+    ServerStage stage(seed);
+    Rng rng(seed);
+    stage.rt().SetOrder(VirtualRuntime::Order::kSeeded);
+    for (const Bad& bad : kService) {
+      if (rng.Unit() < 0.3) bad.happens(stage);
+    }
+    for (const Trap trap : {Trap::kHangAfter, Trap::kServerErrorBefore, Trap::kMaintenance,
+                            Trap::kQuota, Trap::kTruncateAfter, Trap::kRescueIgnored,
+                            Trap::kRescueKeysLate, Trap::kResetIgnored, Trap::kBootHangs}) {
+      if (rng.Unit() < 0.5) stage.sim().SetFault({.trap = trap, .times = 6, .chance = 0.1});
+    }
+    stage.Live();
+    for (int turn = 0; turn < 25; ++turn) {
+      stage.rt().RunSteps(1 + rng.Below(80), absl::Minutes(30));
+      if (stage.machine() != nullptr && rng.Unit() < 0.2) {
+        stage.machine()->faults = {};
+        kMachine[rng.Below(std::size(kMachine))].happens(stage);
+      }
+      if (rng.Unit() < 0.4) stage.Live();
+      ASSERT_EQ(stage.Violations(), "");
+    }
+    stage.sim().ClearFaults();
+    stage.rt().RunFor(absl::Seconds(1));  // so that it is awake
+    if (stage.machine() != nullptr) stage.machine()->faults = {};
+    ASSERT_TRUE(stage.RunUntilInService()) << server::StateText(*stage.state());
+    EXPECT_EQ(stage.Violations(), "");
+    ASSERT_TRUE(stage.GiveBack());
+    EXPECT_TRUE(stage.sim().Servers().empty());
+    EXPECT_EQ(stage.Violations(), "");
+  }
+}
+
 TEST(ServerDriver, AnExchangedDiskIsNotWipedBeforeItWasInspected) {
   ServerStage stage(5);
   stage.Live();

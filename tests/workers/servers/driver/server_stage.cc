@@ -212,6 +212,13 @@ Task<void> ServerStage::OperateOnce() {
   }
   const ServerId id = now->id;
   if (now->ended_already()) co_return;
+  if (now->order_phase == server::OrderPhase::kInDoubt) {
+    // A person looks at the account, and says so where there is nothing.
+    ++interventions_;
+    MUSTER_CHECK(Bought(now->order_key_md5) == 0);
+    (void)co_await life_->handler.Server(id, server::SettleOrder{"looked"}, origin);
+    co_return;
+  }
   if (giving_back_) {
     if (now->Leaving()) co_return;
     StatusOr<ServerPlan> plan = co_await plans.Cancel(id, "now", "the test is over");
@@ -265,6 +272,15 @@ std::vector<eventpb::EventBody> ServerStage::Events() const {
     bodies.push_back(*std::move(body));
   }
   return bodies;
+}
+
+int ServerStage::Bought(const std::string& key) const {
+  int bought = 0;
+  for (const hetznersim::OrderView& order : sim_.Orders()) {
+    const bool ours = std::find(order.keys.begin(), order.keys.end(), key) != order.keys.end();
+    if (ours && order.status != "cancelled") ++bought;
+  }
+  return bought;
 }
 
 std::string ServerStage::Violations() const {

@@ -85,6 +85,8 @@ class ServerStage {
   Task<void> Operate();
   Task<void> OperateOnce();
   Task<void> Step(ServerId id, server::Step step);
+  // Orders with this key that were not given up.
+  int Bought(const std::string& key) const;
 
   VirtualRuntime rt_;
   VirtualMachines machines_;

@@ -212,6 +212,10 @@ TEST(ProbeFailure, SaysWhatIsWrongAndWhere) {
       {"error: cannot connect to daemon at '/nix/var/nix/daemon-socket/socket': Permission "
        "denied\n",
        StatusCode::kUnavailable, "Nix here cannot be used"},
+      {"building 'x' on 'ssh-ng://builder@192.0.2.7'...\nerror: build of 'x' on "
+       "'ssh-ng://builder@192.0.2.7' failed: error: the group 'nixbld' does not exist\nerror: "
+       "builder for 'x' failed with exit code 1\n",
+       StatusCode::kAborted, "the build failed on the builder: the group 'nixbld' does not exist"},
       {"building 'x' on 'ssh-ng://builder@192.0.2.7'...\nsad\nerror: builder for 'x' failed with "
        "exit code 3\n",
        StatusCode::kAborted, "the build failed on the builder (exit 1): building 'x' on"},

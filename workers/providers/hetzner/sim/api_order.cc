@@ -9,7 +9,6 @@ namespace muster::hetznersim {
 namespace {
 
 constexpr absl::Duration kListed = absl::Hours(24 * 30);
-constexpr Eur4 kIpv4Month = 1'7000, kIpv4Hour = 27;
 
 std::string Decimal(Eur4 amount) {
   return absl::StrFormat("%d.%04d", amount / 10'000, amount % 10'000);

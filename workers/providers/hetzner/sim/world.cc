@@ -135,8 +135,8 @@ void World::Deliver(Order& order) {
   server.dc = auction ? order.product.datacenter : Cat(order.location, "-DC1");
   server.ipv4 = order.ipv4;
   server.ada = order.product.ada;
-  server.month = order.product.month;
-  server.hour = order.product.hour();
+  server.month = order.product.month + (order.ipv4 ? kIpv4Month : 0);
+  server.hour = order.product.hour() + (order.ipv4 ? kIpv4Hour : 0);
   server.setup = order.product.setup;
   Dedicated& made = AddServer(std::move(server));
   order.server = made.number;

@@ -18,6 +18,8 @@ namespace muster::hetznersim {
 
 // Money is in ten-thousandths of a euro, as the service writes it.
 using Eur4 = std::int64_t;
+inline constexpr Eur4 kIpv4Month = 1'7000;
+inline constexpr Eur4 kIpv4Hour = 27;
 
 struct Product {
   std::string id;

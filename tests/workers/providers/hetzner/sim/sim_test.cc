@@ -204,6 +204,16 @@ TEST_F(HetznerSimTest, MoneyIsCountedInStartedHoursAndNoMonthCostsMoreThanItsPri
   EXPECT_LE(sim.SpentMicros(), 14 * 260'000'000LL);
 }
 
+TEST_F(HetznerSimTest, AnIpv4AddressCostsAsOffered) {
+  Server();
+  const std::int64_t without = sim.Servers().at(0).spent_micros;
+  SimDriver other;
+  other.StoreKey();
+  other.Order("&addon[]=primary_ipv4");
+  other.Wait(absl::Minutes(8));
+  EXPECT_EQ(other.sim.Servers().at(0).spent_micros, without + 2'700);
+}
+
 TEST_F(HetznerSimTest, TheListingOfOrdersEndsAfterThirtyDays) {
   Server();
   Wait(absl::Hours(24 * 30));
