@@ -13,9 +13,6 @@ using Reason = eventpb::ServerOrderRefused;
 using server::ChannelOf;
 using server::OrderPhase;
 
-// By how much the provider's clock may be behind ours.
-constexpr absl::Duration kClocksDiffer = absl::Minutes(10);
-
 bool InPhase(const ServerContext& context, const ServerId& id, OrderPhase phase) {
   const server::State* state = context.Find(id);
   return state != nullptr && !state->ended_already() && state->order_phase == phase;
@@ -273,12 +270,7 @@ Task<void> AwaitDelivery(ServerContext& context, ServerId id) {
 const ServerOrder* FindOrder(const server::State& state, const std::vector<ServerOrder>& orders) {
   for (const ServerOrder& order : orders) {
     const auto& keys = order.key_fingerprints;
-    if (std::find(keys.begin(), keys.end(), state.order_key_md5) == keys.end()) continue;
-    if (order.id == state.order) continue;  // an earlier one, which was answered and given up
-    const bool earlier = order.ordered_at.has_value() &&
-                         *order.ordered_at < state.order_requested.at - kClocksDiffer;
-    if (order.state == ServerOrder::State::kCancelled && earlier) continue;
-    return &order;
+    if (std::find(keys.begin(), keys.end(), state.order_key_md5) != keys.end()) return &order;
   }
   return nullptr;
 }

@@ -21,8 +21,8 @@ Task<void> ResumeOrder(ServerContext& context, ServerId id);
 // From the accepted order to the delivered server.
 Task<void> AwaitDelivery(ServerContext& context, ServerId id);
 
-// The order that the state's last request made, among all of the account: nullptr when it is not
-// there. All orders of one server bear the same key; those that came to nothing before are not it.
+// The order that bears the server's key, among all of the account; nullptr when there is none. An
+// order made anew is another server's here, with a key of its own.
 const ServerOrder* FindOrder(const server::State& state, const std::vector<ServerOrder>& orders);
 
 }  // namespace muster

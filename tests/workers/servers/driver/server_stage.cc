@@ -198,6 +198,10 @@ Task<void> ServerStage::OperateOnce() {
   if (no_order) {
     StatusOr<ServerPlan> plan = co_await plans.Order(Wanted());
     if (!plan.ok()) co_return;
+    if (!plan->replaces.empty()) {
+      server::SettleOrder settle{"ordered anew"};
+      (void)co_await life_->handler.Server(plan->replaces, std::move(settle), origin);
+    }
     if (auto* order = std::get_if<server::Order>(&plan->command)) {
       plan->server = ServerId(rt_.rng().Token(5));
       const SshKeyPair order_key = *keys_.GetOrMake(OrderKeyName(plan->server));
