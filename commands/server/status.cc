@@ -142,6 +142,7 @@ bool NeedsOperator(const State& state) {
 std::string NextText(const State& state) {
   const std::string& name = state.name.str();
   if (state.ended_already()) return "";
+  if (state.Leaving()) return "";
   if (!state.overdue.what().empty()) return state.overdue.next();
   if (state.order_phase == OrderPhase::kInDoubt) {
     return Cat(

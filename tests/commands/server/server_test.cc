@@ -289,6 +289,7 @@ TEST(ServerCancel, NothingIsBegunOnWhatIsGivenBack) {
   State state = InstalledServer();
   Then(state, ACancel("now"));
   EXPECT_EQ(NextStep(state), eventpb::SERVER_STEP_UNSPECIFIED);
+  EXPECT_EQ(NextText(state), "");
   EXPECT_EQ(When(state, AStep(eventpb::REGISTER)), "FAILED_PRECONDITION");
 }
 TEST(ServerCancel, AFailedOneIsToldAndMayBeAskedForAgain) {
