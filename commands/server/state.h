@@ -127,6 +127,9 @@ std::string StateText(const State& state);
 std::string_view StepName(Step step);  // "prepare"
 std::optional<Step> StepFromName(std::string_view name);
 
+// The step whose outcome is the newest and a bad one; SERVER_STEP_UNSPECIFIED when that is none.
+Step FailedStep(const State& state);
+
 // What comes next on the way into service; SERVER_STEP_UNSPECIFIED when nothing does by itself.
 Step NextStep(const State& state);
 // What can be done, in the reader's words; "" in service and while something runs.

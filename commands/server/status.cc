@@ -1,4 +1,6 @@
 // Where a server is in its life, in words, and what comes next. All of it follows from the state.
+#include <algorithm>
+
 #include "commands/server/state.h"
 
 namespace muster::server {
@@ -42,21 +44,6 @@ std::string OrderText(const State& state) {
   return "";
 }
 
-// The last step that failed and was not done since; UNSPECIFIED when none.
-Step FailedStep(const State& state) {
-  Step failed = eventpb::SERVER_STEP_UNSPECIFIED;
-  std::uint64_t newest = 0;
-  for (int i = 1; i < kSteps; ++i) {
-    const auto step = static_cast<Step>(i);
-    newest = std::max({newest, state.At(step).done.position, state.At(step).requested.position});
-  }
-  for (int i = 1; i < kSteps; ++i) {
-    const auto step = static_cast<Step>(i);
-    if (state.At(step).Failed() && state.At(step).failed.position >= newest) failed = step;
-  }
-  return failed;
-}
-
 std::string SystemText(const State& state) {
   if (state.InService()) return "in service";
   if (state.Registered()) return "registered";
@@ -84,6 +71,20 @@ bool State::MayCost() const {
       return true;
   }
   return true;
+}
+
+Step FailedStep(const State& state) {
+  Step failed = eventpb::SERVER_STEP_UNSPECIFIED;
+  std::uint64_t newest = 0;
+  for (int i = 1; i < kSteps; ++i) {
+    const StepState& step = state.At(static_cast<Step>(i));
+    const std::uint64_t at =
+        std::max({step.requested.position, step.done.position, step.failed.position});
+    if (at < newest) continue;
+    newest = at;
+    failed = step.Failed() ? static_cast<Step>(i) : eventpb::SERVER_STEP_UNSPECIFIED;
+  }
+  return failed;
 }
 
 std::string_view StepName(Step step) {
@@ -133,7 +134,7 @@ Step NextStep(const State& state) {
 }
 
 bool NeedsOperator(const State& state) {
-  if (state.ended_already()) return false;
+  if (state.ended_already() || state.Leaving()) return false;
   if (state.order_phase == OrderPhase::kInDoubt || state.overdue.needs_operator()) return true;
   const Step failed = FailedStep(state);
   return failed != eventpb::SERVER_STEP_UNSPECIFIED && !state.At(failed).transient;

@@ -68,21 +68,6 @@ void FillHardware(const eventpb::Inspection& from, api::Server& to) {
   for (const std::string& gpu : from.gpus()) to.add_gpus(gpu);
 }
 
-// The step whose outcome is newest and bad; UNSPECIFIED when none is.
-server::Step FailedNow(const server::State& state) {
-  server::Step failed = eventpb::SERVER_STEP_UNSPECIFIED;
-  std::uint64_t newest = 0;
-  for (int i = 1; i < server::kSteps; ++i) {
-    const server::StepState& step = state.At(static_cast<server::Step>(i));
-    const std::uint64_t at =
-        std::max({step.requested.position, step.done.position, step.failed.position});
-    if (at < newest) continue;
-    newest = at;
-    failed = step.Failed() ? static_cast<server::Step>(i) : eventpb::SERVER_STEP_UNSPECIFIED;
-  }
-  return failed;
-}
-
 bool HasSystem(const server::State& state) {
   return state.order_phase == server::OrderPhase::kDelivered && !state.ended_already() &&
          state.system != server::System::kUnknown;
@@ -104,13 +89,16 @@ std::string ServerDetail(const server::State& state, absl::Time now) {
                FormatSpan(absl::Seconds(state.overdue.waited_s())));
   }
   if (state.order_phase != server::OrderPhase::kDelivered) return state.order_detail;
+  if (state.Leaving()) {
+    return Cat(state.absent_lists, " of 2 complete lists in a row were without it");
+  }
   if (state.running != eventpb::SERVER_STEP_UNSPECIFIED) {
     const server::StepState& step = state.At(state.running);
     const absl::Duration span = std::max(now - step.requested.at, absl::ZeroDuration());
     return Cat("attempt ", step.attempts, ", for ", FormatSpan(span));
   }
   if (!state.cancel_detail.empty()) return state.cancel_detail;
-  const server::Step failed = FailedNow(state);
+  const server::Step failed = server::FailedStep(state);
   if (failed != eventpb::SERVER_STEP_UNSPECIFIED) return state.At(failed).detail;
   if (state.InService() && state.vitals_at.seen() && !state.vitals.reached()) {
     return Cat("not reached: ", state.vitals.detail());

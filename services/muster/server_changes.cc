@@ -141,9 +141,11 @@ bool Busy(const api::Server& server) {
          server.state() == "being given back";
 }
 
+// While a step runs its clock goes on, which is no news.
 void SayNews(Session& s, const api::Server& server, std::string& last) {
   std::string news = server.state();
-  if (!server.detail().empty()) news += Cat(": ", server.detail());
+  const bool told = server.running_step().empty() && !server.detail().empty();
+  if (told) news += Cat(": ", server.detail());
   if (news != last) s.env.err << "  " << news << "\n";
   last = news;
 }

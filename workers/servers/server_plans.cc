@@ -197,8 +197,9 @@ Status ServerPlans::PlanBuilder(const server::State& state, server::Step step, S
   std::string line = state.machine_line;
   if (step == eventpb::REGISTER) {
     MUSTER_ASSIGN_OR_RETURN(line, LineOf(context_, state));
-    plan.checks.push_back(line == state.machine_line ? "the line stays as it is"
-                                                     : Cat("line now: ", state.machine_line));
+    plan.checks.push_back(line == state.machine_line   ? "the line stays as it is"
+                          : state.machine_line.empty() ? std::string("not registered yet")
+                                                       : Cat("line now: ", state.machine_line));
     plan.actions.push_back(Cat("write into ",
                                context_.options.machines_file.empty()
                                    ? std::string("the log (no machines file is set)")

@@ -292,6 +292,15 @@ TEST(ServerCancel, NothingIsBegunOnWhatIsGivenBack) {
   EXPECT_EQ(NextText(state), "");
   EXPECT_EQ(When(state, AStep(eventpb::REGISTER)), "FAILED_PRECONDITION");
 }
+TEST(ServerCancel, AnOlderFailureIsNobodysConcernAnyMore) {
+  State state = InstalledServer();
+  Then(state, AStep(eventpb::REGISTER));
+  Then(state, StepFailed{"disk full", false, "make room"});
+  EXPECT_TRUE(NeedsOperator(state));
+  Then(state, ACancel("now"));
+  EXPECT_FALSE(NeedsOperator(state));
+  EXPECT_EQ(NextText(state), "");
+}
 TEST(ServerCancel, AFailedOneIsToldAndMayBeAskedForAgain) {
   State state = ServingServer();
   Then(state, ACancel("now"));
