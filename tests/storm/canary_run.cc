@@ -8,22 +8,27 @@
 
 #include "eventstore/base/strings.h"
 #include "tests/storm/canary.h"
+#include "tests/storm/server_storm.h"
 #include "tests/storm/storm.h"
 
 namespace muster::storm {
 namespace {
+
+std::string Broken(const Canary& canary, std::uint64_t seed) {
+  if (canary.suit == nullptr) return RunServerStorm(seed);
+  return RunStorm({.seed = seed, .suit = canary.suit}).broken;
+}
 
 // Each canary has a process of its own: which one sings is a matter of the whole process.
 bool Caught(const Canary& canary, const CanaryRun& run) {
   const std::uint64_t last =
       run.last > 0 ? run.last : static_cast<std::uint64_t>(std::max(canary.seeds, 0));
   for (std::uint64_t seed = run.first; seed <= last; ++seed) {
-    const StormOptions options{.seed = seed, .suit = canary.suit};
     LetIn(canary.name);
-    const std::string broken = RunStorm(options).broken;
+    const std::string broken = Broken(canary, seed);
     LetIn("");
     if (broken.empty()) continue;
-    const std::string without = RunStorm(options).broken;
+    const std::string without = Broken(canary, seed);
     std::printf("%-28s caught with seed %llu of %d: %s\n", canary.name,
                 static_cast<unsigned long long>(seed), canary.seeds,
                 Ellipsize(broken, 160).c_str());

@@ -6,6 +6,8 @@
 
 namespace muster::storm {
 
+// Not of a fleet: a storm over a dedicated server's life (server_storm.h).
+inline constexpr void (*OfServers)(Weather&) = nullptr;
 void Plain(Weather& weather);           // as drawn, but short
 void UnclearRents(Weather& weather);    // many rents, the answers to which get lost
 void CrashingRents(Weather& weather);   // many rents that take their time, and many crashes

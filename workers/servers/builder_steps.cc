@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_join.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/base/log.h"
 #include "workers/servers/nix/machine_line.h"
 #include "workers/servers/nix/machines_file.h"
@@ -63,7 +64,8 @@ void KeepMachinesFile(ServerContext& context) {
   if (context.options.machines_file.empty()) return;
   std::vector<std::string> lines;
   for (const auto& [id, state] : context.world().servers) {
-    if (state.Registered()) lines.push_back(state.machine_line);
+    const bool forgotten = MUSTER_CANARY("server-line-outlives-it") && !state.machine_line.empty();
+    if (state.Registered() || forgotten) lines.push_back(state.machine_line);
   }
   const Status written =
       nix::WriteMachinesFile(context.ports.files, context.options.machines_file, lines);

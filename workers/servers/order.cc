@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "commands/server/offers.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/events/values.h"
 
 namespace muster {
@@ -226,7 +227,8 @@ Task<void> PlaceOrder(ServerContext& context, ServerId id, std::string cause) {
     co_return;
   }
   std::string detail(Message(ordered.status()));
-  const Reason::Reason reason = ReasonOf(TroubleOf(ordered.status()));
+  Reason::Reason reason = ReasonOf(TroubleOf(ordered.status()));
+  if (MUSTER_CANARY("server-lost-is-refused")) reason = Reason::UNAVAILABLE;
   if (reason == Reason::REASON_UNSPECIFIED) {
     co_await Lost(context, id, std::move(detail), cause);
     co_return;
@@ -237,6 +239,11 @@ Task<void> PlaceOrder(ServerContext& context, ServerId id, std::string cause) {
 
 Task<void> ResumeOrder(ServerContext& context, ServerId id) {
   if (!Ordering(context, id)) co_return;
+  if (MUSTER_CANARY("server-restart-orders-again") &&
+      InPhase(context, id, OrderPhase::kRequested)) {
+    co_await PlaceOrder(context, id, "");
+    co_return;
+  }
   co_await Lost(context, id, "muster was restarted before the answer was recorded", "");
 }
 

@@ -82,6 +82,7 @@ class VirtualMachines::Session final : public SshSession {
       co_await world_.rt_.SleepUntil(std::min(command.deadline, sent + command.silence_max));
       co_return DeadlineExceeded("the command: no end in time; it may go on over there");
     }
+    machine->told_an_impostor += machine->impostor;
     machine->journal.push_back(asked.empty() ? command.command : absl::StrJoin(asked, " "));
     if (machine->faults.fail_at == step) {
       broken_ = false;
@@ -147,6 +148,7 @@ std::vector<HostKeyFingerprint> VirtualMachines::Boot(const SimBoot& boot) {
     machine.disks.back() = {.identity = Cat("nvme-eui.ff", server), .serial = "EXCHANGED"};
     machine.root.reset();
   }
+  machine.impostor = machine.faults.wrong_host_key || machine.faults.wrong_system;
   if (machine.faults.wrong_host_key) machine.host_public_key = NewHostKey(server, machine);
   if (machine.faults.wrong_system) {
     machine.rescue = false;
@@ -174,7 +176,8 @@ void VirtualMachines::BootInstalled(const std::string& server, Machine& machine,
   if (keys != machine.root->files.end()) {
     machine.authorized_keys = absl::StrSplit(keys->second, '\n', absl::SkipEmpty());
   }
-  if (machine.faults.wrong_host_key || machine.faults.wrong_system) {
+  machine.impostor = machine.faults.wrong_host_key || machine.faults.wrong_system;
+  if (machine.impostor) {
     machine.host_public_key = NewHostKey(server, machine);
   }
 }

@@ -67,6 +67,8 @@ class VirtualMachines final : public SimMachines, public SshClient {
     std::optional<Root> root;
     bool mounted = false;
     Faults faults;
+    bool impostor = false;             // it has another key than what is published or installed
+    int told_an_impostor = 0;          // commands that one was given
     std::vector<std::string> journal;  // "prepare wipe nvme-eui.1 1920...", as it was asked
   };
   struct Options {

@@ -1,4 +1,4 @@
-#include "tests/servers/server_storm.h"
+#include "tests/storm/server_storm.h"
 
 #include <algorithm>
 #include <array>
@@ -17,18 +17,18 @@ using server::OrderPhase;
 
 // What the service does wrong. Each is set for one or two calls and then passes.
 constexpr std::array kServiceFaults = {
-    Trap::kHangBefore,       Trap::kResetBefore,    Trap::kServerErrorBefore,
-    Trap::kMaintenance,      Trap::kQuota,          Trap::kProxyPage,
-    Trap::kHangAfter,        Trap::kResetAfter,     Trap::kTruncateAfter,
-    Trap::kServerErrorAfter, Trap::kEmptyBody,      Trap::kTruncatedJson,
-    Trap::kServerLag,        Trap::kProductGone400, Trap::kPriceRises,
-    Trap::kOrderUnlisted,    Trap::kDeliverySlow,   Trap::kCancelledBySupport,
-    Trap::kHostKeysMissing,  Trap::kKeyConflict,    Trap::kRescueIgnored,
-    Trap::kRescueOtherKey,   Trap::kRescueFails,    Trap::kRescueKeysLate,
-    Trap::kBootsDisk,        Trap::kSlowBoot,       Trap::kBootHangs,
-    Trap::kResetIgnored,     Trap::kResetFails,     Trap::kCancelConflict,
-    Trap::kCancelIgnored,    Trap::kRevokeConflict, Trap::kListGarblesRow,
-    Trap::kWrongHostKey};
+    Trap::kHangBefore,         Trap::kResetBefore,     Trap::kServerErrorBefore,
+    Trap::kMaintenance,        Trap::kQuota,           Trap::kProxyPage,
+    Trap::kHangAfter,          Trap::kResetAfter,      Trap::kTruncateAfter,
+    Trap::kServerErrorAfter,   Trap::kEmptyBody,       Trap::kTruncatedJson,
+    Trap::kServerLag,          Trap::kProductGone400,  Trap::kPriceRises,
+    Trap::kOrderUnlisted,      Trap::kDeliverySlow,    Trap::kNeverDelivered,
+    Trap::kCancelledBySupport, Trap::kHostKeysMissing, Trap::kKeyConflict,
+    Trap::kRescueIgnored,      Trap::kRescueOtherKey,  Trap::kRescueFails,
+    Trap::kRescueKeysLate,     Trap::kBootsDisk,       Trap::kSlowBoot,
+    Trap::kBootHangs,          Trap::kResetIgnored,    Trap::kResetFails,
+    Trap::kCancelConflict,     Trap::kCancelIgnored,   Trap::kRevokeConflict,
+    Trap::kListGarblesRow,     Trap::kWrongHostKey};
 
 ServerWeather weather_so_far;
 
@@ -42,6 +42,7 @@ class Storm {
     LoseReply();
     for (int turn = 0; turn < 150 && broken_.empty(); ++turn) Turn(/*calm=*/false);
     outside_.sim.ClearFaults();
+    outside_.sim.DeliverAll();
     for (const auto& [number, machine] : outside_.machines.machines()) Mend(number);
     for (int turn = 0; turn < 700 && broken_.empty() && !state().InService(); ++turn) Turn(true);
     if (broken_.empty() && !state().InService()) {
@@ -208,6 +209,7 @@ class Storm {
     CheckOrders();
     CheckDisks();
     CheckMachinesFile();
+    CheckImpostors();
     weather_so_far.unclear += state().order_phase == OrderPhase::kUnclear;
   }
 
@@ -256,6 +258,18 @@ class Storm {
         }
       }
     }
+  }
+
+  // Who has another key than the one that is published or written is told nothing.
+  void CheckImpostors() {
+    int impostors = 0;
+    for (const auto& [number, machine] : outside_.machines.machines()) {
+      impostors += machine.impostor;
+      if (machine.told_an_impostor > 0) {
+        Break(Cat("an impostor in the place of ", number, " was told ", machine.journal.back()));
+      }
+    }
+    weather_so_far.wrong_keys += impostors;
   }
 
   void CheckMachinesFile() {

@@ -1,4 +1,4 @@
-#include "tests/servers/server_storm.h"
+#include "tests/storm/server_storm.h"
 
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
@@ -15,6 +15,8 @@ TEST(ServerStorm, NothingIsBoughtTwiceForgottenOrWipedUnasked) {
   EXPECT_GT(weather.unclear, 0);
   EXPECT_GT(weather.installs, kSeeds);
   EXPECT_GT(weather.orders, kSeeds);
+  EXPECT_GT(weather.wrong_keys, 0);
+  EXPECT_EQ(weather.given_back, kSeeds);
 }
 
 TEST(ServerStorm, OneSeedIsOneRun) {
