@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "commands/server/commands.h"
+#include "commands/server/prepared.h"
 #include "eventstore/events/values.h"
 
 namespace muster::server {
@@ -165,13 +166,9 @@ Status CheckStep(const State& state, const RequestStep& command) {
       return absl::OkStatus();
     case eventpb::PREPARE:
       return CheckPrepare(state, command);
-    case eventpb::BOOT: {
-      const std::uint64_t since =
-          std::max(state.delivered.position, state.At(eventpb::RESCUE).done.position);
-      const bool prepared = state.At(eventpb::PREPARE).done.position > since;
-      if (state.system == System::kRescue && prepared) return absl::OkStatus();
+    case eventpb::BOOT:
+      if (Prepared(state)) return absl::OkStatus();
       return Refused(state, "nothing was installed since its rescue system came up");
-    }
     case eventpb::REGISTER:
       if (state.system == System::kInstalled) return absl::OkStatus();
       return Refused(state, "it does not run what was installed");

@@ -1,7 +1,7 @@
 // Where a server is in its life, in words, and what comes next. All of it follows from the state.
 #include <algorithm>
 
-#include "commands/server/state.h"
+#include "commands/server/prepared.h"
 
 namespace muster::server {
 namespace {
@@ -11,14 +11,6 @@ constexpr std::array<std::string_view, kSteps> kNames = {
 constexpr std::array<std::string_view, kSteps> kRunning = {
     "",        "going into rescue", "being inspected", "being installed",
     "booting", "registering",       "validating",      "unregistering"};
-
-bool After(const Stamp& a, const Stamp& b) { return a.position > b.position; }
-
-// The rescue system that runs now came up after whatever `stamp` says.
-const Stamp& RescueSince(const State& state) {
-  const StepState& rescue = state.At(eventpb::RESCUE);
-  return rescue.Done() ? rescue.done : state.delivered;
-}
 
 std::string OrderText(const State& state) {
   switch (state.order_phase) {
@@ -49,11 +41,17 @@ std::string SystemText(const State& state) {
   if (state.Registered()) return "registered";
   if (state.system == System::kInstalled) return "reachable";
   if (state.system == System::kUnknown) return "delivered";
-  if (After(state.At(eventpb::PREPARE).done, RescueSince(state))) return "root prepared";
+  if (Prepared(state)) return "root prepared";
   return state.inspection.has_value() ? "inspected" : "in rescue";
 }
 
 }  // namespace
+
+bool Prepared(const State& state) {
+  const std::uint64_t up =
+      std::max(state.delivered.position, state.At(eventpb::RESCUE).done.position);
+  return state.system == System::kRescue && state.At(eventpb::PREPARE).done.position > up;
+}
 
 bool State::MayCost() const {
   if (ended_already()) return false;
@@ -125,8 +123,7 @@ Step NextStep(const State& state) {
       return eventpb::RESCUE;
     case System::kRescue:
       if (!state.inspection.has_value()) return eventpb::INSPECT;
-      return After(state.At(eventpb::PREPARE).done, RescueSince(state)) ? eventpb::BOOT
-                                                                        : eventpb::PREPARE;
+      return Prepared(state) ? eventpb::BOOT : eventpb::PREPARE;
     case System::kInstalled:
       return state.machine_line.empty() ? eventpb::REGISTER : eventpb::VALIDATE;
   }

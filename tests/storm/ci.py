@@ -21,7 +21,7 @@ FRESH = 3
 # Found with --hours 3, and only with that.
 FIXED_SHORT = "88,182,440,538,735,807,855,888,964,1012"
 # Storms over a dedicated server's life.
-SERVERS = "1..100,108,177,199,270,295,341"
+SERVERS = "1..100,107,108,177,199,270,281,295,341,552"
 SAMPLE = ["--seeds", "2,11,26", "--hours", "1", "--shrink", "0"]
 
 

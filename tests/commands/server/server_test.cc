@@ -175,6 +175,22 @@ TEST(ServerSteps, ABuilderThatIsResetServesNobodyUntilItHasBuiltAgain) {
   EXPECT_FALSE(state.InService());
   EXPECT_EQ(NextStep(state), eventpb::VALIDATE);
 }
+TEST(ServerSteps, WhatComesNextIsNeverRefused) {
+  State state = Delivered();
+  Step_(state, AStep(eventpb::INSPECT), Inspected());
+  Step_(state, APrepare({ADisk()}));
+  Then(state, AStep(eventpb::RESCUE));
+  Then(state, RequestReset{});
+  StepDone up;
+  up.done.add_host_keys()->set_sha256("new");
+  Then(state, up);
+  Step_(state, AStep(eventpb::INSPECT, "p2"), Inspected());
+  // One more that failed before anything was reset.
+  Then(state, AStep(eventpb::RESCUE, "p3"));
+  Then(state, StepFailed{"500", true, ""});
+  EXPECT_EQ(NextStep(state), eventpb::PREPARE);
+  EXPECT_EQ(When(state, APrepare({ADisk()})), "server.step_requested");
+}
 TEST(ServerSteps, ARescueSystemWithoutAPinnedKeyIsNone) {
   State state = Delivered(false);
   Then(state, AStep(eventpb::RESCUE));
