@@ -97,7 +97,7 @@ class SshdMachinesTest : public testing::Test {
     }
   }
   Task<bool> Wait() {
-    co_await rt.SleepFor(absl::Seconds(5));  // 50 ms
+    co_await rt.SleepFor(absl::Milliseconds(50));
     co_return true;
   }
   HostKeyPin RescuePin() const { return {.sha256 = pinned, .public_key = ""}; }
@@ -158,7 +158,7 @@ class SshdMachinesTest : public testing::Test {
   bool OldDataIsThere() { return fs::exists(Box("disk/d0/old_data")); }
 
   const ServerNumber kServer{"3100001"};
-  OsRuntime rt{OsRuntime::Options{.speed = 100}};
+  OsRuntime rt;  // in real time, as what runs over there
   OsSshClient ssh{rt};
   std::string folder, address;
   std::unique_ptr<SshdMachines> machines;
