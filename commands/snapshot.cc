@@ -336,9 +336,9 @@ void Io(Ar& ar, server::StepState& v) {
 template <class Ar>
 void Io(Ar& ar, server::State& v) {
   auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1, b1, c1, d1,
-         e1, f1, g1, h1, i1, j1, k1, l1, m1, n1, o1, p1, q1] = v;
+         e1, f1, g1, h1, i1, j1, k1, l1, m1, n1, o1, p1, q1, r1] = v;
   All(ar, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, w, x, y, z, a1, b1, c1, d1,
-      e1, f1, g1, h1, i1, j1, k1, l1, m1, n1, o1, p1, q1);
+      e1, f1, g1, h1, i1, j1, k1, l1, m1, n1, o1, p1, q1, r1);
 }
 template <class Ar>
 void Io(Ar& ar, World& v) {

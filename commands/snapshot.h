@@ -14,7 +14,7 @@
 
 namespace muster {
 
-inline constexpr int kWorldFormat = 7;
+inline constexpr int kWorldFormat = 8;
 
 std::string SerializeWorld(const World& world);
 

@@ -146,6 +146,8 @@ void VisitEvent(const eventpb::EventBody& body, Visitor&& visit) {
       return visit(body.server_step_requested());
     case B::kServerResetRequested:
       return visit(body.server_reset_requested());
+    case B::kServerBuildRequested:
+      return visit(body.server_build_requested());
     case B::kServerStepDone:
       return visit(body.server_step_done());
     case B::kServerStepFailed:

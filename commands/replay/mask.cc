@@ -304,6 +304,7 @@ std::optional<Mask::Masked> Mask::Event(const StreamId& stream, const eventpb::E
     case B::kServerOverdue:
     case B::kServerStepRequested:
     case B::kServerResetRequested:
+    case B::kServerBuildRequested:
     case B::kServerStepDone:
     case B::kServerStepFailed:
     case B::kServerObserved:

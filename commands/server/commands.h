@@ -71,6 +71,9 @@ struct Overdue {
 struct RequestReset {
   ResetKind kind = ResetKind::kHardware;
 };
+struct RequestBuild {
+  eventpb::ServerBuildRequested build;  // step, attempt and evidence are filled in
+};
 struct StepDone {
   eventpb::ServerStepDone done;  // step and attempt are filled in
 };
@@ -78,6 +81,7 @@ struct StepFailed {
   std::string detail;
   bool transient = false;
   std::string next;
+  std::string build;
 };
 struct CancelSet {
   std::string date;
@@ -103,8 +107,8 @@ struct ObserveBuilder {
 
 using Command = std::variant<Order, SettleOrder, RequestStep, RequestCancel, RequestRevoke,
                              OrderAnswered, OrderRefused, OrderLost, OrderSettledAbsent, Deliver,
-                             Overdue, RequestReset, StepDone, StepFailed, CancelSet, CancelFailed,
-                             Revoked, ConfirmGone, ObserveServer, ObserveBuilder>;
+                             Overdue, RequestReset, RequestBuild, StepDone, StepFailed, CancelSet,
+                             CancelFailed, Revoked, ConfirmGone, ObserveServer, ObserveBuilder>;
 
 StatusOr<Events> Decide(const State& state, const Command& command, const DecideContext& context);
 

@@ -2,6 +2,7 @@
 
 #include "commands/server/commands.h"
 #include "commands/server/prepared.h"
+#include "eventstore/base/canary.h"
 #include "eventstore/events/values.h"
 
 namespace muster::server {
@@ -29,6 +30,9 @@ eventpb::ServerEnded MakeEnded(const State& state, eventpb::ServerEnded::How how
   const Money spent = Spent(state, now);
   ended.set_spent_micros(spent.micros);
   ended.set_currency(spent.currency);
+  *ended.mutable_evidence() = MakeEvidence(
+      "ended", ended.confirmed_by(), {},
+      {state.cancel_asked.position, state.seen_at.position, state.order_requested.position});
   return ended;
 }
 
@@ -205,6 +209,12 @@ Result On(const State& state, const RequestStep& command, const DecideContext&) 
   return Of(requested);
 }
 
+// What is done for the step that runs rests on whoever asked for it.
+eventpb::Evidence ForStep(const State& state, std::vector<std::uint64_t> positions) {
+  positions.push_back(state.At(state.running).requested.position);
+  return MakeEvidence("step", StepName(state.running), {}, std::move(positions));
+}
+
 Result On(const State& state, const RequestReset& command, const DecideContext&) {
   const bool boots = state.running == eventpb::RESCUE || state.running == eventpb::BOOT;
   if (!boots) return Refused(state, "no step is under way that resets");
@@ -215,6 +225,19 @@ Result On(const State& state, const RequestReset& command, const DecideContext&)
   requested.set_kind(std::string(ResetKindName(command.kind)));
   requested.set_step(state.running);
   requested.set_attempt(state.intent.attempt());
+  if (!MUSTER_CANARY("server-reset-without-cause"))
+    *requested.mutable_evidence() = ForStep(state, {});
+  return Of(requested);
+}
+
+Result On(const State& state, const RequestBuild& command, const DecideContext&) {
+  if (state.running != eventpb::VALIDATE) return Refused(state, "no step is under way that builds");
+  if (command.build.build().empty()) return InvalidArgument("a build needs an id of its own");
+  eventpb::ServerBuildRequested requested = command.build;
+  requested.set_step(state.running);
+  requested.set_attempt(state.intent.attempt());
+  const Stamp& registered = state.At(eventpb::REGISTER).done;
+  *requested.mutable_evidence() = ForStep(state, {registered.position});
   return Of(requested);
 }
 
@@ -242,6 +265,7 @@ Result On(const State& state, const StepFailed& command, const DecideContext&) {
   failed.set_detail(StoredText(command.detail));
   failed.set_transient(command.transient);
   failed.set_next(StoredText(command.next));
+  failed.set_build(command.build);
   return Of(failed);
 }
 

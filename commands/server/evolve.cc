@@ -179,6 +179,7 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
   }
   if (body.has_server_step_requested()) BeginStep(state, body.server_step_requested(), recorded);
   if (body.has_server_reset_requested()) Reset(state, recorded);
+  if (body.has_server_build_requested()) state.last_build = body.server_build_requested().build();
   if (body.has_server_step_done()) FinishStep(state, body.server_step_done(), recorded);
   if (body.has_server_step_failed()) FailStep(state, body.server_step_failed(), recorded);
   if (body.has_server_observed()) {

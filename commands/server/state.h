@@ -81,6 +81,7 @@ struct State {
   std::optional<eventpb::Inspection> inspection;  // since the last rescue system came up
   std::string image_sha256;                       // what was installed
   std::string machine_line;                       // "" = not registered
+  std::string last_build;                         // asked for by muster itself; "" = none
   eventpb::ServerOverdue overdue;                 // empty = nothing is
   Stamp overdue_at;
 

@@ -391,6 +391,7 @@ void Evolve(State& state, const eventpb::EventBody& body, const Stamp& recorded)
     case B::kServerOverdue:
     case B::kServerStepRequested:
     case B::kServerResetRequested:
+    case B::kServerBuildRequested:
     case B::kServerStepDone:
     case B::kServerStepFailed:
     case B::kServerObserved:

@@ -160,6 +160,8 @@ std::string_view TypeName(EventKind kind) {
       return "server.ended";
     case B::kStrayServerFound:
       return "account.stray_server_found";
+    case B::kServerBuildRequested:
+      return "server.build_requested";
     case B::KIND_NOT_SET:
       break;
   }

@@ -93,11 +93,17 @@ std::string ServerDescriber::operator()(const eventpb::ServerStepRequested& e) {
 std::string ServerDescriber::operator()(const eventpb::ServerResetRequested& e) {
   return Cat("reset (", e.kind(), ") for ", Step(e.step()));
 }
+std::string ServerDescriber::operator()(const eventpb::ServerBuildRequested& e) {
+  return Cat("build ", e.build(), " asked for: ", e.derivation(), " for ", e.system(), ", only on ",
+             e.store(), ", which alone has ", absl::StrJoin(e.features(), ", "));
+}
 std::string ServerDescriber::operator()(const eventpb::ServerStepDone& e) {
-  return Cat(Step(e.step()), " done", Tail(e.text()));
+  return Cat(Step(e.step()), " done", Tail(e.text()),
+             e.has_build() ? Cat("; build ", e.build().build()) : "");
 }
 std::string ServerDescriber::operator()(const eventpb::ServerStepFailed& e) {
-  return Cat(Step(e.step()), " failed", Tail(e.detail()), Next(e.next()));
+  return Cat(Step(e.step()), " failed", Tail(e.detail()),
+             e.build().empty() ? "" : Cat("; build ", e.build()), Next(e.next()));
 }
 std::string ServerDescriber::operator()(const eventpb::ServerObserved& e) {
   if (!e.listed()) return "not in a complete list of the servers";

@@ -18,6 +18,7 @@ struct ServerDescriber {
   std::string operator()(const eventpb::ServerOverdue& e);
   std::string operator()(const eventpb::ServerStepRequested& e);
   std::string operator()(const eventpb::ServerResetRequested& e);
+  std::string operator()(const eventpb::ServerBuildRequested& e);
   std::string operator()(const eventpb::ServerStepDone& e);
   std::string operator()(const eventpb::ServerStepFailed& e);
   std::string operator()(const eventpb::ServerObserved& e);

@@ -153,6 +153,7 @@ api::Server ToServer(const server::State& state, const ServerPlace& place, absl:
   out.set_paid_until(state.seen.paid_until());
   if (state.inspection.has_value()) FillHardware(*state.inspection, out);
   out.set_machine_line(state.machine_line);
+  out.set_last_build(state.last_build);
   if (state.vitals_at.seen()) {
     FillVitals(state.vitals, state.vitals_at.at, *out.mutable_vitals());
   }

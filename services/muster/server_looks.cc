@@ -156,6 +156,10 @@ void DescribeServer(std::ostream& out, const api::Server& server, absl::Time now
   for (const std::string& gpu : server.gpus()) Line(out, "gpu found", gpu);
   if (server.has_vitals()) DescribeVitals(out, server.vitals(), now);
   Line(out, "machine line", server.machine_line());
+  if (!server.last_build().empty()) {
+    Line(out, "last build",
+         Cat(server.last_build(), "  (muster explain build/", server.last_build(), ")"));
+  }
 }
 
 int Describe(Session& s, const std::string& name) {

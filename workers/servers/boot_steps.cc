@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "eventstore/base/canary.h"
 #include "workers/servers/remote/install.h"
 #include "workers/servers/remote_steps.h"
 
@@ -72,8 +73,10 @@ Task<Status> ResetOnce(ServerContext& context, ServerId id) {
   if (!offered.ok()) co_return offered.status();
   const StatusOr<ResetKind> kind = ChooseReset(*offered);
   if (!kind.ok()) co_return kind.status();
-  const Status told = co_await context.Tell(id, server::RequestReset{*kind});
-  if (!told.ok()) co_return told;
+  if (!MUSTER_CANARY("server-reset-unannounced")) {
+    const Status told = co_await context.Tell(id, server::RequestReset{*kind});
+    if (!told.ok()) co_return told;
+  }
   Status reset = co_await context.ports.provider.Reset(number, *kind, context.CallDeadline());
   context.reporter.Report("reset", reset);
   const bool off = reset.ok() && *kind == ResetKind::kPowerLong;

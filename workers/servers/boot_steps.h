@@ -15,6 +15,7 @@ struct StepEnd {
   server::StepDone done;   // when OK
   bool transient = false;  // when not: may be asked for again as it is
   std::string next;        // when not: what can be done
+  std::string build;       // when not, of VALIDATE: the build that failed
 };
 StepEnd FailStep(Status status, bool transient, std::string next);
 

@@ -10,8 +10,9 @@ namespace muster {
 StatusOr<std::string> LineOf(const ServerContext& context, const server::State& state);
 
 Task<StepEnd> RunRegister(ServerContext& context, ServerId id);
-// A fresh build through the line that was written. A failure takes the line out of the file.
-Task<StepEnd> RunValidate(ServerContext& context, ServerId id);
+// A fresh build through the line that was written, announced in the log under an id of its own. A
+// failure takes the line out of the file.
+Task<StepEnd> RunValidate(ServerContext& context, ServerId id, std::string cause);
 Task<StepEnd> RunUnregister(ServerContext& context, ServerId id);
 
 // Writes the machines file anew when it does not say what the log says. What cannot be written is

@@ -33,7 +33,7 @@ class ServerEffects::Impl {
   void Resume(const ServerId& id, const server::State& state);
   void BeginStep(const ServerId& id, std::string cause);
   Task<void> RunStep(ServerId id, std::string cause);
-  Task<StepEnd> Carry(ServerId id, server::Step step);
+  Task<StepEnd> Carry(ServerId id, server::Step step, std::string cause);
 
   ServerContext context;
   ServerPlans plans;
@@ -99,7 +99,7 @@ void ServerEffects::Impl::BeginStep(const ServerId& id, std::string cause) {
   context.group.Spawn("step", RunStep(id, std::move(cause)));
 }
 
-Task<StepEnd> ServerEffects::Impl::Carry(ServerId id, server::Step step) {
+Task<StepEnd> ServerEffects::Impl::Carry(ServerId id, server::Step step, std::string cause) {
   switch (step) {
     case eventpb::RESCUE:
       co_return co_await RunRescue(context, id);
@@ -112,7 +112,7 @@ Task<StepEnd> ServerEffects::Impl::Carry(ServerId id, server::Step step) {
     case eventpb::REGISTER:
       co_return co_await RunRegister(context, id);
     case eventpb::VALIDATE:
-      co_return co_await RunValidate(context, id);
+      co_return co_await RunValidate(context, id, std::move(cause));
     case eventpb::UNREGISTER:
       co_return co_await RunUnregister(context, id);
     default:
@@ -125,7 +125,7 @@ Task<StepEnd> ServerEffects::Impl::Carry(ServerId id, server::Step step) {
 Task<void> ServerEffects::Impl::RunStep(ServerId id, std::string cause) {
   const server::Step step = context.Find(id)->running;
   const int attempt = context.Find(id)->intent.attempt();
-  const StepEnd end = co_await Carry(id, step);
+  const StepEnd end = co_await Carry(id, step, cause);
   stepping.erase(id);
   const server::State* state = context.Find(id);
   const bool wanted = state->running == step && state->intent.attempt() == attempt;
@@ -135,7 +135,7 @@ Task<void> ServerEffects::Impl::RunStep(ServerId id, std::string cause) {
     co_return;
   }
   server::StepFailed failed{context.ports.secrets.Mask(Message(end.status)), end.transient,
-                            end.next};
+                            end.next, end.build};
   (void)co_await context.Tell(id, std::move(failed), std::move(cause));
 }
 

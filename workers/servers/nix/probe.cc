@@ -217,8 +217,9 @@ ProgramCall BuildCall(const Steps& steps, const NixHere& nix, std::string_view l
 
 Status CheckBuilt(std::string_view said, const Machine& machine, std::string_view nonce,
                   ProbeResult& result) {
-  static const RE2* const kOn = new RE2(R"(building '[^']*-muster-probe-[^']*' on '([^']*)')");
-  if (!RE2::PartialMatch(re2::StringPiece(said.data(), said.size()), *kOn, &result.built_on)) {
+  static const RE2* const kOn = new RE2(R"(building '([^']*-muster-probe-[^']*)' on '([^']*)')");
+  if (!RE2::PartialMatch(re2::StringPiece(said.data(), said.size()), *kOn, &result.derivation,
+                         &result.built_on)) {
     return FailedPrecondition(
         "it was built on this machine: its own system-features hold what the probe required");
   }
@@ -233,11 +234,13 @@ Status CheckBuilt(std::string_view said, const Machine& machine, std::string_vie
 
 }  // namespace
 
+std::string ProbeName(std::string_view nonce) { return Cat("muster-probe-", nonce); }
+
 std::string ProbeExpression(std::string_view system, std::string_view nonce,
                             const std::vector<std::string>& features) {
   std::string list;
   for (const std::string& feature : features) list += Cat("\"", feature, "\" ");
-  return Cat("derivation { name = \"muster-probe-", nonce, "\"; system = \"", system,
+  return Cat("derivation { name = \"", ProbeName(nonce), "\"; system = \"", system,
              "\"; builder = \"/bin/sh\"; args = [ \"-c\" ",
              "\"read h < /proc/sys/kernel/hostname; echo ", nonce, " $h > $out\" ]; ",
              "requiredSystemFeatures = [ ", list, "]; }");

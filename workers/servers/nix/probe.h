@@ -39,6 +39,7 @@ struct ProbeResult {
   std::string built_on;               // the store, as Nix says it
   std::string host;                   // what the machine calls itself; "" in a sandbox
   std::string version;                // of Nix over there; "" when not told
+  std::string derivation;             // "/nix/store/...-muster-probe-NONCE.drv"
   std::string output;                 // "/nix/store/...-muster-probe-NONCE"
   absl::Duration took;                // of both steps
 };
@@ -60,6 +61,8 @@ Task<StatusOr<ProbeResult>> ProbeBuilder(const ProbePorts& ports, std::string li
 // Pure.
 Status ExplainFailure(std::string_view output, int exit_code, std::string_view line);
 
+// What the derivation is called: "muster-probe-NONCE". Pure.
+std::string ProbeName(std::string_view nonce);
 // The derivation, as an expression of Nix. Pure.
 std::string ProbeExpression(std::string_view system, std::string_view nonce,
                             const std::vector<std::string>& features);
