@@ -368,7 +368,9 @@ StatusOr<Explanation> ReadModels::Explain(std::string_view subject) const {
     return InvalidArgument(Cat("nothing is named; ask for ", WhatCanBeExplained()));
   for (const ExplainedKind& each : kExplainedKinds) {
     const std::string_view name = WithoutKind(subject, each.kind);
-    if (name != subject) return ExplainStream(source, Cat(each.kind, "/", name));
+    if (name == subject) continue;
+    if (each.kind == "build") return ExplainBuild(source, name);
+    return ExplainStream(source, Cat(each.kind, "/", name));
   }
   for (const std::string_view kind : {"command", "request"}) {
     const std::string_view id = WithoutKind(subject, kind);

@@ -10,7 +10,7 @@
 namespace muster::queries {
 namespace {
 
-constexpr std::int64_t kLayout = 3;
+constexpr std::int64_t kLayout = 4;
 constexpr int kPageDefault = 100;
 constexpr int kPageMax = 1000;
 
@@ -113,6 +113,17 @@ void TimelineProjection::Apply(const RecordedEvent& recorded, const eventpb::Eve
                         [&](const eventpb::ServerPlanned& e) {
                           Append(index_->mentions, Cat("server/", e.spec().name()), position);
                         },
+                        [&](const eventpb::ServerBuildRequested& e) {
+                          Append(index_->mentions, Cat("build/", e.build()), position);
+                        },
+                        [&](const eventpb::ServerStepDone& e) {
+                          if (!e.has_build()) return;
+                          Append(index_->mentions, Cat("build/", e.build().build()), position);
+                        },
+                        [&](const eventpb::ServerStepFailed& e) {
+                          if (e.build().empty()) return;
+                          Append(index_->mentions, Cat("build/", e.build()), position);
+                        },
                         [](const auto&) {}};
   VisitEvent(body, fold);
 }
@@ -156,6 +167,21 @@ std::vector<std::string> TimelineProjection::StreamsOf(std::string_view kind) co
     if (name.starts_with(prefix) && !Find(index_->streams, name).empty()) names.push_back(name);
   }
   std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::string> TimelineProjection::MentionedAs(std::string_view kind) const {
+  std::vector<std::pair<Position, std::string>> found;
+  const std::string prefix = Cat(kind, "/");
+  for (const auto& [name, all] : index_->mentions) {
+    if (!name.starts_with(prefix)) continue;
+    const Positions until_now = Find(index_->mentions, name);
+    if (!until_now.empty()) found.emplace_back(until_now.back(), name);
+  }
+  std::sort(found.rbegin(), found.rend());
+  std::vector<std::string> names;
+  names.reserve(found.size());
+  for (auto& [position, name] : found) names.push_back(std::move(name));
   return names;
 }
 

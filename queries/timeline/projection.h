@@ -37,11 +37,14 @@ class TimelineProjection final : public Projection {
   Positions OfFleet(std::string_view fleet) const;
   // Events of other streams that speak of `worker`: strikes, its replacement, orphans. Of
   // "request/ID": all that was written for that request. Of "server/NAME": the plans to order one.
+  // Of "build/ID": a build that was asked for, and its outcome.
   // Of "credit/PROVIDER": when its account began and ceased to wait for credit.
   Positions Mentions(std::string_view worker) const;
 
   // The streams of one kind, "server", in order. Looks at the names of all streams.
   std::vector<std::string> StreamsOf(std::string_view kind) const;
+  // What is mentioned as one kind, "build", newest first. Looks at all mentions.
+  std::vector<std::string> MentionedAs(std::string_view kind) const;
   // The fleet of a worker's stream or of a fleet's own; "" of others.
   std::string FleetOf(const StreamId& stream) const;
 
