@@ -2,17 +2,12 @@
 // tells it. What differs from run to run or machine to machine by chance (names, ids, clock times,
 // positions) stands as a number; everything else is compared to tests/golden/explain.txt. Written
 // anew with MUSTER_UPDATE_GOLDEN=1; read the difference.
-#include <cstdlib>
-#include <fstream>
 #include <functional>
-#include <sstream>
 
 #include "commands/rules.h"
-#include "queries/read_models.h"
-#include "re2/re2.h"
 #include "tests/scenario/scenario.h"
+#include "tests/stage/told.h"
 #include "tests/support/matchers.h"
-#include "tests/support/paths.h"
 #include "tests/support/pch.h"
 
 namespace muster {
@@ -22,85 +17,8 @@ using vastsim::Failure;
 
 constexpr absl::Duration kToFill = absl::Minutes(25);
 
-// Puts `word` and a number, by order of appearance, in place of what `pattern` finds.
-class Renamed {
- public:
-  std::string operator()(std::string text, const RE2& pattern, const std::string& word) {
-    std::string out;
-    re2::StringPiece rest(text);
-    std::string before, name;
-    while (RE2::Consume(&rest, pattern, &before, &name)) {
-      const auto [it, fresh] = names_.try_emplace(Cat(word, "/", name), counts_[word] + 1);
-      if (fresh) ++counts_[word];
-      out += Cat(before, word, it->second);
-    }
-    return out + std::string(rest.data(), rest.size());
-  }
-
- private:
-  std::map<std::string, int> names_;
-  std::map<std::string, int> counts_;
-};
-
-std::string Steady(const std::string& text) {
-  static const RE2 worker("((?s:.*?))((?:worker/|worker |\\.)[a-z2-7]{9})\\b");
-  static const RE2 offer("((?s:.*?)offer )(\\d+)");
-  static const RE2 instance("((?s:.*?)instance )(\\d+)");
-  static const RE2 machine("((?s:.*?)host/vast/)(\\d+)");
-  static const RE2 cause("((?s:.*?)\\(cause )(\\d+)");
-  Renamed renamed;
-  std::string out = renamed(text, offer, "O");
-  out = renamed(out, instance, "I");
-  out = renamed(out, machine, "M");
-  out = renamed(out, cause, "P");
-  // A worker goes by several forms of one name.
-  static const RE2 form("(worker/|worker |\\.)([a-z2-7]{4}[a-z2-7]{5})\\b");
-  RE2::GlobalReplace(&out, form, "\\1<\\2>");
-  static const RE2 name("((?s:.*?)<)([a-z2-7]{9})");
-  out = renamed(out, name, "W");
-  RE2::GlobalReplace(&out, "<(W\\d+)>", "\\1");
-  // Amounts and spans depend on the moment of a poll; what they are compared to does not.
-  RE2::GlobalReplace(&out, "\\$-?[0-9.]+\\b", "$N");
-  RE2::GlobalReplace(&out, "-\\$N", "$N");
-  RE2::GlobalReplace(&out, "\\b[0-9hm]+\\d\\ds >= ", "SPAN >= ");
-  RE2::GlobalReplace(&out, "\\d+ polls agree", "N polls agree");
-  RE2::GlobalReplace(&out, "paid back in [0-9hms]+", "paid back in SPAN");
-  RE2::GlobalReplace(&out, "batch (still )?\\d+", "batch \\1N");
-  RE2::GlobalReplace(&out, "(total|step) \\d+", "\\1 N");
-  RE2::GlobalReplace(&out, "until \\d{4}-\\d\\d-\\d\\dT[0-9:]{8}Z", "until THEN");
-  RE2::GlobalReplace(&out, "\\b\\d\\d:\\d\\d:\\d\\d\\b", "HH:MM:SS");
-  return out;
-}
-
 std::string Explained(Scenario& s, const std::string& subject) {
-  queries::ReadModels models(s.store());
-  Status folded;
-  EXPECT_THAT(s.store().ReadAll(0, s.store().Head(),
-                                [&](const RecordedEvent& event) {
-                                  folded = models.Apply(event);
-                                  return folded.ok();
-                                }),
-              IsOk());
-  EXPECT_THAT(folded, IsOk());
-  const auto explanation = models.Explain(subject);
-  EXPECT_THAT(explanation, IsOk()) << subject;
-  if (!explanation.ok()) return "";
-  std::string text = Cat("explain ", explanation->title, "\n");
-  std::map<Position, int> numbers;
-  for (const queries::ExplainLine& line : explanation->lines) {
-    numbers.try_emplace(line.position, static_cast<int>(numbers.size()) + 1);
-    text += Cat("  ", numbers[line.position], ". ", line.text);
-    if (!line.detail.empty()) text += Cat("  ", line.detail);
-    std::string from;
-    for (const Position position : line.evidence) {
-      const auto shown = numbers.find(position);
-      from += Cat(from.empty() ? "" : ",",
-                  shown == numbers.end() ? Cat("elsewhere") : Cat(shown->second));
-    }
-    if (!from.empty()) text += Cat("  <- ", from);
-    text += "\n";
-  }
-  return Steady(text);
+  return ToldSteadily(s.store(), subject);
 }
 
 // The worker of the newest event of a kind.
@@ -297,35 +215,10 @@ std::vector<Story> Stories() {
           {"common-cause", CommonCause}};
 }
 
-// Section -> text, as the golden file has it.
-std::map<std::string, std::string> Read(const std::string& path) {
-  std::map<std::string, std::string> sections;
-  std::ifstream file(path);
-  std::string line, name;
-  while (std::getline(file, line)) {
-    if (line.starts_with("== ")) {
-      name = line.substr(3);
-    } else if (!name.empty()) {
-      sections[name] += line + "\n";
-    }
-  }
-  return sections;
-}
-
-std::string GoldenPath() { return SourceDir() + "/tests/golden/explain.txt"; }
-
 class Chains : public ::testing::TestWithParam<Story> {};
 
 TEST_P(Chains, AreToldAsInTheGoldenFile) {
-  const std::string told = GetParam().tell();
-  if (std::getenv("MUSTER_UPDATE_GOLDEN") != nullptr) {
-    auto sections = Read(GoldenPath());
-    sections[GetParam().name] = told;
-    std::ofstream file(GoldenPath());
-    for (const auto& [name, text] : sections) file << "== " << name << "\n" << text;
-    GTEST_SKIP() << "written anew";
-  }
-  EXPECT_EQ(told, Read(GoldenPath())[GetParam().name]);
+  ExpectGolden("explain.txt", GetParam().name, GetParam().tell());
 }
 INSTANTIATE_TEST_SUITE_P(Explain, Chains, ::testing::ValuesIn(Stories()), [](const auto& info) {
   std::string name = info.param.name;

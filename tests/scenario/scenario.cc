@@ -68,35 +68,55 @@ void Scenario::CrashFor(absl::Duration span) {
   Begin();
 }
 
+Origin Scenario::Operator() const {
+  Origin origin;
+  origin.actor = "operator:test";
+  if (!request_.empty()) origin.correlation = Cat("request/", request_);
+  return origin;
+}
+
 void Scenario::Apply(std::string_view yaml) {
   const auto spec = ParseFleetFile(yaml, "fleet.yaml");
   ASSERT_THAT(spec, IsOk());
   const FleetName name(spec->name());
-  Origin origin;
-  origin.actor = "operator:test";
+  const Origin origin = Operator();
   ASSERT_THAT(rt_.Run(engine().handler().Fleet(name, fleet::Apply{*spec}, origin)), IsOk());
 }
 
 void Scenario::Scale(const std::string& fleet, int workers) {
-  Origin origin;
-  origin.actor = "operator:test";
+  const Origin origin = Operator();
   ASSERT_THAT(rt_.Run(engine().handler().Fleet(FleetName(fleet), fleet::Scale{workers}, origin)),
               IsOk());
 }
 
 void Scenario::Down(const std::string& fleet) {
-  Origin origin;
-  origin.actor = "operator:test";
+  const Origin origin = Operator();
   ASSERT_THAT(rt_.Run(engine().handler().Fleet(FleetName(fleet), fleet::Down{"test"}, origin)),
               IsOk());
 }
 
 void Scenario::Replace(const WorkerId& worker, const std::string& reason) {
-  Origin origin;
-  origin.actor = "operator:test";
+  const Origin origin = Operator();
   worker::Command condemn = worker::Condemn{
       fleet::OperatorVerdict(*world().FindWorker(worker), {reason, /*replace=*/true})};
   ASSERT_THAT(rt_.Run(engine().handler().Worker(worker, std::move(condemn), origin)), IsOk());
+}
+
+void Scenario::Destroy(const WorkerId& worker, const std::string& reason, bool keep_size) {
+  const auto destroy = [](Engine& engine, WorkerId id, std::string why, bool keep,
+                          Origin origin) -> Task<void> {
+    const PolicyDriver::Hold hold = co_await engine.policy().Pause();
+    const worker::State* state = engine.handler().world().FindWorker(id);
+    const FleetName fleet = state->identity.fleet;
+    worker::Command condemn = worker::Condemn{fleet::OperatorVerdict(*state, {why, keep})};
+    const auto condemned = co_await engine.handler().Worker(id, std::move(condemn), origin);
+    EXPECT_THAT(condemned, IsOk());
+    if (keep) co_return;
+    const fleet::Scale scale{engine.handler().world().FindFleet(fleet)->wanted() - 1};
+    const auto scaled = co_await engine.handler().Fleet(fleet, scale, origin);
+    EXPECT_THAT(scaled, IsOk());
+  };
+  rt_.Run(destroy(engine(), worker, reason, keep_size, Operator()));
 }
 
 std::int64_t Scenario::AddForeign(const std::string& label) {
@@ -106,8 +126,8 @@ std::int64_t Scenario::AddForeign(const std::string& label) {
 }
 
 int Scenario::Adopt(const std::string& fleet, std::string_view label_prefix) {
-  const auto adopt = [](Engine& engine, VirtualRuntime& rt, FleetName name,
-                        std::string prefix) -> Task<int> {
+  const auto adopt = [](Engine& engine, VirtualRuntime& rt, FleetName name, std::string prefix,
+                        Origin origin) -> Task<int> {
     Provider* provider = engine.FindProvider(ProviderName("vast"));
     const auto list = co_await provider->ListInstances(rt.Now() + absl::Seconds(20));
     EXPECT_THAT(list, IsOk());
@@ -125,14 +145,13 @@ int Scenario::Adopt(const std::string& fleet, std::string_view label_prefix) {
       stray.price = instance.price;
       const worker::Adopt command{fleet::AdoptionOf(world, *world.FindFleet(name), stray)};
       const WorkerId id = fleet::MakeWorkerId(world, rt.rng().Token(5));
-      const Origin origin{.actor = "operator:test"};
       const auto outcome = co_await engine.handler().Worker(id, command, origin);
       EXPECT_THAT(outcome, IsOk());
       ++adopted;
     }
     co_return adopted;
   };
-  return rt_.Run(adopt(engine(), rt_, FleetName(fleet), std::string(label_prefix)));
+  return rt_.Run(adopt(engine(), rt_, FleetName(fleet), std::string(label_prefix), Operator()));
 }
 
 void Scenario::Run(absl::Duration span) {

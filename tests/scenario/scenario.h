@@ -46,9 +46,13 @@ class Scenario {
 
   // A fleet file, as an operator would apply it. Fails the test when it is refused.
   void Apply(std::string_view yaml);
+  // What is asked for from now on bears this request's id; "" = none.
+  void AsRequest(std::string id) { request_ = std::move(id); }
   void Scale(const std::string& fleet, int workers);
   void Down(const std::string& fleet);
   void Replace(const WorkerId& worker, const std::string& reason);
+  // As `muster destroy` does it: the fleet is to have one less, unless it keeps its size.
+  void Destroy(const WorkerId& worker, const std::string& reason, bool keep_size);
   // Takes every running instance with this label and an index behind it into the fleet, as the
   // command service does. Returns how many.
   int Adopt(const std::string& fleet, std::string_view label_prefix);
@@ -95,6 +99,7 @@ class Scenario {
 
  private:
   void Begin();
+  Origin Operator() const;
   // Looks at what must not last, a few times a minute.
   void Watch();
   std::string MachinesDiffer();
@@ -108,6 +113,7 @@ class Scenario {
   std::shared_ptr<MemoryLog> log_ = std::make_shared<MemoryLog>();
   std::unique_ptr<Life> life_;
   std::set<std::int64_t> foreign_;
+  std::string request_;
   absl::Time watched_ = absl::InfinitePast();
   std::map<FleetName, absl::Time> too_large_since_;
   std::string too_large_;  // the first fleet that stayed so

@@ -1,5 +1,7 @@
 // A dedicated server from the offer to the last day, by all parts that work together, in memory and
 // under virtual time; and what goes wrong on the way.
+#include "tests/stage/causes.h"
+#include "tests/stage/server_causes.h"
 #include "tests/stage/server_life.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
@@ -15,6 +17,10 @@ class Servers : public testing::Test {
  protected:
   ~Servers() override { rt.DestroyTasks(); }
   void SetUp() override { Begin(); }
+  void TearDown() override {
+    EXPECT_EQ(DeedWithoutCause(life->store()), "");
+    EXPECT_EQ(CallWithoutIntent(life->store(), outside.sim), "");
+  }
   void Begin() {
     life = std::make_unique<ServerLife>(rt, outside);
     ASSERT_THAT(rt.Run(life->Start()), IsOk());

@@ -11,8 +11,22 @@ namespace {
 using B = eventpb::EventBody;
 
 bool IsDeed(B::KindCase kind) {
-  return kind == B::kLaunchRequested || kind == B::kDestroyRequested ||
-         kind == B::kStartRequested || kind == B::kHostStruck;
+  switch (kind) {
+    case B::kLaunchRequested:
+    case B::kDestroyRequested:
+    case B::kStartRequested:
+    case B::kHostStruck:
+    case B::kServerOrderRequested:  // and the upload of its key
+    case B::kServerStepRequested:  // rescue, inspect, prepare, boot, register, validate, unregister
+    case B::kServerResetRequested:
+    case B::kServerBuildRequested:
+    case B::kServerCancelRequested:
+    case B::kServerRevokeRequested:
+    case B::kServerEnded:  // whereupon its key is removed
+      return true;
+    default:
+      return false;
+  }
 }
 
 // What somebody outside showed or answered.
@@ -35,6 +49,17 @@ bool IsSeen(B::KindCase kind) {
     case B::kStartAnswered:
     case B::kAccountTroubleBegan:
     case B::kAccountTroubleEnded:
+    case B::kServerOrderAccepted:
+    case B::kServerOrderRefused:
+    case B::kServerOrderUnclear:
+    case B::kServerOrderNotFound:
+    case B::kServerDelivered:
+    case B::kServerStepDone:
+    case B::kServerStepFailed:
+    case B::kServerObserved:
+    case B::kServerCancelSet:
+    case B::kServerCancelFailed:
+    case B::kServerRevoked:
       return true;
     default:
       return false;

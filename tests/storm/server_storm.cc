@@ -7,6 +7,8 @@
 
 #include "commands/handler/log_fold.h"
 #include "commands/snapshot.h"
+#include "tests/stage/causes.h"
+#include "tests/stage/server_causes.h"
 #include "tests/stage/server_life.h"
 
 namespace muster {
@@ -52,6 +54,8 @@ class Storm {
     weather_so_far.served += broken_.empty();
     if (broken_.empty()) GiveBack();
     Fold();
+    if (broken_.empty()) broken_ = DeedWithoutCause(life_->store());
+    if (broken_.empty()) broken_ = CallWithoutIntent(life_->store(), outside_.sim);
     return broken_;
   }
 

@@ -14,7 +14,8 @@ namespace muster {
 //
 // Never two servers for one order; no server that is paid for and that the log does not know as
 // open; no disk wiped that no plan named; nothing said to a machine whose key was not the pinned
-// one; the log folds into the World that was decided on; and after the calm: in service when that
+// one; the log folds into the World that was decided on; every deed has a cause and every call an
+// intent; and after the calm: in service when that
 // was wanted, and given back when that was asked for.
 std::string RunServerStorm(std::uint64_t seed);
 
