@@ -244,6 +244,46 @@ TEST_F(Servers, ACancellationThatHadNoEffectIsAskedForAgain) {
   EXPECT_TRUE(Until([&] { return State().ended_already(); }));
 }
 
+// As many lists as nobody could want: each takes what it gets of the quota.
+TEST_F(Servers, PollsThatUsedUpTheirQuotaDelayNoCancellation) {
+  Serving();
+  static constexpr auto kPoll = [](ServerProvider* provider, absl::Time deadline) -> Task<void> {
+    (void)co_await provider->ListServers(deadline);
+  };
+  for (int i = 0; i < 300; ++i) {
+    rt.Spawn("poll", kPoll(&life->provider(), rt.Now() + absl::Hours(2)));
+  }
+  rt.RunFor(absl::Minutes(1));
+  const absl::Time asked = rt.Now();
+  ASSERT_THAT(rt.Run(life->Cancel("now")), IsOk());
+  ASSERT_TRUE(rt.RunUntil([&] { return outside.sim.Servers().empty(); }, absl::Seconds(10)));
+  EXPECT_LE(rt.Now(), asked + absl::Seconds(10));
+  for (const hetznersim::JournalEntry& entry : outside.sim.Journal()) {
+    EXPECT_NE(entry.status, 403) << entry.endpoint;
+  }
+}
+
+// Orders that are waited for are looked at every few seconds, in the row that resets read in.
+TEST_F(Servers, PollsThatUsedUpTheirQuotaDelayNoReset) {
+  Serving();
+  static constexpr auto kPoll = [](ServerProvider* provider, OrderId order,
+                                   absl::Time deadline) -> Task<void> {
+    (void)co_await provider->GetOrder(ServerChannel::kAuction, order, deadline);
+  };
+  for (int i = 0; i < 600; ++i) {
+    rt.Spawn("poll", kPoll(&life->provider(), State().order, rt.Now() + absl::Hours(2)));
+  }
+  rt.RunFor(absl::Minutes(1));
+  outside.sim.ClearJournal();
+  ASSERT_THAT(rt.Run(life->Step(eventpb::RESCUE)), IsOk());
+  const auto reset = [&] {
+    const std::vector<hetznersim::JournalEntry> calls = outside.sim.Journal();
+    return std::any_of(calls.begin(), calls.end(),
+                       [](const auto& call) { return call.endpoint == "POST reset/{id}"; });
+  };
+  EXPECT_TRUE(rt.RunUntil(reset, absl::Seconds(10)));
+}
+
 TEST_F(Servers, WhatTheProviderTookAwayIsNoticed) {
   Serving();
   // By somebody else's hand, which the log knows nothing of.
