@@ -104,19 +104,20 @@ void Scenario::Replace(const WorkerId& worker, const std::string& reason) {
 
 void Scenario::Destroy(const WorkerId& worker, const std::string& reason, bool keep_size) {
   const auto destroy = [](Engine& engine, WorkerId id, std::string why, bool keep,
-                          Origin origin) -> Task<void> {
+                          Origin origin) -> Task<bool> {
     const PolicyDriver::Hold hold = co_await engine.policy().Pause();
     const worker::State* state = engine.handler().world().FindWorker(id);
     const FleetName fleet = state->identity.fleet;
     worker::Command condemn = worker::Condemn{fleet::OperatorVerdict(*state, {why, keep})};
     const auto condemned = co_await engine.handler().Worker(id, std::move(condemn), origin);
     EXPECT_THAT(condemned, IsOk());
-    if (keep) co_return;
+    if (keep) co_return true;
     const fleet::Scale scale{engine.handler().world().FindFleet(fleet)->wanted() - 1};
     const auto scaled = co_await engine.handler().Fleet(fleet, scale, origin);
     EXPECT_THAT(scaled, IsOk());
+    co_return scaled.ok();
   };
-  rt_.Run(destroy(engine(), worker, reason, keep_size, Operator()));
+  (void)rt_.Run(destroy(engine(), worker, reason, keep_size, Operator()));
 }
 
 std::int64_t Scenario::AddForeign(const std::string& label) {

@@ -140,8 +140,10 @@ const server::State& ServerLife::At(std::string_view name) const {
 }
 
 Task<Status> ServerLife::Ask(ServerId id, server::Command command) {
+  Origin origin{.actor = "operator:stage"};
+  if (!request.empty()) origin.correlation = Cat("request/", request);
   const StatusOr<Outcome> outcome =
-      co_await handler_->Server(id, std::move(command), Origin{.actor = "operator:stage"});
+      co_await handler_->Server(id, std::move(command), std::move(origin));
   co_return outcome.status();
 }
 

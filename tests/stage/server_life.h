@@ -78,6 +78,8 @@ class ServerLife {
   StageNix& nix() { return nix_; }
   ServerProvider& provider() { return *provider_; }
   EventStore& store() { return *store_; }
+  // What is asked for bears this request's id; "" = none.
+  std::string request;
 
   // As an operator does it: plans, agrees to the plan, and asks for it.
   Task<Status> Order(specpb::ServerSpec spec);

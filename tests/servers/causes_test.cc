@@ -1,0 +1,118 @@
+// The checks that stand at the end of tests and storms of servers: they must be able to fail.
+#include "tests/stage/causes.h"
+
+#include "eventstore/events/values.h"
+#include "tests/stage/server_causes.h"
+#include "tests/stage/server_life.h"
+#include "tests/support/matchers.h"
+#include "tests/support/pch.h"
+
+namespace muster {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ServerCauses : public ::testing::Test {
+ protected:
+  ~ServerCauses() override { rt.DestroyTasks(); }
+  void SetUp() override {
+    ASSERT_THAT(rt.Run(life.Start()), IsOk());
+    ASSERT_THAT(rt.Run(life.Order(ABuilder())), IsOk());
+    for (int i = 0; i < 360 && !life.At().delivered.seen(); ++i) Pass();
+    ASSERT_TRUE(life.At().delivered.seen());
+    for (int i = 0; i < 6; ++i) Pass();
+  }
+  void Pass() {
+    rt.RunFor(absl::Seconds(10));
+    outside.sim.Advance(rt.Now());
+  }
+  void Write(const eventpb::EventBody& body, std::string actor) {
+    const StreamId stream(Cat("server/", life.At().id.str()));
+    NewEvent event{.id = EventId(Cat("planted", life.store().Head())),
+                   .type = std::string(TypeName(body.kind_case())),
+                   .payload = EncodeEvent(body),
+                   .actor = std::move(actor),
+                   .occurred_at = rt.Now()};
+    const Expect expect = Expect::At(life.store().StreamVersion(stream));
+    ASSERT_THAT(rt.Run(life.store().Append(stream, expect, {std::move(event)}, rt.Now())), IsOk());
+  }
+  absl::Time Soon() { return rt.Now() + absl::Minutes(1); }
+
+  VirtualRuntime rt{1};
+  ServerOutside outside{rt};
+  ServerLife life{rt, outside};
+};
+
+TEST_F(ServerCauses, AnOrderGivesNoReasonToComplain) {
+  EXPECT_EQ(DeedWithoutCause(life.store()), "");
+  EXPECT_EQ(CallWithoutIntent(life.store(), outside.sim), "");
+}
+
+TEST(ServerDeeds, NeedACauseEach) {
+  eventpb::EventBody reset, step, build, cancel, revoke;
+  reset.mutable_server_reset_requested()->set_kind("hw");
+  step.mutable_server_step_requested()->set_step(eventpb::PREPARE);
+  build.mutable_server_build_requested()->set_build("k7f2q");
+  cancel.mutable_server_cancel_requested()->set_date("now");
+  revoke.mutable_server_revoke_requested();
+  for (const auto& deed : {reset, step, build, cancel, revoke}) {
+    SCOPED_TRACE(deed.ShortDebugString());
+    VirtualRuntime other(1);
+    MemoryEventStore store(other);
+    NewEvent event{.id = EventId("e1"),
+                   .type = std::string(TypeName(deed.kind_case())),
+                   .payload = EncodeEvent(deed),
+                   .actor = "effects"};
+    const StreamId stream("server/a");
+    ASSERT_THAT(other.Run(store.Append(stream, Expect::At(0), {std::move(event)}, other.Now())),
+                IsOk());
+    EXPECT_THAT(DeedWithoutCause(store), HasSubstr("has no path to an observation"));
+  }
+}
+
+TEST_F(ServerCauses, WhatAnOperatorAskedForHasOne) {
+  eventpb::EventBody step;
+  step.mutable_server_step_requested()->set_step(eventpb::RESCUE);
+  Write(step, "operator:test");
+  EXPECT_EQ(DeedWithoutCause(life.store()), "");
+  eventpb::EventBody reset;
+  reset.mutable_server_reset_requested()->set_kind("hw");
+  *reset.mutable_server_reset_requested()->mutable_evidence() =
+      MakeEvidence("step", "rescue", {}, {life.store().Head()});
+  Write(reset, "effects");
+  EXPECT_EQ(DeedWithoutCause(life.store()), "");
+}
+
+TEST_F(ServerCauses, CallsThatNothingAnnouncedAreFound) {
+  const ServerNumber number = life.At().number;
+  ServerProvider& provider = life.provider();
+  EXPECT_THAT(rt.Run(provider.Reset(number, ResetKind::kHardware, Soon())), IsOk());
+  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("POST /reset/"));
+  outside.sim.ClearJournal();
+  EXPECT_THAT(rt.Run(provider.ActivateRescue(number, life.At().order_key_md5, Soon())), IsOk());
+  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("/rescue"));
+  outside.sim.ClearJournal();
+  EXPECT_THAT(rt.Run(provider.CancelServer(number, "now", "", Soon())), IsOk());
+  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("/cancellation"));
+  outside.sim.ClearJournal();
+  (void)rt.Run(provider.DeleteKey(life.At().order_key_md5, Soon()));
+  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("DELETE /key/"));
+  outside.sim.ClearJournal();
+  (void)rt.Run(provider.StoreKey("stray", life.At().host_public_key, Soon()));
+  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("POST /key"));
+}
+
+// One reset is announced; a second one is one too many.
+TEST_F(ServerCauses, AnAnnouncementCoversOneDeed) {
+  ASSERT_THAT(rt.Run(life.Step(eventpb::RESCUE)), IsOk());
+  for (int i = 0; i < 30 && !life.At().reset.seen(); ++i) Pass();
+  ASSERT_TRUE(life.At().reset.seen());
+  EXPECT_EQ(CallWithoutIntent(life.store(), outside.sim), "");
+  for (int i = 0; i < 2; ++i) {
+    (void)rt.Run(life.provider().Reset(life.At().number, ResetKind::kHardware, Soon()));
+  }
+  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("/reset/"));
+}
+
+}  // namespace
+}  // namespace muster
