@@ -77,9 +77,13 @@ bool CloudEvents::Wanted(const RecordedEvent& event, const eventpb::EventBody& b
   const bool known = body.kind_case() != eventpb::EventBody::KIND_NOT_SET;
   const std::string fleet = known ? Named(body, "fleet") : "";
   if (!worker.empty() && !fleet.empty() && fleet == filter_.fleet) workers_.insert(worker);
+  const bool planned =
+      body.has_server_planned() && body.server_planned().spec().name() == filter_.server;
+  if (planned || stream == Cat("server/", filter_.server)) servers_.insert(std::string(stream));
   if (event.position < filter_.since || event.recorded_at < filter_.since_time) return false;
   const std::string about = known ? Named(body, "worker") : "";
   if (!filter_.worker.empty() && worker != filter_.worker && about != filter_.worker) return false;
+  if (!filter_.server.empty() && servers_.count(std::string(stream)) == 0) return false;
   if (filter_.fleet.empty()) return true;
   return stream == Cat("fleet/", filter_.fleet) || fleet == filter_.fleet ||
          workers_.count(worker.empty() ? about : worker) > 0;

@@ -37,6 +37,7 @@ struct ExportFilter {
   absl::Time since_time = absl::InfinitePast();  // recorded then or later
   std::string fleet;   // its own events, its workers', and what names it; "" = all
   std::string worker;  // its own events and what names it; "" = all
+  std::string server;  // of this name or id: its own events; "" = all
 };
 
 class CloudEvents {
@@ -60,6 +61,7 @@ class CloudEvents {
   const Replacements replacements_;
   std::string installation_;
   std::set<std::string> workers_;  // of the fleet asked for
+  std::set<std::string> servers_;  // streams of the name asked for
   RecordedEvent event_;
 };
 

@@ -22,10 +22,11 @@ struct NoticeKind {
 };
 
 // By name.
-inline constexpr std::array<NoticeKind, 19> kNoticeKinds = {{
+inline constexpr std::array<NoticeKind, 24> kNoticeKinds = {{
     {"blind", Severity::kWarning, "nothing was observed of a provider for long"},
     {"budget-near", Severity::kWarning, "nine tenths of a fleet's budget of the day are spent"},
     {"budget-reached", Severity::kWarning, "a budget keeps a fleet from renting"},
+    {"builder-silent", Severity::kWarning, "a builder in service does not answer for long"},
     {"credit-wait", Severity::kCritical, "the account lacks credit: nothing is launched"},
     {"disk-low", Severity::kCritical, "the log's file system is nearly full"},
     {"effects-refused", Severity::kCritical, "the provider refuses to destroy or to launch"},
@@ -38,6 +39,10 @@ inline constexpr std::array<NoticeKind, 19> kNoticeKinds = {{
     {"orphan", Severity::kWarning, "a paid machine that no worker accounts for"},
     {"preflight", Severity::kWarning, "what a fleet needs is missing: nothing is launched"},
     {"provider-down", Severity::kWarning, "the provider does not answer"},
+    {"server-changed", Severity::kInfo, "a dedicated server was ordered, serves, or is given back"},
+    {"server-stray", Severity::kWarning, "a dedicated server is paid for that no order explains"},
+    {"server-stuck", Severity::kWarning, "a dedicated server goes on only when somebody looks"},
+    {"server-vanished", Severity::kCritical, "the provider took a dedicated server away"},
     {"strikes-suspended", Severity::kWarning, "many machines fail alike: the fault may be ours"},
     {"throttled", Severity::kWarning, "the provider refuses calls as too many"},
     {"worker-condemned", Severity::kWarning, "a worker failed and is destroyed"},

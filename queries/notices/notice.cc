@@ -106,12 +106,43 @@ struct Sorter {
   Result operator()(const eventpb::OrphanResolved& e) {
     return Sort{.kind = "orphan", .state = "ended", .part = e.instance()};
   }
+  Result operator()(const eventpb::ServerOrderRequested&) { return ServerChanged(); }
+  Result operator()(const eventpb::ServerOrderRefused&) { return ServerStuck("order"); }
+  Result operator()(const eventpb::ServerOrderNotFound&) { return ServerStuck("order"); }
+  Result operator()(const eventpb::ServerDelivered&) { return ServerChanged(); }
+  Result operator()(const eventpb::ServerOverdue& e) {
+    if (!e.needs_operator()) return std::nullopt;
+    return ServerStuck(e.what());
+  }
+  Result operator()(const eventpb::ServerStepDone& e) {
+    if (e.step() != eventpb::VALIDATE) return std::nullopt;  // the others are on the way there
+    return ServerChanged();
+  }
+  Result operator()(const eventpb::ServerStepFailed& e) {
+    return ServerStuck(eventpb::ServerStep_Name(e.step()));
+  }
+  Result operator()(const eventpb::ServerCancelRequested&) { return ServerChanged(); }
+  Result operator()(const eventpb::ServerCancelFailed&) { return ServerStuck("cancellation"); }
+  Result operator()(const eventpb::ServerRevoked&) { return ServerChanged(); }
+  Result operator()(const eventpb::ServerEnded& e) {
+    if (e.how() == eventpb::ServerEnded::VANISHED) return Sort{.kind = "server-vanished"};
+    if (e.how() != eventpb::ServerEnded::GIVEN_BACK) return std::nullopt;
+    return ServerChanged();
+  }
+  Result operator()(const eventpb::StrayServerFound& e) {
+    return Sort{.kind = "server-stray", .part = e.server()};
+  }
   Result operator()(const eventpb::AlertRaised& e) {
     return Sort{
         .kind = e.evidence().rule(), .state = "began", .subject = e.subject(), .fleet = e.fleet()};
   }
   Result operator()(const eventpb::AlertEnded& e) {
     return Sort{.kind = e.kind(), .state = "ended", .subject = e.subject(), .fleet = e.fleet()};
+  }
+  static Sort ServerChanged() { return Sort{.kind = "server-changed"}; }
+  // One that cannot be ordered is no repeat of one that cannot be installed.
+  static Sort ServerStuck(std::string part) {
+    return Sort{.kind = "server-stuck", .part = std::move(part)};
   }
   template <class Other>
   Result operator()(const Other&) {
@@ -141,6 +172,19 @@ std::string FleetOfWorker(const EventStore& store, const StreamId& stream) {
   return read.ok() ? fleet : "";
 }
 
+// "server/builder-01": what people call it; the stream when that is not told.
+std::string ServerSubject(const EventStore& store, const StreamId& stream) {
+  std::string subject = stream.str();
+  const Status read = store.ReadStream(stream, 0, [&](const RecordedEvent& first) {
+    const auto body = DecodeEvent(first.event.type, first.event.payload);
+    if (body.ok() && body->has_server_planned()) {
+      subject = Cat("server/", body->server_planned().spec().name());
+    }
+    return false;
+  });
+  return read.ok() ? subject : stream.str();
+}
+
 std::string ExplainOf(const Notice& notice) {
   if (notice.kind->name == "log-chain") return "muster audit verify";
   if (notice.kind->name == "disk-low") return "muster doctor";
@@ -154,14 +198,22 @@ bool MayBeNotice(std::string_view type) {
   using B = eventpb::EventBody;
   static const auto* const kTypes = [] {
     auto* types = new std::vector<std::string_view>;
-    for (const EventKind kind :
-         {B::kFleetApplied,        B::kFleetScaled,      B::kFleetDownRequested,
-          B::kFleetEnded,          B::kPreflightChecked, B::kStrikesSuspended,
-          B::kStrikesResumed,      B::kLaunchRejected,   B::kDestroyAnswered,
-          B::kWorkerCondemned,     B::kWorkerEnded,      B::kHostStruck,
-          B::kCreditWaitBegan,     B::kCreditWaitEnded,  B::kAccountTroubleBegan,
-          B::kAccountTroubleEnded, B::kOrphanFound,      B::kOrphanResolved,
-          B::kAlertRaised,         B::kAlertEnded}) {
+    for (const EventKind kind : {B::kFleetApplied,         B::kFleetScaled,
+                                 B::kFleetDownRequested,   B::kFleetEnded,
+                                 B::kPreflightChecked,     B::kStrikesSuspended,
+                                 B::kStrikesResumed,       B::kLaunchRejected,
+                                 B::kDestroyAnswered,      B::kWorkerCondemned,
+                                 B::kWorkerEnded,          B::kHostStruck,
+                                 B::kCreditWaitBegan,      B::kCreditWaitEnded,
+                                 B::kAccountTroubleBegan,  B::kAccountTroubleEnded,
+                                 B::kOrphanFound,          B::kOrphanResolved,
+                                 B::kAlertRaised,          B::kAlertEnded,
+                                 B::kServerOrderRequested, B::kServerOrderRefused,
+                                 B::kServerOrderNotFound,  B::kServerDelivered,
+                                 B::kServerOverdue,        B::kServerStepDone,
+                                 B::kServerStepFailed,     B::kServerCancelRequested,
+                                 B::kServerCancelFailed,   B::kServerRevoked,
+                                 B::kServerEnded,          B::kStrayServerFound}) {
       types->push_back(TypeName(kind));
     }
     return types;
@@ -191,10 +243,14 @@ std::optional<Notice> NoticeOf(const EventStore& store, const RecordedEvent& rec
   if (!NameInStream(recorded.stream, "worker/").empty()) {
     notice.fleet = FleetOfWorker(store, recorded.stream);
   }
+  if (!NameInStream(recorded.stream, "server/").empty()) {
+    notice.subject = ServerSubject(store, recorded.stream);
+  }
   notice.rule = std::move(sort->rule);
   notice.part = std::move(sort->part);
   // A fleet that is scaled is not the repeat of one that is applied.
-  if (kind->name == "fleet-changed") notice.part = recorded.event.type;
+  const bool changed = kind->name == "fleet-changed" || kind->name == "server-changed";
+  if (changed) notice.part = recorded.event.type;
   notice.text = TextOf(*body);
   notice.explain = ExplainOf(notice);
   return notice;

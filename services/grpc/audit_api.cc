@@ -11,6 +11,7 @@
 #include "eventstore/base/sha256.h"
 #include "services/grpc/convert.h"
 #include "services/grpc/exposure.h"
+#include "services/grpc/server_bills.h"
 
 namespace muster::grpc_api {
 namespace {
@@ -90,6 +91,7 @@ Task<Status> AuditApi::ExportEvents(api::ExportEventsRequest request,
   audit::ExportFilter filter;
   filter.fleet = request.fleet();
   filter.worker = request.worker();
+  filter.server = request.server();
   filter.since = request.since().position();
   if (request.since().has_time()) filter.since_time = FromTimestamp(request.since().time());
   if (request.since().moment_case() == api::AsOf::kSecondsAgo) {
@@ -197,8 +199,14 @@ Task<StatusOr<api::ProveOrphansResponse>> AuditApi::ProveOrphans(api::ProveOrpha
     co_return std::move(recorded);
   }
   std::vector<ProviderName> providers = hooks_.providers;
-  if (!request.provider().empty()) {
-    providers = {ProviderName(request.provider())};
+  const auto& rents = hooks_.server_providers;
+  const ProviderName only(request.provider());
+  const bool servers_only = std::find(rents.begin(), rents.end(), only) != rents.end() &&
+                            std::find(providers.begin(), providers.end(), only) == providers.end();
+  if (servers_only) {
+    providers.clear();
+  } else if (!only.empty()) {
+    providers = {only};
   }
   BilledReport report;
   for (const ProviderName& provider : providers) {
@@ -208,6 +216,16 @@ Task<StatusOr<api::ProveOrphansResponse>> AuditApi::ProveOrphans(api::ProveOrpha
     } else {
       report.Unlisted(provider, list.status());
     }
+  }
+  for (const ProviderName& provider : hooks_.server_providers) {
+    if (!request.provider().empty() && request.provider() != provider.str()) continue;
+    const StatusOr<std::vector<Server>> list = co_await hooks_.list_servers(provider);
+    if (!list.ok()) {
+      report.Unlisted(provider, list.status());
+      continue;
+    }
+    report.AddServers(ServerBills(hooks_.world(), BillsOf::kMayCostNow, provider, rt_.Now()),
+                      StrayBills(hooks_.world(), provider, *list));
   }
   api::ProveOrphansResponse out = report.Finish();
   *out.mutable_now() = ToTimestamp(rt_.Now());
@@ -220,8 +238,12 @@ Task<StatusOr<api::ProveOrphansResponse>> AuditApi::OrphansThen(api::ProveOrphan
   CO_ASSIGN_OR_RETURN(const absl::Time now, moments_.TimeOf(request.as_of()));
   CO_ASSIGN_OR_RETURN(const auto world, co_await WorldAt(rt_, store_, moment.position));
   std::set<ProviderName> providers;
-  if (!request.provider().empty()) {
-    providers.insert(ProviderName(request.provider()));
+  const ProviderName only(request.provider());
+  const auto& rents = hooks_.server_providers;
+  if (std::find(rents.begin(), rents.end(), only) != rents.end()) {
+    // rents servers, which follow below
+  } else if (!only.empty()) {
+    providers.insert(only);
   } else {
     // Of one that rents and was never heard of nothing is proved; some have dedicated servers only.
     for (const auto& [provider, account] : world->accounts) {
@@ -232,6 +254,16 @@ Task<StatusOr<api::ProveOrphansResponse>> AuditApi::OrphansThen(api::ProveOrphan
   BilledReport report;
   for (const ProviderName& provider : providers) {
     report.AddRecorded(*world, store_, provider, now);
+  }
+  std::set<ProviderName> landlords;
+  for (const auto& [id, state] : world->servers) landlords.insert(state.provider);
+  for (const auto& [provider, account] : world->accounts) {
+    if (!account.stray_servers.empty()) landlords.insert(provider);
+  }
+  for (const ProviderName& provider : landlords) {
+    if (!request.provider().empty() && request.provider() != provider.str()) continue;
+    report.AddServers(ServerBills(*world, BillsOf::kMayCostNow, provider, now),
+                      RecordedStrayBills(*world, provider));
   }
   api::ProveOrphansResponse out = report.Finish();
   *out.mutable_now() = ToTimestamp(now);

@@ -25,6 +25,9 @@ struct AuditHooks {
   std::vector<ProviderName> providers;
   // What is billed there now; complete, or an error.
   std::function<Task<StatusOr<std::vector<Instance>>>(ProviderName)> list_instances;
+  // Who rents dedicated servers, and what is billed there now; complete, or an error.
+  std::vector<ProviderName> server_providers;
+  std::function<Task<StatusOr<std::vector<Server>>>(ProviderName)> list_servers;
   std::function<const World&()> world;
   HeadMaker* heads = nullptr;  // null: this daemon signs nothing
   std::string key_file;        // where its private key is

@@ -8,6 +8,7 @@
 #include "eventstore/events/codec.h"
 #include "queries/fleet_status/view.h"
 #include "services/grpc/convert.h"
+#include "services/grpc/server_bills.h"
 #include "workers/pollers/strays.h"
 
 namespace muster::grpc_api {
@@ -149,6 +150,17 @@ void BilledReport::Add(const World& world, const EventStore& store, const Provid
   }
 }
 
+void BilledReport::AddServers(std::vector<api::ServerBill> ordered,
+                              std::vector<api::ServerBill> strays) {
+  report_.set_unaccounted(report_.unaccounted() + static_cast<int>(strays.size()));
+  auto& servers = *report_.mutable_servers();
+  for (auto* bills : {&strays, &ordered}) {
+    for (api::ServerBill& bill : *bills) *servers.Add() = std::move(bill);
+  }
+  std::stable_sort(servers.begin(), servers.end(),
+                   [](const auto& a, const auto& b) { return a.id().empty() && !b.id().empty(); });
+}
+
 void BilledReport::Unlisted(const ProviderName& provider, const Status& why) {
   report_.add_unknown_providers(Cat(provider.str(), ": ", Message(why)));
 }
@@ -203,6 +215,9 @@ api::ProveBudgetResponse WorstCase(const queries::ReadModels& models, const Worl
     shown.set_burn_micro_usd_per_hour(burn.micros);
     out.set_burn_micro_usd_per_hour(out.burn_micro_usd_per_hour() + burn.micros);
     out.set_bounded(false);
+  }
+  for (api::ServerBill& bill : ServerBills(world, BillsOf::kMayCostNow, ProviderName(), now)) {
+    *out.add_servers() = std::move(bill);
   }
   *out.mutable_now() = ToTimestamp(now);
   *out.mutable_midnight() = ToTimestamp(queries::NextMidnight(now));

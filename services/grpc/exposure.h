@@ -24,6 +24,8 @@ class BilledReport {
   // complete list first of all. What the answer rests on is told in notes.
   void AddRecorded(const World& world, const EventStore& store, const ProviderName& provider,
                    absl::Time now);
+  // Dedicated servers: those with an order in the log, and those without one.
+  void AddServers(std::vector<api::ServerBill> ordered, std::vector<api::ServerBill> strays);
   // Nothing is proved of this one.
   void Unlisted(const ProviderName& provider, const Status& why);
   api::ProveOrphansResponse Finish();

@@ -6,6 +6,7 @@
 #include "services/grpc/convert.h"
 #include "services/grpc/operations.h"
 #include "services/grpc/query_refusals.h"
+#include "services/grpc/server_bills.h"
 
 namespace muster::grpc_api {
 namespace {
@@ -173,6 +174,12 @@ Task<StatusOr<api::GetCostResponse>> QueryApi::GetCost(api::GetCostRequest reque
   CO_RETURN_IF_ERROR(CheckFleet(*view.models, request.fleet(), view.now));
   api::GetCostResponse out;
   Fill(view.models->Cost(FleetName(request.fleet()), view.now), out);
+  if (!request.fleet().empty() || !hooks_.world) co_return out;
+  CO_ASSIGN_OR_RETURN(const WorldView world, co_await WorldOf(request.as_of()));
+  for (api::ServerBill& bill :
+       ServerBills(*world.world, BillsOf::kEverOrdered, ProviderName(), world.now)) {
+    *out.add_servers() = std::move(bill);
+  }
   co_return out;
 }
 

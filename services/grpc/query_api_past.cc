@@ -8,6 +8,7 @@
 #include "services/grpc/convert.h"
 #include "services/grpc/plan_convert.h"
 #include "services/grpc/query_api.h"
+#include "services/grpc/server_bills.h"
 #include "services/grpc/shadow_convert.h"
 
 namespace muster::grpc_api {
@@ -148,13 +149,21 @@ Task<StatusOr<api::DiffResponse>> QueryApi::Diff(api::DiffRequest request) {
                       Cat("there was no fleet \"", request.fleet(), "\" at either moment"),
                       {{"fleet", request.fleet()}});
   }
+  std::vector<queries::Change> changes =
+      queries::Diff({*from.models, from.now}, {*to.models, to.now}, FleetName(request.fleet()));
+  if (request.fleet().empty() && hooks_.world) {
+    CO_ASSIGN_OR_RETURN(const WorldView before, co_await WorldOf(request.from()));
+    CO_ASSIGN_OR_RETURN(const WorldView after, co_await WorldOf(request.to()));
+    std::vector<queries::Change> servers =
+        DiffServers(*before.world, before.now, *after.world, after.now);
+    std::move(servers.begin(), servers.end(), std::back_inserter(changes));
+  }
   api::DiffResponse out;
   out.mutable_from()->set_position(from.models->position());
   *out.mutable_from()->mutable_time() = ToTimestamp(from.now);
   out.mutable_to()->set_position(to.models->position());
   *out.mutable_to()->mutable_time() = ToTimestamp(to.now);
-  for (queries::Change& change :
-       queries::Diff({*from.models, from.now}, {*to.models, to.now}, FleetName(request.fleet()))) {
+  for (queries::Change& change : changes) {
     api::DiffResponse::Change& shown = *out.add_changes();
     shown.set_subject(std::move(change.subject));
     shown.set_field(std::move(change.field));

@@ -120,7 +120,7 @@ int Verify(Session& s) {
 // ---- export -----------------------------------------------------------------------------------
 
 int ExportRaw(Session& s, std::ostream& out) {
-  for (const char* flag : {"since", "fleet", "worker"}) {
+  for (const char* flag : {"since", "fleet", "worker", "server"}) {
     if (s.args.Has(flag)) {
       return s.Fail(kUsage,
                     Cat("--raw: the chain holds over the whole log, so it takes no --", flag));
@@ -176,8 +176,10 @@ int ExportEvents(Session& s, std::ostream& out) {
   if (!since.ok()) return s.Fail(kUsage, Message(since.status()));
   const std::string fleet = WithoutKind(s.args.Get("fleet"), "fleet");
   const std::string worker = WithoutKind(s.args.Get("worker"), "worker");
+  const std::string server = WithoutKind(s.args.Get("server"), "server");
   if (IsOffline(s)) {
-    audit::ExportFilter filter{.since = since->position(), .fleet = fleet, .worker = worker};
+    audit::ExportFilter filter{
+        .since = since->position(), .fleet = fleet, .worker = worker, .server = server};
     if (since->has_time()) filter.since_time = FromProto(since->time());
     if (since->moment_case() == api::AsOf::kSecondsAgo) {
       return s.Fail(kUsage,
@@ -190,6 +192,7 @@ int ExportEvents(Session& s, std::ostream& out) {
   *request.mutable_since() = *since;
   request.set_fleet(fleet);
   request.set_worker(worker);
+  request.set_server(server);
   const auto context = s.StreamContext();
   const auto reader = s.audit().ExportEvents(context.get(), request);
   api::ExportedEvent event;
@@ -375,6 +378,7 @@ std::vector<Verb> AuditVerbs() {
       {"since", 0, "TIME|POSITION", "export: from then on"},
       {"fleet", 0, "NAME", "export: of this fleet and its workers"},
       {"worker", 0, "ID", "export: of this worker"},
+      {"server", 0, "NAME", "export: of this dedicated server"},
       {"out", 0, "FILE", "write there, not to stdout"},
       {"field", 0, "FIELD,...", "redact: free text such as line or launch_rejected.detail"},
       {"reason", 0, "TEXT", "redact: kept in the log"},

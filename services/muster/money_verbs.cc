@@ -244,12 +244,18 @@ int CostVerb(Session& s) {
     api::GetCostResponse answer;
     if (const int code = s.Ask(&Queries::GetCost, request, answer)) return code;
     if (s.PrintStructured(answer, {})) return static_cast<int>(kOk);
-    if (answer.fleets().empty()) s.env.out << "nothing was spent yet\n";
+    if (answer.fleets().empty() && answer.servers().empty()) {
+      s.env.out << "nothing was spent yet\n";
+    }
     bool first = true;
     PrintCost(s.env.out, "FLEET", answer.fleets(), s.Columns(), first);
     PrintCost(s.env.out, "GPU", answer.gpus(), s.Columns(), first);
     if (s.Wide()) PrintCost(s.env.out, "WORKER", answer.workers(), s.Columns(), first);
     PrintDays(s.env.out, answer.days(), s.Columns(), first);
+    if (!answer.servers().empty()) {
+      if (!first) s.env.out << "\n";
+      ServerBillTable(answer.servers()).Print(s.env.out, s.Columns());
+    }
     return static_cast<int>(kOk);
   });
 }
@@ -310,7 +316,10 @@ std::vector<Verb> MoneyVerbs() {
         "  never less than   the bill, but for the time between rental and answer\n"
         "                    (timers.launch_timeout at most), and a raised price until the next\n"
         "                    complete list (timers.list_poll); not counted are traffic and a\n"
-        "                    rental that was gone again before any list or answer told of it\n"},
+        "                    rental that was gone again before any list or answer told of it\n"
+        "Dedicated servers stand apart, each in the currency it is billed in: started hours in "
+        "full,\nno month more than its price, and the setup. No sum and no budget in dollars "
+        "counts them\n"},
        CostVerb,
        Manner::kNameless},
   };

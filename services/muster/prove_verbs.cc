@@ -41,6 +41,10 @@ int Orphans(Session& s) {
                  aged ? Usd(machine.billed_micro_usd()) : "-", machine.label(), Intent(machine)});
     }
     if (!table.empty()) table.Print(s.env.out, s.Columns());
+    if (!answer.servers().empty()) {
+      ServerBillTable(answer.servers()).Print(s.env.out, s.Columns());
+      s.env.out << answer.servers_size() << " dedicated servers, ";
+    }
     s.env.out << answer.machines_size() << " billed, "
               << FormatUsdPerHour(MicroUsdPerHour(answer.burn_micro_usd_per_hour())) << "; "
               << answer.unaccounted() << " without an intent, "
@@ -90,6 +94,11 @@ void PrintExposure(Session& s, const api::ProveBudgetResponse& answer) {
       s.env.out << ", NOT BOUNDED: its credit was never seen\n";
     }
   }
+  if (!answer.servers().empty()) {
+    ServerBillTable(answer.servers()).Print(s.env.out, s.Columns());
+    s.env.out << "Servers are billed until somebody gives them back, whether muster lives or not; "
+                 "no sum below counts them\n";
+  }
   s.env.out << "Worst case if muster dies now: "
             << (answer.bounded() ? Usd(answer.worst_micro_usd()) : std::string("not bounded"))
             << ", " << FormatUsdPerHour(MicroUsdPerHour(answer.burn_micro_usd_per_hour()))
@@ -130,9 +139,11 @@ std::vector<Verb> ProveVerbs() {
         "That every machine billed was asked for; what is spent at worst if muster dies now.",
         {{"provider", 0, "NAME", "orphans: only there"}, AtFlag()},
         "orphans  lists what the providers bill now and maps each machine to the event that asked\n"
-        "         for it; those without one first, with age and burn. Exit 1 unless all have one\n"
+        "         for it; those without one first, with age and burn. Exit 1 unless all have one;\n"
+        "         dedicated servers alike, each with its order\n"
         "budget   nothing is destroyed any more, budgets hold nothing: every machine runs until\n"
-        "         its account's credit is used up. Launches in flight count as rented\n"
+        "         its account's credit is used up. Launches in flight count as rented. Dedicated\n"
+        "         servers are shown with their price; they are billed until they are given back\n"
         "With --at nobody is asked: both answer from what the log had at that moment. Machines "
         "are\n"
         "those of the newest complete list recorded by then; what the answer rests on is told\n"},

@@ -5,7 +5,9 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "eventstore/base/server.h"
 #include "eventstore/base/units.h"
+#include "muster/api/v1/server.pb.h"
 #include "muster/api/v1/types.pb.h"
 #include "services/muster/table.h"
 
@@ -27,6 +29,24 @@ Table FleetTable(const Fleets& fleets, absl::Time now) {
                UsdRate(fleet.burn_micro_usd_per_hour()), Usd(fleet.spent_today_micro_usd()),
                fleet.cap_day_micro_usd() > 0 ? Usd(fleet.cap_day_micro_usd()) : "-", fleet.state(),
                Ago(fleet.observed_at(), now)});
+  }
+  return table;
+}
+
+// What dedicated servers cost, in the currency that each is billed in.
+template <class Bills>
+Table ServerBillTable(const Bills& bills) {
+  Table table({"SERVER", "NUMBER", "STATE", ">A MONTH", ">SPENT", "ENDS", "ASKED FOR"});
+  for (const api::ServerBill& bill : bills) {
+    const auto money = [&bill](std::int64_t micros) {
+      return bill.currency().empty() ? "-" : FormatMoney({micros, bill.currency()});
+    };
+    table.Row({bill.server().empty() ? "-" : bill.server(),
+               bill.number().empty() ? "-" : bill.number(), bill.state(),
+               money(bill.micros_per_month()), money(bill.spent_micros()),
+               bill.ends().empty() ? "-" : bill.ends(),
+               bill.id().empty() ? "NONE: no order of ours explains it"
+                                 : Cat(bill.intent(), " at ", bill.position())});
   }
   return table;
 }

@@ -100,6 +100,12 @@ grpc_api::AuditHooks Daemon::MakeAuditHooks() {
   grpc_api::AuditHooks hooks;
   hooks.providers = MachineProviders();
   hooks.list_instances = [this](ProviderName name) { return ListInstances(std::move(name)); };
+  for (const auto& [name, account] : accounts_) {
+    if (account.made.servers != nullptr) hooks.server_providers.push_back(name);
+  }
+  hooks.list_servers = [this](ProviderName name) -> Task<StatusOr<std::vector<Server>>> {
+    co_return co_await accounts_.at(name).made.servers->ListServers(rt_.Now() + kListTime);
+  };
   hooks.world = [this]() -> const World& { return engine_->handler().world(); };
   hooks.heads = heads_.get();
   hooks.key_file = AuditKeyFile();

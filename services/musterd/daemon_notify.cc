@@ -54,6 +54,13 @@ notify::AlertInputs Daemon::AlertInputsNow() const {
   for (const auto& [name, ages] : engine_->freshness()) {
     inputs.providers.push_back({name, in_use.count(name) > 0, ages.list});
   }
+  for (const auto& [id, state] : engine_->handler().world().servers) {
+    if (!state.InService() || !state.vitals_at.seen()) continue;
+    const std::string& why = state.vitals.detail();
+    inputs.builders.push_back({state.name.str(), state.vitals.reached() ? ""
+                                                 : why.empty()          ? "no reason was told"
+                                                                        : why});
+  }
   inputs.watching_since = started_at_;
   inputs.disk_free_bytes = FreeBytes();
   inputs.chain_problem = chain_watch_->problem();

@@ -96,6 +96,16 @@ std::optional<Condition> AlertBook::Blind(const ProviderView& provider, absl::Ti
                    absl::ZeroDuration()};
 }
 
+std::optional<Condition> AlertBook::Silent(const BuilderView& builder) const {
+  if (builder.detail.empty()) return std::nullopt;
+  const std::string text = Cat("does not answer: ", builder.detail,
+                               "; its line stays in the machines file, and builds wait for it");
+  return Condition{{"builder-silent", Cat("server/", builder.name)},
+                   "",
+                   MakeEvidence("builder-silent", text),
+                   thresholds_.builder_silent_for};
+}
+
 std::optional<Condition> AlertBook::DiskLow(std::int64_t free_bytes) const {
   const double least = static_cast<double>(thresholds_.disk_low_bytes) *
                        (IsRaised({"disk-low", "store"}) ? kDiskFine : 1);
@@ -124,6 +134,7 @@ std::vector<Condition> AlertBook::Holding(const AlertInputs& inputs, absl::Time 
   for (const ProviderView& provider : inputs.providers) {
     add(Blind(provider, inputs.watching_since, now));
   }
+  for (const BuilderView& builder : inputs.builders) add(Silent(builder));
   add(DiskLow(inputs.disk_free_bytes));
   if (!inputs.chain_problem.empty()) {
     add(Condition{

@@ -20,6 +20,7 @@ struct AlertThresholds {
   double budget_near = 0.9;  // of the day
   std::int64_t disk_low_bytes = 2'000'000'000;
   absl::Duration blind_for = absl::Minutes(15);
+  absl::Duration builder_silent_for = absl::Minutes(15);
 };
 
 struct ProviderView {
@@ -28,9 +29,15 @@ struct ProviderView {
   absl::Time listed = absl::InfinitePast();  // the newest complete list
 };
 
+struct BuilderView {
+  std::string name;    // of a server in service
+  std::string detail;  // why it was not reached when it was looked at last; empty = it was
+};
+
 struct AlertInputs {
   std::vector<queries::FleetStatus> fleets;
   std::vector<ProviderView> providers;
+  std::vector<BuilderView> builders;
   absl::Time watching_since;          // nothing can have been observed before
   std::int64_t disk_free_bytes = -1;  // negative: not known
   std::string chain_problem;          // empty: the log is as it was written, as far as was looked
@@ -74,6 +81,7 @@ class AlertBook {
   std::optional<Condition> BudgetReached(const queries::FleetStatus& fleet) const;
   std::optional<Condition> Blind(const ProviderView& provider, absl::Time watching_since,
                                  absl::Time now) const;
+  std::optional<Condition> Silent(const BuilderView& builder) const;
   std::optional<Condition> DiskLow(std::int64_t free_bytes) const;
 
   AlertThresholds thresholds_;

@@ -54,6 +54,39 @@ TEST_F(NoticesOf, AWorkerThatGoesForASmallerFleetIsNoWarning) {
   EXPECT_EQ(Of("worker/k7f2q", Condemned("over-budget"))->severity, Severity::kWarning);
 }
 
+TEST_F(NoticesOf, AServerIsNamedAsPeopleNameItAndToldOfWhereItNeedsThem) {
+  eventpb::ServerPlanned planned;
+  planned.mutable_spec()->set_name("builder-01");
+  EXPECT_FALSE(Of("server/m7k2a", planned).has_value());
+  const auto ordered = Of("server/m7k2a", eventpb::ServerOrderRequested());
+  ASSERT_TRUE(ordered.has_value());
+  EXPECT_EQ(ordered->kind->name, "server-changed");
+  EXPECT_EQ(ordered->subject, "server/builder-01");
+  EXPECT_EQ(ordered->explain, "muster explain server/builder-01");
+  eventpb::ServerOverdue late;
+  late.set_what("delivery");
+  EXPECT_FALSE(Of("server/m7k2a", late).has_value());
+  late.set_needs_operator(true);
+  EXPECT_EQ(Of("server/m7k2a", late)->kind->name, "server-stuck");
+  eventpb::ServerStepFailed failed;
+  failed.set_step(eventpb::BOOT);
+  failed.set_detail("sshd is silent for 10m");
+  const auto stuck = Of("server/m7k2a", failed);
+  EXPECT_EQ(stuck->kind->name, "server-stuck");
+  EXPECT_EQ(stuck->text, "boot failed: sshd is silent for 10m");
+  eventpb::ServerStepDone done;
+  done.set_step(eventpb::INSPECT);
+  EXPECT_FALSE(Of("server/m7k2a", done).has_value());
+  done.set_step(eventpb::VALIDATE);
+  EXPECT_EQ(Of("server/m7k2a", done)->kind->name, "server-changed");
+  eventpb::ServerEnded ended;
+  ended.set_how(eventpb::ServerEnded::VANISHED);
+  EXPECT_EQ(Of("server/m7k2a", ended)->severity, Severity::kCritical);
+  eventpb::StrayServerFound stray;
+  stray.set_server("321");
+  EXPECT_EQ(Of("account/hetzner", stray)->kind->name, "server-stray");
+}
+
 TEST_F(NoticesOf, TroublesOfTheAccountBeginAndEnd) {
   using Trouble = eventpb::AccountTroubleBegan;
   const auto kind_of = [&](Trouble::Kind kind) {

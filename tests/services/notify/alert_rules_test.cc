@@ -43,6 +43,24 @@ class Book {
   std::uint64_t position_ = 0;
 };
 
+TEST(Alerts, ABuilderThatDoesNotAnswerIsRaisedAfterItsTimeAndEnds) {
+  Book book;
+  AlertInputs silent;
+  silent.builders = {{"builder-01", "connection refused"}};
+  EXPECT_THAT(book.Step(silent, kNow), IsEmpty());
+  EXPECT_THAT(book.Step(silent, kNow + absl::Minutes(15) - absl::Seconds(1)), IsEmpty());
+  const Events raised = book.Step(silent, kNow + absl::Minutes(15));
+  ASSERT_THAT(raised, SizeIs(1));
+  EXPECT_EQ(raised[0].alert_raised().evidence().rule(), "builder-silent");
+  EXPECT_EQ(raised[0].alert_raised().subject(), "server/builder-01");
+  EXPECT_THAT(raised[0].alert_raised().evidence().summary(), HasSubstr("connection refused"));
+  AlertInputs answers;
+  answers.builders = {{"builder-01", ""}};
+  const Events ended = book.Step(answers, kNow + absl::Minutes(16));
+  ASSERT_THAT(ended, SizeIs(1));
+  EXPECT_EQ(ended[0].alert_ended().subject(), "server/builder-01");
+}
+
 TEST(Alerts, AFleetIsShortBelowItsShareForItsTime) {
   Book book;
   EXPECT_THAT(book.Step(With(Fleet(5, 8)), kNow), IsEmpty());
