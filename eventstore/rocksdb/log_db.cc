@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "eventstore/record.h"
+#include "eventstore/rocksdb/info_log.h"
 #include "eventstore/rocksdb/keys.h"
 
 namespace muster::rocks {
@@ -43,8 +44,6 @@ rocksdb::DBOptions DatabaseOptions(rocksdb::Env* env, bool is_new) {
   options.max_background_jobs = 2;
   options.allow_concurrent_memtable_write = false;  // there is one writer
   options.bytes_per_sync = 1u << 20;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  options.keep_log_file_num = 4;
   options.listeners.push_back(std::make_shared<NoSelfRecovery>());
   return options;
 }
@@ -130,7 +129,13 @@ StatusOr<std::unique_ptr<LogDb>> LogDb::Open(const std::string& path, rocksdb::E
                                              Mode mode) {
   const std::string folder = path + "/db";
   const bool is_new = mode == Mode::kReadWrite && env->FileExists(folder + "/CURRENT").IsNotFound();
-  const rocksdb::DBOptions options = DatabaseOptions(env, is_new);
+  rocksdb::DBOptions options = DatabaseOptions(env, is_new);
+  if (mode == Mode::kReadWrite) {
+    MUSTER_RETURN_IF_ERROR(FromRocks(env->CreateDirIfMissing(folder), Cat("cannot make ", folder)));
+    options.info_log = MakeInfoLog(folder + "/LOG", env);
+  } else {
+    options.info_log = NoInfoLog();
+  }
   std::unique_ptr<LogDb> opened(new LogDb);
   rocksdb::DB* db = nullptr;
   const auto status =

@@ -22,9 +22,6 @@ FolderLock::~FolderLock() { env_->UnlockFile(lock_).PermitUncheckedError(); }
 
 namespace {
 
-// For what RocksDB writes while it opens: without it, an assertion of its own ends the process.
-constexpr std::size_t kRoomToOpenBytes = 256u << 10;
-
 Status ProbeRoom(rocksdb::Env* env, const std::string& path, std::size_t room_bytes) {
   const std::string file = path + "/room.probe";
   const auto written =
@@ -39,7 +36,6 @@ StatusOr<std::unique_ptr<SharedDb>> SharedDb::Open(const std::string& path, rock
   MUSTER_RETURN_IF_ERROR(
       FromRocks(env->CreateDirIfMissing(path), Cat("cannot make the store's folder ", path)));
   MUSTER_ASSIGN_OR_RETURN(std::unique_ptr<FolderLock> lock, FolderLock::Take(path, env));
-  MUSTER_RETURN_IF_ERROR(ProbeRoom(env, path, kRoomToOpenBytes));
   MUSTER_ASSIGN_OR_RETURN(std::unique_ptr<LogDb> db,
                           LogDb::Open(path, env, LogDb::Mode::kReadWrite));
   return std::unique_ptr<SharedDb>(new SharedDb(path, env, std::move(lock), std::move(db)));

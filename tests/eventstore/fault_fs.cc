@@ -57,6 +57,11 @@ class Wrapper final : public rocksdb::FileSystemWrapper {
     if (opened.ok()) *file = std::make_unique<FaultFile>(std::move(real), state_);
     return opened;
   }
+  // Its file is one of ours too.
+  IOStatus NewLogger(const std::string& name, const IOOptions& options,
+                     std::shared_ptr<rocksdb::Logger>* logger, IODebugContext* dbg) override {
+    return FileSystem::NewLogger(name, options, logger, dbg);
+  }
 
  private:
   const std::shared_ptr<FaultFs::State> state_;

@@ -132,9 +132,20 @@ TEST_P(RocksDbFaults, AKillWhileTheDiskIsFullLeavesNothingHalfWritten) {
 
 TEST_P(RocksDbFaults, AFullDiskWhileOpeningIsSaid) {
   Open();
+  ASSERT_THAT(Append("a", 0, {"1"}), IsOk());
   store_.reset();
-  faults_.set_room(0);
-  EXPECT_THAT(TryOpen(), StatusIs(StatusCode::kResourceExhausted, HasSubstr(path_)));
+  for (const std::int64_t room : {0, 1, 200, 1000, 3000, 8000}) {
+    SCOPED_TRACE(room);
+    faults_.set_room(room);
+    const auto opened = TryOpen();
+    if (!opened.ok() || room == 0) {
+      EXPECT_THAT(opened, StatusIs(StatusCode::kResourceExhausted, HasSubstr(path_)));
+    }
+  }
+  faults_.set_room(FaultFs::kPlenty);
+  Open();
+  EXPECT_THAT(ReadIds(*store_).ids, ElementsAre("1"));
+  EXPECT_THAT(Append("a", 1, {"2"}), IsOk());
 }
 
 TEST_P(RocksDbFaults, ASnapshotThatFindsNoRoomDoesNotTroubleTheLog) {

@@ -190,6 +190,28 @@ TEST_F(Servers, ABootIntoTheWrongSystemEndsNamedAndTheRescueBringsItBack) {
   EXPECT_TRUE(State().InService()) << StateText(State());
 }
 
+TEST_F(Servers, HowFarAnUploadIsIsKnownWhileItGoesOn) {
+  outside.image_takes = absl::Minutes(2);
+  Delivered();
+  Do(eventpb::INSPECT);
+  const auto doing = [&] { return life->effects().DoingWith(State().id); };
+  EXPECT_EQ(doing(), std::nullopt);
+  ASSERT_THAT(rt.Run(life->Step(eventpb::PREPARE)), IsOk());
+  const auto half = [&] { return doing().has_value() && doing()->bytes_sent == 4; };
+  ASSERT_TRUE(rt.RunUntil(half, absl::Minutes(5)));
+  EXPECT_EQ(doing()->step, eventpb::PREPARE);
+  EXPECT_THAT(doing()->name, testing::HasSubstr("image"));
+  EXPECT_EQ(doing()->bytes_total, 8);
+  EXPECT_GT(doing()->command, 1);
+  EXPECT_LT(doing()->command, doing()->commands);
+  EXPECT_EQ(doing()->lasts, absl::Minutes(1));
+  EXPECT_NEAR(doing()->bytes_per_s, 8 / 120.0, 0.01);
+  Crash();
+  EXPECT_EQ(doing(), std::nullopt) << "it is not in the log";
+  ASSERT_TRUE(Until([&] { return State().At(eventpb::PREPARE).Done(); }));
+  EXPECT_EQ(doing(), std::nullopt) << "it has ended";
+}
+
 TEST_F(Servers, AFailedProbeKeepsTheLineOutOfTheFile) {
   life->nix().fault = "error: a 'x86_64-linux' with features {cuda} is required\n";
   Delivered();
@@ -242,6 +264,46 @@ TEST_F(Servers, ACancellationThatHadNoEffectIsAskedForAgain) {
   Set(Trap::kCancelIgnored);
   ASSERT_THAT(rt.Run(life->Cancel("now")), IsOk());
   EXPECT_TRUE(Until([&] { return State().ended_already(); }));
+}
+
+// As many lists as nobody could want: each takes what it gets of the quota.
+TEST_F(Servers, PollsThatUsedUpTheirQuotaDelayNoCancellation) {
+  Serving();
+  static constexpr auto kPoll = [](ServerProvider* provider, absl::Time deadline) -> Task<void> {
+    (void)co_await provider->ListServers(deadline);
+  };
+  for (int i = 0; i < 300; ++i) {
+    rt.Spawn("poll", kPoll(&life->provider(), rt.Now() + absl::Hours(2)));
+  }
+  rt.RunFor(absl::Minutes(1));
+  const absl::Time asked = rt.Now();
+  ASSERT_THAT(rt.Run(life->Cancel("now")), IsOk());
+  ASSERT_TRUE(rt.RunUntil([&] { return outside.sim.Servers().empty(); }, absl::Seconds(10)));
+  EXPECT_LE(rt.Now(), asked + absl::Seconds(10));
+  for (const hetznersim::JournalEntry& entry : outside.sim.Journal()) {
+    EXPECT_NE(entry.status, 403) << entry.endpoint;
+  }
+}
+
+// Orders that are waited for are looked at every few seconds, in the row that resets read in.
+TEST_F(Servers, PollsThatUsedUpTheirQuotaDelayNoReset) {
+  Serving();
+  static constexpr auto kPoll = [](ServerProvider* provider, OrderId order,
+                                   absl::Time deadline) -> Task<void> {
+    (void)co_await provider->GetOrder(ServerChannel::kAuction, order, deadline);
+  };
+  for (int i = 0; i < 600; ++i) {
+    rt.Spawn("poll", kPoll(&life->provider(), State().order, rt.Now() + absl::Hours(2)));
+  }
+  rt.RunFor(absl::Minutes(1));
+  outside.sim.ClearJournal();
+  ASSERT_THAT(rt.Run(life->Step(eventpb::RESCUE)), IsOk());
+  const auto reset = [&] {
+    const std::vector<hetznersim::JournalEntry> calls = outside.sim.Journal();
+    return std::any_of(calls.begin(), calls.end(),
+                       [](const auto& call) { return call.endpoint == "POST reset/{id}"; });
+  };
+  EXPECT_TRUE(rt.RunUntil(reset, absl::Seconds(10)));
 }
 
 TEST_F(Servers, WhatTheProviderTookAwayIsNoticed) {

@@ -6,6 +6,8 @@
 #include <memory>
 #include <utility>
 
+#include "eventstore/base/check.h"
+
 namespace muster {
 namespace {
 
@@ -17,15 +19,9 @@ constexpr absl::Duration kThrottleWaitMax = absl::Minutes(5);
 // Who waits, best first: by priority, then by arrival.
 using Turn = std::pair<CallPriority, std::uint64_t>;
 
-struct Endpoint {
-  absl::Duration interval;
-  RateLimits::Quota quota;
-  std::deque<absl::Time> spent;            // slots taken, the newest `quota.calls` - 1 of them
-  absl::Time next = absl::InfinitePast();  // nobody calls earlier
+struct Gate {
+  absl::Time next = absl::InfinitePast();  // nobody passes earlier
   absl::Duration closed_for;               // the span that led to `next`
-  int refusals_in_a_row = 0;
-  std::int64_t throttled_total = 0;
-  std::map<Turn, Signal*> queue;
 
   void CloseUntil(absl::Time time, absl::Time now) {
     next = time;
@@ -34,6 +30,29 @@ struct Endpoint {
   // After a step backwards of the clock nobody waits longer than was meant.
   void FollowClock(absl::Time now) {
     if (next - now > closed_for) next = now + closed_for;
+  }
+  absl::Duration Wait(absl::Time now) const {
+    return std::clamp(next - now, absl::ZeroDuration(), closed_for);
+  }
+};
+
+struct Endpoint {
+  absl::Duration interval;
+  RateLimits::Quota quota;
+  std::deque<absl::Time> spent;  // slots taken, the newest `quota.calls` - 1 of them
+  Gate all;
+  Gate looks;  // for those who only look, beside `all`: closed while the reserve alone is left
+  int refusals_in_a_row = 0;
+  std::int64_t throttled_total = 0;
+  std::map<Turn, Signal*> queue;
+
+  absl::Time NextFor(CallPriority priority) const {
+    const bool look = priority == CallPriority::kObserve || priority == CallPriority::kSearch;
+    return look ? std::max(all.next, looks.next) : all.next;
+  }
+  void FollowClock(absl::Time now) {
+    all.FollowClock(now);
+    looks.FollowClock(now);
   }
 };
 
@@ -68,7 +87,7 @@ class RateLimiterImpl final : public RateLimiter {
     const absl::Time now = rt_.Now();
     endpoint.FollowClock(now);
     if (deadline < now) co_return Late(name);
-    if (endpoint.queue.empty() && endpoint.next <= now) {
+    if (endpoint.queue.empty() && endpoint.NextFor(priority) <= now) {
       Take(endpoint);
       co_return absl::OkStatus();
     }
@@ -89,7 +108,7 @@ class RateLimiterImpl final : public RateLimiter {
     if (wait > absl::ZeroDuration() && endpoint.refusals_in_a_row == 0) grown = wait;
     ++endpoint.refusals_in_a_row;
     const absl::Time next = now + std::max(wait, grown);
-    if (next > endpoint.next) endpoint.CloseUntil(next, now);
+    if (next > endpoint.all.next) endpoint.all.CloseUntil(next, now);
   }
 
   void Passed(std::string_view name) override { Find(name).refusals_in_a_row = 0; }
@@ -98,10 +117,9 @@ class RateLimiterImpl final : public RateLimiter {
     std::map<std::string, Budget> budgets;
     const absl::Time now = rt_.Now();
     for (const auto& [name, endpoint] : endpoints_) {
-      budgets[name] = {
-          .wait = std::clamp(endpoint.next - now, absl::ZeroDuration(), endpoint.closed_for),
-          .waiting = static_cast<int>(endpoint.queue.size()),
-          .throttled_total = endpoint.throttled_total};
+      budgets[name] = {.wait = endpoint.all.Wait(now),
+                       .waiting = static_cast<int>(endpoint.queue.size()),
+                       .throttled_total = endpoint.throttled_total};
     }
     return budgets;
   }
@@ -119,21 +137,30 @@ class RateLimiterImpl final : public RateLimiter {
         listed != limits_.intervals.end() ? listed->second : limits_.interval_default;
     const auto quota = limits_.quotas.find(std::string(name));
     if (quota != limits_.quotas.end()) endpoint.quota = quota->second;
+    const int reserve = endpoint.quota.reserve;
+    MUSTER_CHECK(reserve == 0 || (reserve > 0 && reserve < endpoint.quota.calls));
     return endpoint;
   }
 
   void Take(Endpoint& endpoint) {
     const absl::Time now = rt_.Now();
     absl::Time next = now + endpoint.interval;
-    if (endpoint.quota.calls > 0) {
-      endpoint.spent.push_back(now);
-      // The quota is used up until the oldest of its calls has left the window.
-      if (endpoint.spent.size() >= static_cast<std::size_t>(endpoint.quota.calls)) {
-        next = std::max(next, endpoint.spent.front() + endpoint.quota.window);
-        endpoint.spent.pop_front();
+    const auto calls = static_cast<std::size_t>(endpoint.quota.calls);
+    if (calls > 0) {
+      std::deque<absl::Time>& spent = endpoint.spent;
+      spent.push_back(now);
+      // A quota is used up until the oldest of its calls has left the window; of those who look
+      // it is, when so many calls as are not reserved are in it, whosever they are.
+      const std::size_t for_looks = calls - static_cast<std::size_t>(endpoint.quota.reserve);
+      if (spent.size() >= for_looks) {
+        endpoint.looks.CloseUntil(spent[spent.size() - for_looks] + endpoint.quota.window, now);
+      }
+      if (spent.size() >= calls) {
+        next = std::max(next, spent.front() + endpoint.quota.window);
+        spent.pop_front();
       }
     }
-    endpoint.CloseUntil(next, now);
+    endpoint.all.CloseUntil(next, now);
   }
 
   // False when `deadline` came first.
@@ -141,14 +168,15 @@ class RateLimiterImpl final : public RateLimiter {
     const std::unique_ptr<Signal> signal = rt_.MakeSignal();
     const Place place(endpoint, turn, *signal);
     while (true) {
-      if (place.leads() && endpoint.next <= rt_.Now()) break;
-      const bool for_slot = place.leads() && endpoint.next <= deadline;
-      const absl::Time until = for_slot ? endpoint.next : deadline;
+      const absl::Time next = endpoint.NextFor(turn.first);
+      if (place.leads() && next <= rt_.Now()) break;
+      const bool for_slot = place.leads() && next <= deadline;
+      const absl::Time until = for_slot ? next : deadline;
       const bool notified = co_await signal->WaitUntil(until);
       if (notified) continue;
       if (!for_slot) co_return false;
       // Waited the whole span, whatever the clock shows now; unless the slot moved meanwhile.
-      if (place.leads() && endpoint.next == until) break;
+      if (place.leads() && endpoint.NextFor(turn.first) == until) break;
     }
     Take(endpoint);
     co_return true;

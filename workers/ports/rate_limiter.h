@@ -3,9 +3,10 @@
 // One per account, shared by all who call it. An endpoint is (method, route template), "DELETE
 // instances/{id}". Each has a minimum interval between calls, or a quota of calls within any span
 // of some length, or both; waiting callers go by priority
-// (destroy > create > observe > search), then first come first served. What the provider answers
-// (throttled, and for how long) widens the interval for a while. Reactor thread; must outlive the
-// tasks that wait in it.
+// (destroy > create > observe > search), then first come first served. The last calls of a quota
+// can be kept for those who destroy or create: who only looks never takes them. What the provider
+// answers (throttled, and for how long) widens the interval for a while. What was sent before a
+// restart is not known. Reactor thread; must outlive the tasks that wait in it.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,8 @@ struct RateLimits {
   struct Quota {
     int calls = 0;  // at most so many in any span of `window`
     absl::Duration window;
+    // So many of them are for kDestroy and kCreate alone. REQUIRES: 0 <= reserve < calls
+    int reserve = 0;
   };
   absl::Duration interval_default;                  // endpoints not listed
   std::map<std::string, absl::Duration> intervals;  // endpoint -> minimum interval
@@ -49,7 +52,7 @@ class RateLimiter {
   virtual void Passed(std::string_view endpoint) = 0;
 
   struct Budget {
-    absl::Duration wait;  // until the next call may go; zero = now
+    absl::Duration wait;  // until the next kDestroy or kCreate may go; zero = now
     int waiting = 0;      // callers in the queue
     std::int64_t throttled_total = 0;
   };

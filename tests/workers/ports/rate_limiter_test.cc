@@ -160,6 +160,63 @@ TEST_F(RateLimiterTest, AQuotaHoldsInEverySpanOfItsWindow) {
   EXPECT_EQ(limiter_->Budgets().size(), 1u);
 }
 
+class RateLimiterReserveTest : public RateLimiterTest {
+ protected:
+  RateLimiterReserveTest() {
+    limiter_ = MakeRateLimiter(
+        rt_, {.quotas = {{"row", {.calls = 5, .window = absl::Seconds(100), .reserve = 2}}}});
+  }
+  // So many calls, one a second, each sent.
+  void Spend(int calls, CallPriority priority) {
+    for (int i = 0; i < calls; ++i) {
+      Start("row", priority, absl::Hours(1), "");
+      rt_.RunFor(absl::Seconds(1));
+    }
+    EXPECT_EQ(log_.size(), static_cast<std::size_t>(calls));
+    log_.clear();
+  }
+};
+
+TEST_F(RateLimiterReserveTest, WhoLooksMayTakeAllCallsThatAreNotReserved) {
+  Spend(2, CallPriority::kObserve);
+  Start("row", CallPriority::kSearch, absl::Seconds(2), "third");
+  rt_.RunFor(absl::Seconds(1));
+  EXPECT_THAT(log_, ElementsAre("third at 2000"));
+}
+
+TEST_F(RateLimiterReserveTest, WhoLooksNeverTakesAReservedCall) {
+  Spend(3, CallPriority::kObserve);
+  Start("row", CallPriority::kObserve, absl::Milliseconds(99'999), "impatient");
+  Start("row", CallPriority::kSearch, absl::Hours(1), "search");
+  Start("row", CallPriority::kObserve, absl::Seconds(100), "observe");
+  rt_.RunFor(absl::Minutes(5));
+  EXPECT_THAT(log_, ElementsAre("impatient late 99999", "observe at 100000", "search at 101000"));
+}
+
+TEST_F(RateLimiterReserveTest, WhoChangesGoesAtOnceThoughOthersWait) {
+  Spend(3, CallPriority::kObserve);
+  Start("row", CallPriority::kObserve, absl::Hours(1), "observe");
+  Start("row", CallPriority::kDestroy, absl::Seconds(3), "destroy");
+  Start("row", CallPriority::kCreate, absl::Seconds(3), "create");
+  rt_.RunFor(absl::Seconds(1));
+  EXPECT_THAT(log_, ElementsAre("destroy at 3000", "create at 3000"));
+  log_.clear();
+  // The quota is the quota: the reserve is in it.
+  Start("row", CallPriority::kDestroy, absl::Hours(1), "sixth");
+  EXPECT_EQ(WaitOf("row"), absl::Seconds(96));
+  rt_.RunFor(absl::Minutes(5));
+  // With two reserved calls in the window only one of three is left to who looks.
+  EXPECT_THAT(log_, ElementsAre("sixth at 100000", "observe at 103000"));
+}
+
+TEST_F(RateLimiterReserveTest, CallsOfWhoChangesCountForWhoLooks) {
+  Spend(3, CallPriority::kDestroy);
+  Start("row", CallPriority::kObserve, absl::Hours(1), "observe");
+  Start("row", CallPriority::kDestroy, absl::Hours(1), "destroy");
+  rt_.RunFor(absl::Minutes(5));
+  EXPECT_THAT(log_, ElementsAre("destroy at 3000", "observe at 101000"));
+}
+
 TEST_F(RateLimiterTest, ShowsEveryListedEndpointInItsBudgetsFromTheStart) {
   const auto budgets = limiter_->Budgets();
   ASSERT_EQ(budgets.size(), 2u);

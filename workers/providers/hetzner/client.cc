@@ -156,7 +156,8 @@ Task<StatusOr<std::string>> Client::SendAs(std::string login, Call call, absl::T
 }
 
 Task<Status> Client::WhyRefused(std::string login, Status refused, absl::Time deadline) {
-  Call keys{.bucket = kReadBucket, .route = "GET key", .path = "key"};
+  Call keys{
+      .bucket = kReadBucket, .priority = CallPriority::kCreate, .route = "GET key", .path = "key"};
   const Exchanged exchanged = co_await Exchange(std::move(login), std::move(keys), deadline);
   const StatusOr<HttpResponse>& response = exchanged.response;
   // Unknown is not refused: whoever comes next finds out.

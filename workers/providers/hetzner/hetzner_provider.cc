@@ -56,7 +56,7 @@ Call ServerCall(std::string_view method, CallKind kind, const ServerNumber& numb
 Call BootCall(std::string_view method, CallKind kind, const ServerNumber& number,
               std::string_view rest) {
   return {.bucket = hetzner::kReadBucket,
-          .priority = kind == CallKind::kRead ? CallPriority::kObserve : kChange,
+          .priority = kChange,  // reading too: only a reset has what to read there
           .kind = kind,
           .route = Cat(method, " boot/{id}/", rest),
           .path = Cat("boot/", number.str(), "/", rest)};
@@ -85,6 +85,12 @@ Call ResetCallOf(const ServerNumber& number, ResetKind kind) {
           .route = "POST reset/{id}",
           .path = Cat("reset/", number.str()),
           .form = {{"type", std::string(ResetKindName(kind))}}};
+}
+// Reading it is a part of cancelling: nobody polls it.
+Call ReadCancellationCallOf(const ServerNumber& number) {
+  Call call = ServerCall("GET", CallKind::kRead, number, "/cancellation");
+  call.priority = CallPriority::kDestroy;
+  return call;
 }
 Call CancelCallOf(const ServerNumber& number, const std::string& date, const std::string& reason) {
   Call call = ServerCall("POST", CallKind::kWrite, number, "/cancellation");
@@ -171,7 +177,7 @@ Task<Status> HetznerProvider::Write(Call call, std::string kind, absl::Time dead
 Task<StatusOr<std::string>> HetznerProvider::Currency(absl::Time deadline) {
   if (!currency_.empty()) co_return currency_;
   Call call{.bucket = hetzner::kReadBucket,
-            .priority = CallPriority::kSearch,
+            .priority = kChange,  // an order may wait for it
             .route = "GET order/currency",
             .path = "order/currency"};
   const StatusOr<std::string> body = co_await client_.Send(std::move(call), deadline);
@@ -372,6 +378,7 @@ Task<StatusOr<std::vector<ResetKind>>> HetznerProvider::ResetKinds(ServerNumber 
                                                                    absl::Time deadline) {
   CO_RETURN_IF_ERROR(CheckNumber(number));
   Call call{.bucket = hetzner::kReadBucket,
+            .priority = kChange,
             .route = "GET reset/{id}",
             .path = Cat("reset/", number.str())};
   const StatusOr<std::string> body = co_await client_.Send(std::move(call), deadline);
@@ -394,7 +401,7 @@ Task<StatusOr<Cancellation>> HetznerProvider::GetCancellation(ServerNumber numbe
                                                               absl::Time deadline) {
   CO_RETURN_IF_ERROR(CheckNumber(number));
   const StatusOr<std::string> body =
-      co_await client_.Send(ServerCall("GET", CallKind::kRead, number, "/cancellation"), deadline);
+      co_await client_.Send(ReadCancellationCallOf(number), deadline);
   if (!body.ok()) co_return body.status();
   co_return hetzner::ParseCancellation(*body);
 }

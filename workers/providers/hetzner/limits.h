@@ -18,6 +18,11 @@ inline constexpr std::string_view kStandardBucket = "POST order/server";
 
 inline constexpr int kOrdersPerDay = 20;  // of each channel
 
+// Of the rows that polls share with changes, so many calls an hour are kept for changes and what a
+// change has to read: ten cancellations of four calls each, three resets that wait long for keys.
+inline constexpr int kServerReserve = 40;
+inline constexpr int kReadReserve = 100;
+
 // Ready for MakeRateLimiter.
 RateLimits DefaultRateLimits();
 
