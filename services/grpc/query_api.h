@@ -50,6 +50,8 @@ struct QueryHooks {
   std::function<shadow::Driver::Counts(const FleetName&)> shadow_counts;
   // Where a server's sshd is reached, where that is not its own address; may be empty.
   std::function<ServerPlace(const server::State&)> server_place;
+  // What is run on a server just now; may be empty.
+  std::function<std::optional<ServerDoing>(const server::State&)> server_doing;
   // For the state check of builders; may be nullptr, and then there is none.
   TextFiles* files = nullptr;
   std::string machines_file;  // "" = none is kept
@@ -105,6 +107,8 @@ class QueryApi {
   };
   Task<StatusOr<WorldView>> WorldOf(api::AsOf as_of);
   ServerPlace PlaceOf(const server::State& state) const;
+  // As `view` has it; live also with what is run on it.
+  api::Server ShownIn(const WorldView& view, const server::State& state) const;
   // Explain with `why_not` set.
   Task<StatusOr<api::ExplainResponse>> WhyNot(api::ExplainRequest request);
   api::ListFleetsResponse Fleets(const queries::ReadModels& models, absl::Time now,

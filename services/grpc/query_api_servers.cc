@@ -41,11 +41,18 @@ ServerPlace QueryApi::PlaceOf(const server::State& state) const {
   return hooks_.server_place ? hooks_.server_place(state) : OwnPlace(state);
 }
 
+api::Server QueryApi::ShownIn(const WorldView& view, const server::State& state) const {
+  api::Server out = ToServer(state, PlaceOf(state), view.now);
+  if (view.past != nullptr || !hooks_.server_doing) return out;
+  if (const auto doing = hooks_.server_doing(state)) *out.mutable_progress() = ToProgress(*doing);
+  return out;
+}
+
 Task<StatusOr<api::Server>> QueryApi::GetServer(api::GetServerRequest request) {
   CO_ASSIGN_OR_RETURN(const WorldView view, co_await WorldOf(request.as_of()));
   const server::State* state = view.world->FindServerNamed(request.server());
   if (state == nullptr) co_return NoSuchServer(*view.world, request.server());
-  co_return ToServer(*state, PlaceOf(*state), view.now);
+  co_return ShownIn(view, *state);
 }
 
 Task<StatusOr<api::ListServersResponse>> QueryApi::ListServers(api::ListServersRequest request) {
@@ -59,9 +66,7 @@ Task<StatusOr<api::ListServersResponse>> QueryApi::ListServers(api::ListServersR
            std::make_pair(b->name, b->planned.position);
   });
   api::ListServersResponse out;
-  for (const server::State* state : found) {
-    *out.add_servers() = ToServer(*state, PlaceOf(*state), view.now);
-  }
+  for (const server::State* state : found) *out.add_servers() = ShownIn(view, *state);
   *out.mutable_now() = ToTimestamp(view.now);
   co_return out;
 }

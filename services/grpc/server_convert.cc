@@ -170,6 +170,19 @@ api::Server ToServer(const server::State& state, const ServerPlace& place, absl:
   return out;
 }
 
+api::ServerProgress ToProgress(const ServerDoing& doing) {
+  api::ServerProgress out;
+  out.set_step(std::string(server::StepName(doing.step)));
+  out.set_command(doing.command);
+  out.set_commands(doing.commands);
+  out.set_name(doing.name);
+  out.set_for_s(absl::ToInt64Seconds(doing.lasts));
+  out.set_bytes_sent(doing.bytes_sent);
+  out.set_bytes_total(doing.bytes_total);
+  out.set_bytes_per_s(doing.bytes_per_s);
+  return out;
+}
+
 nix::KnownBuilder ToKnownBuilder(const server::State& state, const ServerPlace& place) {
   nix::KnownBuilder out;
   out.name = state.name.str();

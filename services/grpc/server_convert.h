@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "commands/server/state.h"
 #include "muster/api/v1/server.pb.h"
+#include "workers/servers/doing.h"
 #include "workers/servers/nix/check.h"
 
 namespace muster::grpc_api {
@@ -31,6 +32,8 @@ std::string ServerDetail(const server::State& state, absl::Time now);
 absl::Time ServerSince(const server::State& state);
 
 api::Server ToServer(const server::State& state, const ServerPlace& place, absl::Time now);
+
+api::ServerProgress ToProgress(const ServerDoing& doing);
 
 // What the state check asks of it.
 nix::KnownBuilder ToKnownBuilder(const server::State& state, const ServerPlace& place);

@@ -142,22 +142,26 @@ bool Busy(const api::Server& server) {
 }
 
 // While a step runs its clock goes on, which is no news.
-void SayNews(Session& s, const api::Server& server, std::string& last) {
+void SayNews(Session& s, const api::Server& server, std::string& last, ProgressLine& progress) {
   std::string news = server.state();
   const bool told = server.running_step().empty() && !server.detail().empty();
   if (told) news += Cat(": ", server.detail());
   if (news != last) s.env.err << "  " << news << "\n";
   last = news;
+  progress.Show(server);
 }
 
 // Until nothing is under way. kOk with the server as it is then.
 int Follow(Session& s, const std::string& name, api::Server& server, std::string& last) {
+  ProgressLine progress(s);
   while (true) {
+    progress.Clear();
     if (const int code = FetchServer(s, name, server)) return code;
-    SayNews(s, server, last);
+    SayNews(s, server, last, progress);
     const bool stuck = server.needs_operator() && server.running_step().empty();
     if (stuck || !Busy(server)) return kOk;
     if (!s.env.pause(kLookEvery)) {
+      progress.Clear();
       s.env.err << "it goes on by itself; next: muster server up " << name << "\n";
       return kInterrupted;
     }

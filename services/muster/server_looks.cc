@@ -16,15 +16,9 @@ std::string Amount(const api::Server& server, std::int64_t micros) {
   return FormatMoney({micros, server.offer().currency()});
 }
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
-// As much as it is, without more digits than anybody reads.
-std::string Bytes(double bytes) {
-  const char* unit = "B";
-  for (const char* larger : {"KB", "MB", "GB", "TB"}) {
-    if (bytes < 1000) break;
-    bytes /= 1000;
-    unit = larger;
-  }
-  return absl::StrFormat("%.*f%s", bytes < 10 ? 1 : 0, bytes, unit);
+// What is run on it, or else why it stands where it stands.
+std::string Doing(const api::Server& server) {
+  return server.has_progress() ? ProgressText(server.progress()) : server.detail();
 }
 std::string Share(double part, double whole) {
   return whole > 0 ? absl::StrFormat("%.0f%%", 100 * part / whole) : "-";
@@ -53,7 +47,7 @@ Table ServerTable(const api::ListServersResponse& list, bool wide) {
       row.insert(row.end(), {server.id(), OrDash(server.address()), OrDash(server.paid_until()),
                              OrDash(offer.gpu())});
     }
-    row.push_back(server.next().empty() ? OrDash(server.detail()) : server.next());
+    row.push_back(server.next().empty() ? OrDash(Doing(server)) : server.next());
     table.Row(std::move(row));
   }
   return table;
@@ -131,6 +125,7 @@ void DescribeServer(std::ostream& out, const api::Server& server, absl::Time now
   out << "server/" << server.name() << "  " << server.state() << " since "
       << Ago(server.state_since(), now) << (server.needs_operator() ? "  (needs you)" : "") << "\n";
   Line(out, "detail", server.detail());
+  if (server.has_progress()) Line(out, "doing", ProgressText(server.progress()));
   Line(out, "next", server.next());
   Line(out, "id", Cat(server.id(), " at ", server.provider()));
   Line(out, "number", server.number());
@@ -191,7 +186,7 @@ Table VitalsTable(const api::ListServersResponse& list, const std::string& only)
                reached ? share(v.disk_total_bytes(), v.disk_free_bytes()) : "-",
                reached ? Cat(v.build_processes()) : "-",
                reached && total > 0 ? absl::StrFormat("%.0f%%", busy) : "-", Share(used, total),
-               Ago(v.seen_at(), now), OrDash(v.detail().empty() ? server.detail() : v.detail())});
+               Ago(v.seen_at(), now), OrDash(v.detail().empty() ? Doing(server) : v.detail())});
   }
   return table;
 }
@@ -234,14 +229,17 @@ int Wait(Session& s, const std::string& name) {
   if (!patience.ok()) return s.Fail(kUsage, Message(patience.status()));
   absl::Duration waited;
   std::string last;
+  ProgressLine progress(s);
   while (true) {
     api::Server server;
+    progress.Clear();
     if (const int code = FetchServer(s, name, server)) return code;
     if (server.state() != last) {
       s.env.err << server.state() << (server.detail().empty() ? "" : ": ") << server.detail()
                 << "\n";
       last = server.state();
     }
+    progress.Show(server);
     if (server.state() == wanted) {
       (void)s.PrintStructured(server, {"server/" + server.name()});
       return kOk;

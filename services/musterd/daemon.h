@@ -86,6 +86,7 @@ class Daemon {
   ServerPlans* PlansOf(const ProviderName& name);
   // Where the sshd of a server is reached, by the configuration of its provider.
   grpc_api::ServerPlace PlaceOf(const server::State& state) const;
+  std::optional<ServerDoing> DoingWith(const server::State& state) const;
   Status BeginMetrics();
   metrics::Probe Counted() const;
   void MakeApis();

@@ -69,6 +69,7 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
   hooks.plan = MakePlanOptions();
   hooks.shadow_counts = [this](const FleetName& name) { return engine_->shadows().Pending(name); };
   hooks.server_place = [this](const server::State& state) { return PlaceOf(state); };
+  hooks.server_doing = [this](const server::State& state) { return DoingWith(state); };
   hooks.files = server_files_.get();
   hooks.machines_file = MachinesFileOf(config_);
   return hooks;

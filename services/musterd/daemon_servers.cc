@@ -45,6 +45,11 @@ grpc_api::ServerPlace Daemon::PlaceOf(const server::State& state) const {
   return place;
 }
 
+std::optional<ServerDoing> Daemon::DoingWith(const server::State& state) const {
+  const auto found = servers_.find(state.provider);
+  return found == servers_.end() ? std::nullopt : found->second->DoingWith(state.id);
+}
+
 ServerPlans* Daemon::PlansOf(const ProviderName& name) {
   const auto found = servers_.find(name);
   return found == servers_.end() ? nullptr : &found->second->plans();

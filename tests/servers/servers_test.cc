@@ -190,6 +190,28 @@ TEST_F(Servers, ABootIntoTheWrongSystemEndsNamedAndTheRescueBringsItBack) {
   EXPECT_TRUE(State().InService()) << StateText(State());
 }
 
+TEST_F(Servers, HowFarAnUploadIsIsKnownWhileItGoesOn) {
+  outside.image_takes = absl::Minutes(2);
+  Delivered();
+  Do(eventpb::INSPECT);
+  const auto doing = [&] { return life->effects().DoingWith(State().id); };
+  EXPECT_EQ(doing(), std::nullopt);
+  ASSERT_THAT(rt.Run(life->Step(eventpb::PREPARE)), IsOk());
+  const auto half = [&] { return doing().has_value() && doing()->bytes_sent == 4; };
+  ASSERT_TRUE(rt.RunUntil(half, absl::Minutes(5)));
+  EXPECT_EQ(doing()->step, eventpb::PREPARE);
+  EXPECT_THAT(doing()->name, testing::HasSubstr("image"));
+  EXPECT_EQ(doing()->bytes_total, 8);
+  EXPECT_GT(doing()->command, 1);
+  EXPECT_LT(doing()->command, doing()->commands);
+  EXPECT_EQ(doing()->lasts, absl::Minutes(1));
+  EXPECT_NEAR(doing()->bytes_per_s, 8 / 120.0, 0.01);
+  Crash();
+  EXPECT_EQ(doing(), std::nullopt) << "it is not in the log";
+  ASSERT_TRUE(Until([&] { return State().At(eventpb::PREPARE).Done(); }));
+  EXPECT_EQ(doing(), std::nullopt) << "it has ended";
+}
+
 TEST_F(Servers, AFailedProbeKeepsTheLineOutOfTheFile) {
   life->nix().fault = "error: a 'x86_64-linux' with features {cuda} is required\n";
   Delivered();

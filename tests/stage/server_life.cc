@@ -28,12 +28,27 @@ std::string After(const std::vector<std::string>& argv, std::string_view option)
   return "";
 }
 
-StatusOr<remote::RemoteInput> OpenImage(const std::string& path) {
+// The image, a character at a time.
+struct Image {
+  Runtime& rt;
+  absl::Duration pause;
+  std::string left = kImageText;
+
+  static Task<StatusOr<std::string>> Next(std::shared_ptr<Image> image) {
+    if (image->left.empty()) co_return std::string();
+    co_await image->rt.SleepFor(image->pause);
+    const std::string piece = image->left.substr(0, 1);
+    image->left.erase(0, 1);
+    co_return piece;
+  }
+};
+
+StatusOr<remote::RemoteInput> OpenImage(Runtime& rt, absl::Duration takes,
+                                        const std::string& path) {
   if (path != kImage) return NotFound(Cat("cannot open ", path));
-  auto sent = std::make_shared<bool>(false);
-  return remote::RemoteInput([sent]() -> Task<StatusOr<std::string>> {
-    co_return std::exchange(*sent, true) ? std::string() : std::string(kImageText);
-  });
+  constexpr int kPieces = sizeof(kImageText) - 1;
+  auto image = std::make_shared<Image>(Image{rt, takes / kPieces});
+  return remote::RemoteInput{[image] { return Image::Next(image); }, kPieces};
 }
 
 }  // namespace
@@ -97,16 +112,19 @@ ServerLife::ServerLife(VirtualRuntime& rt, ServerOutside& outside)
   handler_ = std::make_unique<Handler>(rt, *store_);
   ServerOptions options;
   options.machines_file = "/machines";
-  effects_ = std::make_unique<ServerEffects>(ServerPorts{.rt = rt,
-                                                         .handler = *handler_,
-                                                         .provider = *provider_,
-                                                         .ssh = outside.machines,
-                                                         .keys = outside.keys,
-                                                         .secrets = secrets_,
-                                                         .programs = nix_,
-                                                         .files = outside.files,
-                                                         .open_file = OpenImage},
-                                             std::move(options));
+  effects_ = std::make_unique<ServerEffects>(
+      ServerPorts{
+          .rt = rt,
+          .handler = *handler_,
+          .provider = *provider_,
+          .ssh = outside.machines,
+          .keys = outside.keys,
+          .secrets = secrets_,
+          .programs = nix_,
+          .files = outside.files,
+          .open_file = [&rt, &outside](
+                           const auto& path) { return OpenImage(rt, outside.image_takes, path); }},
+      std::move(options));
 }
 
 Task<Status> ServerLife::Start() {

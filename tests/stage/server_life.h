@@ -62,6 +62,7 @@ struct ServerOutside {
   std::shared_ptr<MemoryLog> log;
   MemoryKeyStore keys;
   MemoryTextFiles files;
+  absl::Duration image_takes;  // to be sent, in pieces
 };
 
 class ServerLife {

@@ -40,15 +40,17 @@ class File {
 
 }  // namespace
 
-StatusOr<std::function<Task<StatusOr<std::string>>()>> OpenFileInput(const std::string& path) {
+StatusOr<SshInput> OpenFileInput(const std::string& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return MakeStatus(absl::ErrnoToStatusCode(errno), Cat("opening ", path));
   const auto file = std::make_shared<File>(fd, path);
   struct stat facts{};
-  if (fstat(fd, &facts) == 0 && S_ISDIR(facts.st_mode)) {
-    return InvalidArgument(Cat(path, " is a folder"));
-  }
-  return [file] { return File::Next(file); };
+  const bool known = fstat(fd, &facts) == 0;
+  if (known && S_ISDIR(facts.st_mode)) return InvalidArgument(Cat(path, " is a folder"));
+  SshInput input;
+  input.next = [file] { return File::Next(file); };
+  if (known && S_ISREG(facts.st_mode)) input.bytes = facts.st_size;
+  return input;
 }
 
 }  // namespace muster

@@ -39,6 +39,12 @@ struct SshTarget {
   absl::Time deadline;  // the session stands by then, or not at all
 };
 
+// What a command can be fed with.
+struct SshInput {
+  std::function<Task<StatusOr<std::string>>()> next;  // as SshCommand::input
+  std::int64_t bytes = 0;                             // in all; 0 = nobody knows
+};
+
 struct SshCommand {
   std::string command;  // for the login shell of the other side; never holds a secret
   absl::Time deadline;  // it has ended by then, or nobody knows

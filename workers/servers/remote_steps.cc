@@ -57,6 +57,23 @@ StepEnd EndOf(const Status& status, const server::State& state) {
   }
 }
 
+// Tells what is run, for as long as it is.
+class Shown {
+ public:
+  Shown(ServerContext& context, const ServerId& id) : context_(context), id_(id) {}
+  Shown(const Shown&) = delete;
+  ~Shown() { context_.doing.End(id_); }
+  std::function<void(const remote::RemoteProgress&)> Teller() {
+    return [this, step = context_.Find(id_)->running](const remote::RemoteProgress& progress) {
+      context_.doing.Tell(id_, step, progress, context_.ports.rt.Steady());
+    };
+  }
+
+ private:
+  ServerContext& context_;
+  const ServerId id_;
+};
+
 Task<StatusOr<std::unique_ptr<SshSession>>> Enter(ServerContext& context, ServerId id) {
   HostKeyPin pin = RescuePin(*context.Find(id));
   const absl::Time until = context.Now() + 4 * context.options.ssh_connect;
@@ -85,8 +102,9 @@ StatusOr<remote::InstallPlan> PlanOfBoot(const ServerContext&, const server::Sta
 Task<StepEnd> RunPlanned(ServerContext& context, ServerId id, SshSession& session,
                          std::vector<remote::RemoteCommand> commands) {
   const remote::RemotePorts ports = PortsOf(context, id);
+  Shown shown(context, id);
   const StatusOr<std::vector<remote::RemoteOutcome>> ran =
-      co_await remote::RunCommands(session, std::move(commands), ports, nullptr);
+      co_await remote::RunCommands(session, std::move(commands), ports, shown.Teller());
   const server::State* state = context.Find(id);
   if (!ran.ok()) co_return EndOf(ran.status(), *state);
   co_return StepEnd{};
@@ -96,8 +114,9 @@ Task<StepEnd> RunInspect(ServerContext& context, ServerId id) {
   const StatusOr<std::unique_ptr<SshSession>> session = co_await Enter(context, id);
   if (!session.ok()) co_return EndOf(session.status(), *context.Find(id));
   const remote::RemotePorts ports = PortsOf(context, id);
+  Shown shown(context, id);
   const StatusOr<std::vector<remote::RemoteOutcome>> told =
-      co_await remote::RunCommands(**session, remote::InspectCommands(), ports, nullptr);
+      co_await remote::RunCommands(**session, remote::InspectCommands(), ports, shown.Teller());
   if (!told.ok()) co_return EndOf(told.status(), *context.Find(id));
   StatusOr<eventpb::Inspection> seen = remote::ReadInspection(*told);
   if (!seen.ok()) co_return EndOf(seen.status(), *context.Find(id));

@@ -13,6 +13,7 @@
 #include "workers/ports/ssh.h"
 #include "workers/runtime/account_reporter.h"
 #include "workers/runtime/task_group.h"
+#include "workers/servers/doing.h"
 #include "workers/servers/nix/probe.h"
 #include "workers/servers/remote/run_commands.h"
 
@@ -107,6 +108,7 @@ struct ServerContext {
   ServerOptions options;
   TaskGroup group;
   AccountReporter reporter;
+  Doing doing;
 };
 
 // Of the rescue system that runs, as published by the provider.

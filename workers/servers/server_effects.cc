@@ -153,5 +153,8 @@ Task<void> ServerEffects::Stop() {
 
 ServerPlans& ServerEffects::plans() { return impl_->plans; }
 int ServerEffects::in_flight() const { return impl_->context.group.running(); }
+std::optional<ServerDoing> ServerEffects::DoingWith(const ServerId& id) const {
+  return impl_->context.doing.Of(id, impl_->context.ports.rt.Steady());
+}
 
 }  // namespace muster

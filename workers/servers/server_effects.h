@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "workers/servers/server_context.h"
 #include "workers/servers/server_plans.h"
@@ -34,6 +35,8 @@ class ServerEffects {
   // What operators ask for, planned (server_plans.h).
   ServerPlans& plans();
   int in_flight() const;
+  // What is run on it just now; nullopt = nothing.
+  std::optional<ServerDoing> DoingWith(const ServerId& id) const;
 
  private:
   class Impl;

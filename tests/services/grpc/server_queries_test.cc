@@ -34,6 +34,7 @@ class ServerQueries : public ::testing::Test {
     EXPECT_THAT(rt_.Run(projector_.Start()), IsOk());
     QueryHooks hooks;
     hooks.world = [this]() -> const World& { return handler_.world(); };
+    hooks.server_doing = [this](const server::State&) { return doing_; };
     hooks.files = &files_;
     hooks.machines_file = kPath;
     api_ = std::make_unique<QueryApi>(rt_, store_, projector_, tails_, std::move(hooks));
@@ -114,6 +115,7 @@ class ServerQueries : public ::testing::Test {
   queries::Projector projector_{rt_, store_};
   TailKeeper tails_{rt_, {}};
   MemoryTextFiles files_;
+  std::optional<ServerDoing> doing_;
   std::unique_ptr<QueryApi> api_;
 };
 
@@ -143,6 +145,29 @@ TEST_F(ServerQueries, TellWhereAServerIsAndWhatComesNext) {
   EXPECT_EQ(server->running_step(), "inspect");
   EXPECT_EQ(server->state(), "being inspected");
   EXPECT_EQ(server->detail(), "attempt 1, for 2m00s");
+}
+
+TEST_F(ServerQueries, WhatIsRunJustNowIsToldOfNowOnly) {
+  Ordered("a", "b1");
+  EXPECT_FALSE(Get("b1")->has_progress());
+  doing_ = {.step = eventpb::PREPARE,
+            .command = 3,
+            .commands = 14,
+            .name = "receive the image",
+            .lasts = absl::Seconds(20),
+            .bytes_sent = 500,
+            .bytes_total = 2000,
+            .bytes_per_s = 25};
+  const api::ServerProgress progress = Get("b1")->progress();
+  EXPECT_EQ(progress.ShortDebugString(),
+            "step: \"prepare\" command: 3 commands: 14 name: \"receive the image\" for_s: 20 "
+            "bytes_sent: 500 bytes_total: 2000 bytes_per_s: 25");
+  const auto list = rt_.Run(api_->ListServers({}));
+  ASSERT_THAT(list, IsOk());
+  EXPECT_EQ(list->servers(0).progress().command(), 3);
+  const auto then = Get("b1", store_.Head());
+  ASSERT_THAT(then, IsOk());
+  EXPECT_FALSE(then->has_progress()) << "it is in no event";
 }
 
 TEST_F(ServerQueries, AFailureIsToldUntilTheStepIsTakenAgain) {

@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "absl/strings/str_split.h"
 #include "muster/api/v1/query.grpc.pb.h"
 #include "services/muster/cli.h"
 #include "tests/support/matchers.h"
@@ -82,6 +83,8 @@ class ServerLooksTest : public ::testing::Test {
     CliEnv env{in, out, err};
     env.getenv = [](const std::string&) { return std::nullopt; };
     env.pause = [](absl::Duration) { return true; };
+    env.err_is_terminal = terminal_;
+    env.columns = 60;
     Ran ran;
     ran.code = RunCli(words, env);
     ran.out = out.str();
@@ -111,7 +114,23 @@ class ServerLooksTest : public ::testing::Test {
     return server;
   }
 
+  // Its image is on the way: so many of 2,000 MB.
+  static api::Server Uploading(std::int64_t mb) {
+    api::Server server = AServer("being prepared");
+    api::ServerProgress& progress = *server.mutable_progress();
+    progress.set_step("prepare");
+    progress.set_command(3);
+    progress.set_commands(14);
+    progress.set_name("receive the image");
+    progress.set_for_s(20);
+    progress.set_bytes_sent(mb * 1'000'000);
+    progress.set_bytes_total(2'000'000'000);
+    progress.set_bytes_per_s(25e6);
+    return server;
+  }
+
   Known known_;
+  bool terminal_ = false;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };
@@ -165,6 +184,43 @@ TEST_F(ServerLooksTest, WaitEndsWhenItIsThereAndSaysTheWay) {
   const Ran ran = Run({"server", "wait", "b1"});
   EXPECT_EQ(ran.code, kOk) << ran.err;
   EXPECT_EQ(ran.err, "ordered\nin rescue\nin service\n");
+}
+
+TEST_F(ServerLooksTest, WaitTellsEachTenthOfAnUpload) {
+  known_.servers = {Uploading(0), Uploading(199), Uploading(200), Uploading(399), Uploading(1999)};
+  api::Server small = Uploading(0);
+  small.mutable_progress()->set_command(4);
+  small.mutable_progress()->set_name("host key");
+  small.mutable_progress()->set_bytes_total(400);
+  known_.servers.push_back(small);
+  known_.servers.push_back(AServer("in service"));
+  const Ran ran = Run({"server", "wait", "b1"});
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  EXPECT_EQ(ran.err,
+            "being prepared\n"
+            "    3 of 14: receive the image, 0%, 0B of 2.0GB, 25MB/s, for 20s\n"
+            "    3 of 14: receive the image, 10%, 200MB of 2.0GB, 25MB/s, for 20s\n"
+            "    3 of 14: receive the image, 99%, 2.0GB of 2.0GB, 25MB/s, for 20s\n"
+            "    4 of 14: host key, for 20s\n"
+            "in service\n");
+}
+
+TEST_F(ServerLooksTest, OnATerminalOneLineIsDrawnOverAndTakenAway) {
+  terminal_ = true;
+  known_.servers = {Uploading(500), Uploading(1000), AServer("in service")};
+  const Ran ran = Run({"server", "wait", "b1"});
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  const std::string clear = "\r\x1b[K";
+  EXPECT_THAT(ran.err, HasSubstr(Cat(clear, "  3 of 14: receive the image, 50%")));
+  EXPECT_THAT(ran.err, testing::EndsWith(Cat(clear, "in service\n")));
+  for (const auto line : absl::StrSplit(ran.err, clear)) EXPECT_LT(line.size(), 60u);
+}
+
+TEST_F(ServerLooksTest, DescribeAndWatchTellWhatIsRun) {
+  known_.servers = {Uploading(500)};
+  const std::string text = "3 of 14: receive the image, 25%, 500MB of 2.0GB, 25MB/s, for 20s";
+  EXPECT_THAT(Run({"server", "describe", "b1"}).out, HasSubstr(Cat("doing:        ", text)));
+  EXPECT_THAT(Run({"server", "watch"}).out, HasSubstr(text));
 }
 
 TEST_F(ServerLooksTest, WaitGivesUpWhenSomebodyHasToLookOrTimeIsOver) {

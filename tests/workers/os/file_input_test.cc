@@ -17,10 +17,11 @@ TEST(FileInput, GivesAFileInPiecesAndThenItsEnd) {
   std::ofstream(path, std::ios::binary) << text;
   const auto input = OpenFileInput(path);
   ASSERT_THAT(input, IsOk());
+  EXPECT_EQ(input->bytes, 600'000);
   VirtualRuntime rt(1);
   std::string read;
   for (;;) {
-    const StatusOr<std::string> piece = rt.Run((*input)());
+    const StatusOr<std::string> piece = rt.Run(input->next());
     ASSERT_THAT(piece, IsOk());
     if (piece->empty()) break;
     read += *piece;

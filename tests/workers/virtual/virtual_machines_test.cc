@@ -64,7 +64,8 @@ class Machines : public testing::Test {
             .open = [](const std::string& path) -> StatusOr<remote::RemoteInput> {
               if (path != "/srv/images/builder.tar.zst") return NotFound(path);
               auto left = std::make_shared<std::string>(kImage);
-              return remote::RemoteInput([left] { return Next(left); });
+              return remote::RemoteInput{[left] { return Next(left); },
+                                         static_cast<std::int64_t>(left->size())};
             }};
   }
   static Task<StatusOr<std::string>> Next(std::shared_ptr<std::string> left) {

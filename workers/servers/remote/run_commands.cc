@@ -23,8 +23,9 @@ struct OnePiece {
   }
 };
 RemoteInput FromText(std::string text) {
+  const auto bytes = static_cast<std::int64_t>(text.size());
   auto source = std::make_shared<OnePiece>(OnePiece{std::move(text)});
-  return [source] { return OnePiece::Next(source); };
+  return {[source] { return OnePiece::Next(source); }, bytes};
 }
 
 StatusOr<RemoteInput> InputOf(const RemoteCommand& command, const RemotePorts& ports) {
@@ -49,15 +50,13 @@ Status Ended(const RemoteCommand& command, const RemoteOutcome& outcome,
 }
 
 Task<StatusOr<RemoteOutcome>> RunOne(SshSession& session, const RemoteCommand& command,
-                                     const RemotePorts& ports,
+                                     RemoteInput input, const RemotePorts& ports,
                                      std::function<void(std::int64_t)> taken) {
-  StatusOr<RemoteInput> input = InputOf(command, ports);
-  if (!input.ok()) co_return Annotate(input.status(), command.name);
   const absl::Time start = ports.rt.Steady();
   SshCommand call{.command = command.shell,
                   .deadline = ports.rt.Now() + command.timeout,
                   .silence_max = command.silence_max,
-                  .input = *std::move(input),
+                  .input = std::move(input.next),
                   .progress = std::move(taken)};
   StatusOr<SshResult> result = co_await session.Run(std::move(call));
   if (!result.ok()) {
@@ -89,14 +88,18 @@ Task<StatusOr<std::vector<RemoteOutcome>>> RunCommands(
     const RemoteCommand& command = commands[i];
     at.index = i;
     at.name = command.name;
+    StatusOr<RemoteInput> input = InputOf(command, ports);
+    if (!input.ok()) co_return Annotate(input.status(), command.name);
     at.bytes_taken = 0;
+    at.bytes_total = input->bytes;
     at.took = {};
     tell(RemoteProgress::State::kStarted);
     const auto taken = [&at, &tell](std::int64_t bytes) {
       at.bytes_taken = bytes;
       tell(RemoteProgress::State::kMoved);
     };
-    StatusOr<RemoteOutcome> outcome = co_await RunOne(session, command, ports, taken);
+    StatusOr<RemoteOutcome> outcome =
+        co_await RunOne(session, command, *std::move(input), ports, taken);
     if (!outcome.ok()) co_return outcome.status();
     at.took = outcome->took;
     tell(RemoteProgress::State::kDone);

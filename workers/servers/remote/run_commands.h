@@ -18,8 +18,7 @@
 
 namespace muster::remote {
 
-// What a command is fed with, as SshCommand::input wants it.
-using RemoteInput = std::function<Task<StatusOr<std::string>>()>;
+using RemoteInput = SshInput;
 
 struct RemotePorts {
   Runtime& rt;
@@ -36,7 +35,8 @@ struct RemoteProgress {
   std::size_t count = 0;
   std::string name;
   enum class State { kStarted, kMoved, kDone } state = State::kStarted;
-  std::int64_t bytes_taken = 0;  // kMoved: of its input, so far
+  std::int64_t bytes_taken = 0;  // of its input, so far
+  std::int64_t bytes_total = 0;  // of its input; 0 = none, or nobody knows
   absl::Duration took;           // kDone
 };
 

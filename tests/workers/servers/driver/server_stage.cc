@@ -22,7 +22,7 @@ Task<StatusOr<std::string>> Next(std::shared_ptr<std::string> left) {
 }
 StatusOr<remote::RemoteInput> OpenImage(const std::string&) {
   const auto left = std::make_shared<std::string>(kImage);
-  return remote::RemoteInput([left] { return Next(left); });
+  return remote::RemoteInput{[left] { return Next(left); }, sizeof(kImage) - 1};
 }
 
 std::string PublicHalf(const std::string& private_key) {
