@@ -316,8 +316,7 @@ case "$name" in
         esac
         ;;
       sh) echo /usr/sbin/update-grub ;;
-      update-grub)
-        mkdir -p /mnt/boot/grub
+      update-grub) # makes no folder, like the real one
         echo 'search --label muster-root' >/mnt/boot/grub/grub.cfg
         ;;
       useradd) echo "$(last "$@"):x:61900:61900::/home/builder:/bin/sh" >>/mnt/etc/passwd ;;

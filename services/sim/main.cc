@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "services/sim/command_line.h"
 #include "services/sim/make_sim.h"
+#include "services/sim/qemu_machines.h"
 #include "services/sim/sim_http_server.h"
 #include "services/sim/sshd_machines.h"
 
@@ -22,11 +23,41 @@ int Fail(const Status& status, int code) {
   return code;
 }
 
+std::string Setting(const SimSpec& spec, const std::string& name) {
+  const auto found = spec.settings.find(name);
+  return found == spec.settings.end() ? "" : found->second;
+}
+
+Status OneOf(const std::string& text, const char* name, const char* one, const char* other) {
+  if (text.empty() || text == one || text == other) return {};
+  return InvalidArgument(Cat(name, " is ", one, " or ", other, ", not \"", text, "\""));
+}
+
+Status AddVirtualMachines(SimSpec& spec, int port) {
+  QemuMachines::Options options{.system = Setting(spec, "qemu"), .port = port};
+  if (const std::string disks = Setting(spec, "qemu_disks"); !disks.empty()) {
+    MUSTER_ASSIGN_OR_RETURN(options.disks, QemuMachines::ReadDisks(disks));
+  }
+  const std::string firmware = Setting(spec, "qemu_firmware"), net = Setting(spec, "qemu_net");
+  options.accel = Setting(spec, "qemu_accel");
+  MUSTER_RETURN_IF_ERROR(OneOf(firmware, "qemu_firmware", "efi", "bios"));
+  MUSTER_RETURN_IF_ERROR(OneOf(net, "qemu_net", "user", "tap"));
+  MUSTER_RETURN_IF_ERROR(OneOf(options.accel, "qemu_accel", "kvm", "tcg"));
+  options.efi = firmware != "bios";
+  options.net = net == "tap" ? QemuMachines::Net::kTap : QemuMachines::Net::kUser;
+  // Loopback addresses cannot be theirs.
+  spec.settings["public_ipv4"] = "true";
+  StatusOr<std::unique_ptr<QemuMachines>> machines = QemuMachines::Make(std::move(options));
+  if (!machines.ok()) return machines.status();
+  spec.machines = *std::move(machines);
+  return {};
+}
+
 // Of a provider of dedicated servers, where it is said on which port they answer.
 Status AddMachines(SimSpec& spec) {
-  const auto port = spec.settings.find("ssh_port");
   SshdMachines::Options options;
-  if (port == spec.settings.end() || !absl::SimpleAtoi(port->second, &options.port)) return {};
+  if (!absl::SimpleAtoi(Setting(spec, "ssh_port"), &options.port)) return {};
+  if (!Setting(spec, "qemu").empty()) return AddVirtualMachines(spec, options.port);
   StatusOr<std::unique_ptr<SshdMachines>> machines = SshdMachines::Make(options);
   if (!machines.ok()) return machines.status();
   spec.machines = *std::move(machines);
@@ -54,7 +85,7 @@ int Main(const std::vector<std::string>& arguments) {
 
   command->spec.start = command->server.start;
   const Status machines = AddMachines(command->spec);
-  if (!machines.ok()) return Fail(Annotate(machines, "ssh_port"), 1);
+  if (!machines.ok()) return Fail(Annotate(machines, "its machines"), 1);
   StatusOr<std::unique_ptr<SimServer>> sim = MakeSim(command->provider, command->spec);
   if (!sim.ok()) return Fail(sim.status(), kExitUsage);
   const auto server = SimHttpServer::Start(*std::move(sim), command->server);

@@ -17,9 +17,9 @@ class ServerCauses : public ::testing::Test {
   ~ServerCauses() override { rt.DestroyTasks(); }
   void SetUp() override {
     ASSERT_THAT(rt.Run(life.Start()), IsOk());
-    ASSERT_THAT(rt.Run(life.Order(ABuilder())), IsOk());
-    for (int i = 0; i < 360 && !life.At().delivered.seen(); ++i) Pass();
-    ASSERT_TRUE(life.At().delivered.seen());
+    ASSERT_THAT(rt.Run(life.hands().Order(ABuilder())), IsOk());
+    for (int i = 0; i < 360 && !life.hands().At().delivered.seen(); ++i) Pass();
+    ASSERT_TRUE(life.hands().At().delivered.seen());
     for (int i = 0; i < 6; ++i) Pass();
   }
   void Pass() {
@@ -27,7 +27,7 @@ class ServerCauses : public ::testing::Test {
     outside.sim.Advance(rt.Now());
   }
   void Write(const eventpb::EventBody& body, std::string actor) {
-    const StreamId stream(Cat("server/", life.At().id.str()));
+    const StreamId stream(Cat("server/", life.hands().At().id.str()));
     NewEvent event{.id = EventId(Cat("planted", life.store().Head())),
                    .type = std::string(TypeName(body.kind_case())),
                    .payload = EncodeEvent(body),
@@ -40,7 +40,7 @@ class ServerCauses : public ::testing::Test {
 
   VirtualRuntime rt{1};
   ServerOutside outside{rt};
-  ServerLife life{rt, outside};
+  ServerLife life{rt, outside, std::make_shared<MemoryLog>()};
 };
 
 TEST_F(ServerCauses, AnOrderGivesNoReasonToComplain) {
@@ -84,32 +84,34 @@ TEST_F(ServerCauses, WhatAnOperatorAskedForHasOne) {
 }
 
 TEST_F(ServerCauses, CallsThatNothingAnnouncedAreFound) {
-  const ServerNumber number = life.At().number;
-  ServerProvider& provider = life.provider();
+  const ServerNumber number = life.hands().At().number;
+  ServerProvider& provider = life.hands().provider();
   EXPECT_THAT(rt.Run(provider.Reset(number, ResetKind::kHardware, Soon())), IsOk());
   EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("POST /reset/"));
   outside.sim.ClearJournal();
-  EXPECT_THAT(rt.Run(provider.ActivateRescue(number, life.At().order_key_md5, Soon())), IsOk());
+  EXPECT_THAT(rt.Run(provider.ActivateRescue(number, life.hands().At().order_key_md5, Soon())),
+              IsOk());
   EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("/rescue"));
   outside.sim.ClearJournal();
   EXPECT_THAT(rt.Run(provider.CancelServer(number, "now", "", Soon())), IsOk());
   EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("/cancellation"));
   outside.sim.ClearJournal();
-  (void)rt.Run(provider.DeleteKey(life.At().order_key_md5, Soon()));
+  (void)rt.Run(provider.DeleteKey(life.hands().At().order_key_md5, Soon()));
   EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("DELETE /key/"));
   outside.sim.ClearJournal();
-  (void)rt.Run(provider.StoreKey("stray", life.At().host_public_key, Soon()));
+  (void)rt.Run(provider.StoreKey("stray", life.hands().At().host_public_key, Soon()));
   EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("POST /key"));
 }
 
 // One reset is announced; a second one is one too many.
 TEST_F(ServerCauses, AnAnnouncementCoversOneDeed) {
-  ASSERT_THAT(rt.Run(life.Step(eventpb::RESCUE)), IsOk());
-  for (int i = 0; i < 30 && !life.At().reset.seen(); ++i) Pass();
-  ASSERT_TRUE(life.At().reset.seen());
+  ASSERT_THAT(rt.Run(life.hands().Step(eventpb::RESCUE)), IsOk());
+  for (int i = 0; i < 30 && !life.hands().At().reset.seen(); ++i) Pass();
+  ASSERT_TRUE(life.hands().At().reset.seen());
   EXPECT_EQ(CallWithoutIntent(life.store(), outside.sim), "");
   for (int i = 0; i < 2; ++i) {
-    (void)rt.Run(life.provider().Reset(life.At().number, ResetKind::kHardware, Soon()));
+    (void)rt.Run(
+        life.hands().provider().Reset(life.hands().At().number, ResetKind::kHardware, Soon()));
   }
   EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("/reset/"));
 }

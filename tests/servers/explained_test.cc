@@ -22,13 +22,14 @@ class Stage {
   Stage& operator=(const Stage&) = delete;
 
   void Begin() {
-    life = std::make_unique<ServerLife>(rt, outside);
+    life = std::make_unique<ServerLife>(rt, outside, log);
     EXPECT_THAT(rt.Run(life->Start()), IsOk());
   }
   void Crash() {
     rt.DestroyTasks();
     life.reset();
     Begin();
+    hands().AsRequest(request);
   }
   void Pass(absl::Duration span) {
     for (absl::Duration done; done < span; done += absl::Seconds(10)) {
@@ -43,18 +44,19 @@ class Stage {
     }
     EXPECT_TRUE(holds());
   }
-  const server::State& State() const { return life->At(); }
+  ServerHands& hands() { return life->hands(); }
+  const server::State& State() { return hands().At(); }
   void Set(Trap trap, std::string endpoint = "", int times = 1) {
     outside.sim.SetFault({.trap = trap, .endpoint = std::move(endpoint), .times = times});
   }
 
-  void Order() { EXPECT_THAT(rt.Run(life->Order(ABuilder())), IsOk()); }
+  void Order() { EXPECT_THAT(rt.Run(hands().Order(ABuilder())), IsOk()); }
   void Delivered() {
     Order();
     Until([&] { return State().order_phase == OrderPhase::kDelivered; });
   }
   void Do(server::Step step) {
-    EXPECT_THAT(rt.Run(life->Step(step)), IsOk()) << server::StepName(step);
+    EXPECT_THAT(rt.Run(hands().Step(step)), IsOk()) << server::StepName(step);
     Until([&] { return State().running == eventpb::SERVER_STEP_UNSPECIFIED; });
   }
   // Up to, and without, this step.
@@ -68,7 +70,10 @@ class Stage {
     EXPECT_TRUE(State().InService());
   }
   // What the next command leads to is told as that of request r1.
-  void AsRequest(std::string id) { life->request = std::move(id); }
+  void AsRequest(std::string id) {
+    request = std::move(id);
+    hands().AsRequest(request);
+  }
   std::string Told(const std::string& subject = "command/r1") {
     return ToldSteadily(life->store(), subject);
   }
@@ -78,7 +83,9 @@ class Stage {
 
   VirtualRuntime rt{1};
   ServerOutside outside{rt};
+  const std::shared_ptr<MemoryLog> log = std::make_shared<MemoryLog>();
   std::unique_ptr<ServerLife> life;
+  std::string request;
 };
 
 std::string Ordered() {
@@ -128,7 +135,7 @@ std::string RescuedOverACrash() {
   Stage s;
   s.Delivered();
   s.AsRequest("r1");
-  EXPECT_THAT(s.rt.Run(s.life->Step(eventpb::RESCUE)), IsOk());
+  EXPECT_THAT(s.rt.Run(s.hands().Step(eventpb::RESCUE)), IsOk());
   s.Until([&] { return s.State().reset.seen(); });
   s.Crash();
   s.Until([&] { return s.State().running == eventpb::SERVER_STEP_UNSPECIFIED; });
@@ -148,7 +155,7 @@ std::string GivenBack() {
   Stage s;
   s.Serving();
   s.AsRequest("r1");
-  EXPECT_THAT(s.rt.Run(s.life->Cancel("now")), IsOk());
+  EXPECT_THAT(s.rt.Run(s.hands().Cancel("now")), IsOk());
   s.Until([&] { return s.State().ended_already(); });
   return s.Told();
 }
@@ -157,7 +164,7 @@ std::string GivenBackUnderWay() {
   Stage s;
   s.Serving();
   s.AsRequest("r1");
-  EXPECT_THAT(s.rt.Run(s.life->Cancel("now")), IsOk());
+  EXPECT_THAT(s.rt.Run(s.hands().Cancel("now")), IsOk());
   s.Until([&] { return !s.State().cancel_set.empty(); });
   return s.Told();
 }
@@ -166,11 +173,11 @@ std::string CancelledAndRevoked(const std::string& of) {
   Stage s;
   s.Serving();
   s.AsRequest("r1");
-  EXPECT_THAT(s.rt.Run(s.life->Cancel(s.Later())), IsOk());
+  EXPECT_THAT(s.rt.Run(s.hands().Cancel(s.Later())), IsOk());
   s.Until([&] { return !s.State().cancel_set.empty(); });
   std::string told = s.Told();  // before it is revoked
   s.AsRequest("r2");
-  EXPECT_THAT(s.rt.Run(s.life->Revoke()), IsOk());
+  EXPECT_THAT(s.rt.Run(s.hands().Revoke()), IsOk());
   s.Until([&] { return s.State().cancel_set.empty(); });
   if (of == "r1") return told + s.Told();
   return s.Told("command/r2");
@@ -185,10 +192,10 @@ std::string Built() {
 std::string BuiltNowhere() {
   Stage s;
   s.Before(eventpb::VALIDATE);
-  s.life->nix().fault = "error: a 'x86_64-linux' with features {cuda} is required\n";
+  s.outside.nix.fault = "error: a 'x86_64-linux' with features {cuda} is required\n";
   s.Do(eventpb::VALIDATE);
   const std::string failed = s.State().last_build;
-  s.life->nix().fault.clear();
+  s.outside.nix.fault.clear();
   s.Do(eventpb::VALIDATE);
   return s.Told(Cat("build/", failed));
 }

@@ -10,6 +10,7 @@
 #include "tests/stage/causes.h"
 #include "tests/stage/server_causes.h"
 #include "tests/stage/server_life.h"
+#include "tests/stage/server_promises.h"
 
 namespace muster {
 namespace {
@@ -67,10 +68,10 @@ class Storm {
     return options;
   }
 
-  const server::State& state() const { return life_->At(); }
+  const server::State& state() const { return life_->hands().At(); }
 
   void Begin() {
-    life_ = std::make_unique<ServerLife>(rt_, outside_);
+    life_ = std::make_unique<ServerLife>(rt_, outside_, log_);
     const Status started = rt_.Run(life_->Start());
     if (!started.ok()) Break(Cat("it does not start: ", Message(started)));
   }
@@ -149,9 +150,9 @@ class Storm {
   void Operate(bool calm) {
     if (state().id.empty() || state().ended_already()) return Order();
     if (!calm && rng_.Chance(0.03))
-      return (void)rt_.Run(life_->Cancel(rng_.Chance(0.5) ? "now" : Later()));
+      return (void)rt_.Run(life_->hands().Cancel(rng_.Chance(0.5) ? "now" : Later()));
     if (!state().cancel_set.empty() && state().cancel_set != "now") {
-      return (void)rt_.Run(life_->Revoke());
+      return (void)rt_.Run(life_->hands().Revoke());
     }
     const OrderPhase phase = state().order_phase;
     if (phase == OrderPhase::kRefused || phase == OrderPhase::kNotFound) return Order();
@@ -169,39 +170,32 @@ class Storm {
     return absl::FormatTime("%Y-%m-%d", rt_.Now() + absl::Hours(24 * 20), absl::UTCTimeZone());
   }
   void Order() {
-    const Status ordered = rt_.Run(life_->Order(ABuilder()));
+    const Status ordered = rt_.Run(life_->hands().Order(ABuilder()));
     weather_so_far.orders += ordered.ok();
   }
   void Ask(server::Step step) {
-    const Status asked = rt_.Run(life_->Step(step));
+    const Status asked = rt_.Run(life_->hands().Step(step));
     weather_so_far.installs += asked.ok() && step == eventpb::PREPARE;
   }
-  // A person looks at the account, as the text asks for.
-  void Settle() {
-    for (const auto& order : outside_.sim.Orders()) {
-      const auto& keys = order.keys;
-      if (std::find(keys.begin(), keys.end(), state().order_key_md5) != keys.end()) return;
-    }
-    (void)rt_.Run(life_->handler().Server(state().id, server::SettleOrder{"nothing was bought"},
-                                          {.actor = "operator:stage"}));
-  }
+  void Settle() { (void)rt_.Run(life_->hands().Settle()); }
 
   void GiveBack() {
     ++weather_so_far.given_back;
     const ServerId id = state().id;
     // An earlier change may be under way, or the quota used up: an operator asks again.
-    Status asked = rt_.Run(life_->Cancel("now"));
+    Status asked = rt_.Run(life_->hands().Cancel("now"));
     for (int turn = 0; turn < 120 && !asked.ok(); ++turn) {
       rt_.RunFor(absl::Minutes(1));
-      asked = rt_.Run(life_->Cancel("now"));
+      asked = rt_.Run(life_->hands().Cancel("now"));
     }
     if (!asked.ok()) return Break(Cat("it cannot be given back: ", Message(asked)));
-    for (int turn = 0; turn < 200 && !life_->world().FindServer(id)->ended_already(); ++turn) {
+    for (int turn = 0; turn < 200 && !life_->hands().world().FindServer(id)->ended_already();
+         ++turn) {
       rt_.RunFor(absl::Seconds(30));
       outside_.sim.Advance(rt_.Now());
       Check();
     }
-    if (!life_->world().FindServer(id)->ended_already()) Break("it does not end");
+    if (!life_->hands().world().FindServer(id)->ended_already()) Break("it does not end");
     for (const auto& server : outside_.sim.Servers()) {
       Break(Cat("server ", server.number, " is still paid for at the end"));
     }
@@ -210,79 +204,14 @@ class Storm {
   // ---- what must hold at every moment ----
 
   void Check() {
-    CheckOrders();
-    CheckDisks();
-    CheckMachinesFile();
-    CheckImpostors();
+    const Status read = promises_.ReadOn(life_->store());
+    if (!read.ok()) return Break(Cat("the log cannot be read: ", Message(read)));
+    const std::string broken = promises_.Broken(outside_, life_->hands().world());
+    if (!broken.empty()) Break(broken);
+    for (const auto& [number, machine] : outside_.machines.machines()) {
+      weather_so_far.wrong_keys += machine.impostor;
+    }
     weather_so_far.unclear += state().order_phase == OrderPhase::kUnclear;
-  }
-
-  const server::State* OwnerOf(const hetznersim::OrderView& order) const {
-    for (const auto& [id, state] : life_->world().servers) {
-      const auto& keys = order.keys;
-      if (std::find(keys.begin(), keys.end(), state.order_key_md5) != keys.end()) return &state;
-    }
-    return nullptr;
-  }
-
-  // Every server that is paid for belongs to one order, that to one intent, and the log knows it as
-  // open.
-  void CheckOrders() {
-    std::set<std::string> alive;
-    for (const auto& server : outside_.sim.Servers()) alive.insert(server.order);
-    std::map<ServerId, int> per_server;
-    for (const auto& order : outside_.sim.Orders()) {
-      const server::State* owner = OwnerOf(order);
-      if (owner == nullptr) {
-        Break(Cat("order ", order.id, " bears no key of ours"));
-        continue;
-      }
-      const bool open = order.status == "in process" || alive.contains(order.id);
-      if (!open) continue;
-      if (++per_server[owner->id] > 1) Break(Cat("two servers for ", owner->id.str()));
-      if (!owner->MayCost()) {
-        Break(Cat("order ", order.id, " is paid for; the log has ", server::StateText(*owner)));
-      }
-    }
-  }
-
-  void CheckDisks() {
-    std::set<std::string> agreed;
-    const Status read = ReadDecoded(life_->store(), 0, [&](const Written& written, absl::Time) {
-      if (!written.body.has_server_step_requested()) return;
-      for (const auto& disk : written.body.server_step_requested().disks()) {
-        agreed.insert(disk.identity());
-      }
-    });
-    if (!read.ok()) return Break("the log cannot be read");
-    for (const auto& [number, machine] : outside_.machines.machines()) {
-      for (const auto& disk : machine.disks) {
-        if (disk.wiped && !agreed.contains(disk.identity)) {
-          Break(Cat("disk ", disk.identity, " of ", number, " was wiped and in no plan"));
-        }
-      }
-    }
-  }
-
-  // Who has another key than the one that is published or written is told nothing.
-  void CheckImpostors() {
-    int impostors = 0;
-    for (const auto& [number, machine] : outside_.machines.machines()) {
-      impostors += machine.impostor;
-      if (machine.told_an_impostor > 0) {
-        Break(Cat("an impostor in the place of ", number, " was told ", machine.journal.back()));
-      }
-    }
-    weather_so_far.wrong_keys += impostors;
-  }
-
-  void CheckMachinesFile() {
-    const std::string& text = outside_.files.files["/machines"];
-    for (const auto& [id, state] : life_->world().servers) {
-      const bool there =
-          !state.machine_line.empty() && text.find(state.machine_line) != std::string::npos;
-      if (there && !state.Registered()) Break(Cat(id.str(), " is in the machines file"));
-    }
   }
 
   void Fold() {
@@ -290,7 +219,7 @@ class Storm {
     World anew;
     const Status folded =
         FoldLog(life_->store(), life_->store().Head(), life_->store().Head() + 1, anew);
-    if (!folded.ok() || Digest(anew) != Digest(life_->world())) {
+    if (!folded.ok() || Digest(anew) != Digest(life_->hands().world())) {
       Break("the log does not fold into the World");
     }
   }
@@ -298,7 +227,9 @@ class Storm {
   VirtualRuntime rt_;
   Rng rng_;
   ServerOutside outside_;
+  const std::shared_ptr<MemoryLog> log_ = std::make_shared<MemoryLog>();
   std::unique_ptr<ServerLife> life_;
+  ServerPromises promises_;
   std::string broken_;
 };
 

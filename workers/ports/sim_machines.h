@@ -19,6 +19,9 @@ struct SimBoot {
   // For the rescue system: who is let in as root, as "ssh-ed25519 AAAA...".
   std::vector<std::string> authorized_keys;
   bool ada = false;  // has an NVIDIA card
+  // As the provider tells them, for machines with a network of their own: "" = none, and
+  // "2001:db8:61:1f::", of which the rescue system has ::2.
+  std::string ipv4, ipv6_net;
 };
 
 class SimMachines {

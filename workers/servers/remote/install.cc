@@ -431,6 +431,7 @@ RemoteCommand BootMenu() {
       "  : >>/mnt/etc/NIXOS\n"
       "  muster_inside /nix/var/nix/profiles/system/bin/switch-to-configuration boot\n"
       "elif muster_inside sh -c 'command -v update-grub' >/dev/null; then\n"
+      "  mkdir -p /mnt/boot/grub\n"  // which only grub-install makes
       "  muster_inside update-grub\n"
       "fi\n"
       "[ -s /mnt/boot/grub/grub.cfg ] || muster_refuse 'the image has no /boot/grub/grub.cfg, and"

@@ -169,15 +169,7 @@ Json HostKeysJson(const std::vector<HostKeyFingerprint>& keys) {
   return list;
 }
 
-Json ServerIp(const Dedicated& server) {
-  return server.ipv4 ? Json(LoopbackAddress(server.number)) : Json();
-}
-
-// Documentation space, one /64 for each server.
-std::string Ipv6Net(const Dedicated& server) {
-  return Cat("2001:db8:", absl::Hex((server.number >> 16) & 0xffff), ":",
-             absl::Hex(server.number & 0xffff), "::");
-}
+Json ServerIp(const Dedicated& server) { return server.ipv4 ? Json(server.ip) : Json(); }
 
 std::optional<std::vector<Key>> FindKeys(const World& world,
                                          const std::vector<std::string>& fingerprints) {

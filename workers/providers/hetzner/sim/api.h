@@ -49,7 +49,6 @@ Json KeyJson(const Key& key, bool with_data);
 Json KeysJson(const std::vector<Key>& keys);
 Json HostKeysJson(const std::vector<HostKeyFingerprint>& keys);
 Json ServerIp(const Dedicated& server);  // null without IPv4
-std::string Ipv6Net(const Dedicated& server);
 
 // The stored key or keys that `fingerprints` name; nullopt = one of them is none.
 std::optional<std::vector<Key>> FindKeys(const World& world,

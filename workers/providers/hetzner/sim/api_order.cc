@@ -135,7 +135,7 @@ Json OrderJson(World& world, const Order& order, bool listed) {
       {"status", strange == nullptr ? order.status
                                     : (strange->text.empty() ? "in clarification" : strange->text)},
       {"server_number", order.server == 0 ? Json() : Json(order.server)},
-      {"server_ip", order.server != 0 && order.ipv4 ? Json(LoopbackAddress(order.server)) : Json()},
+      {"server_ip", order.server != 0 && order.ipv4 ? Json(world.Ipv4Of(order.server)) : Json()},
       {"authorized_key", KeysJson(order.keys)},
       {"host_key", OrderHostKeys(world, order)},
       {"comment", nullptr},

@@ -27,7 +27,7 @@ Json ServerJson(World& world, const Dedicated& server, bool detail) {
        strange == nullptr ? "ready" : (strange->text.empty() ? "in progress" : strange->text)},
       {"cancelled", server.cancelled},
       {"paid_until", BerlinDate(world.now() + absl::Hours(24 * 30)).substr(0, 8) + "01"},
-      {"ip", server.ipv4 ? Json({LoopbackAddress(server.number)}) : Json()},
+      {"ip", server.ipv4 ? Json({server.ip}) : Json()},
       {"subnet", Json::array({{{"ip", net}, {"mask", "64"}}})},
       {"linked_storagebox", nullptr}};
   if (!detail) return json;
@@ -122,8 +122,8 @@ SimReply ListIps(World& world, const Call&, bool) {
   std::vector<Json> rows;
   for (const auto& [number, server] : world.living) {
     if (!server.ipv4) continue;
-    rows.push_back({{"ip", LoopbackAddress(number)},
-                    {"server_ip", LoopbackAddress(number)},
+    rows.push_back({{"ip", server.ip},
+                    {"server_ip", server.ip},
                     {"server_number", number},
                     {"locked", false},
                     {"separate_mac", nullptr},

@@ -73,8 +73,12 @@ struct HetznerSimOptions {
   // Lives. Drawn uniformly between the bounds for each order and boot.
   absl::Duration delivery_min = absl::Minutes(1), delivery_max = absl::Minutes(7);
   absl::Duration boot_min = absl::Seconds(78), boot_max = absl::Seconds(82);
-  // Where the machines listen: for whoever makes them from the same settings, not used here.
+  // What the machines are like: for whoever makes them from the same settings, not used here.
   int ssh_port = 22;
+  std::string qemu, qemu_disks, qemu_firmware, qemu_net, qemu_accel;
+  // The API tells addresses of a network that is on no road (198.18.x.y) instead of loopback ones,
+  // for machines that bear their address themselves.
+  bool public_ipv4 = false;
 
   // The wire.
   bool quotas = true;

@@ -72,6 +72,12 @@ const std::map<std::string, Setter>& Setters() {
       {"login_block", Flag(&O::login_block)},
       {"first_product", Number(&O::first_product)},
       {"ssh_port", Number(&O::ssh_port, 65'535)},
+      {"qemu", Words(&O::qemu)},
+      {"qemu_disks", Words(&O::qemu_disks)},
+      {"qemu_firmware", Words(&O::qemu_firmware)},
+      {"qemu_net", Words(&O::qemu_net)},
+      {"qemu_accel", Words(&O::qemu_accel)},
+      {"public_ipv4", Flag(&O::public_ipv4)},
   };
   return *kSetters;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/civil_time.h"
 #include "eventstore/base/strings.h"
 #include "workers/providers/hetzner/sim/memory_machines.h"
@@ -88,6 +89,18 @@ Order& World::MakeOrder(const Product& product, std::string location, std::vecto
   return orders.back();
 }
 
+std::string World::Ipv4Of(std::int64_t server) const {
+  std::string address = LoopbackAddress(server);
+  if (options.public_ipv4) address.replace(0, std::string_view("127.1.").size(), "198.18.");
+  return address;
+}
+
+// Documentation space, one /64 for each server.
+std::string Ipv6Net(const Dedicated& server) {
+  return Cat("2001:db8:", absl::Hex((server.number >> 16) & 0xffff), ":",
+             absl::Hex(server.number & 0xffff), "::");
+}
+
 Dedicated* World::FindServer(std::int64_t number) {
   const auto found = living.find(number);
   return found == living.end() ? nullptr : &found->second;
@@ -96,6 +109,7 @@ Dedicated* World::FindServer(std::int64_t number) {
 Dedicated& World::AddServer(Dedicated server) {
   if (server.number == 0) server.number = next_standard_server_++;
   server.delivered = now_;
+  server.ip = Ipv4Of(server.number);
   server.sw_reset = server.number % 3 == 0;
   const std::int64_t number = server.number;
   return living[number] = std::move(server);
@@ -157,6 +171,8 @@ std::vector<HostKeyFingerprint> World::BootMachine(Dedicated& server, bool rescu
   boot.rescue = rescue;
   for (const Key& key : keys) boot.authorized_keys.push_back(key.data);
   boot.ada = server.ada;
+  if (server.ipv4) boot.ipv4 = server.ip;
+  boot.ipv6_net = Ipv6Net(server);
   ++server.boots;
   server.power = rescue ? Power::kRescue : Power::kInstalled;
   server.host_keys = machines_->Boot(boot);

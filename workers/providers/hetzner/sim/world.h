@@ -83,6 +83,7 @@ struct Dedicated {
   std::string product;
   std::string dc;
   bool ipv4 = false;
+  std::string ip;  // told with IPv4 alone
   bool ada = false;
   Eur4 month = 0, hour = 0, setup = 0;
   bool sw_reset = false;  // newer boards do not offer it
@@ -116,6 +117,8 @@ struct Dedicated {
   int cancel_generation = 0;  // of the end that is planned
 };
 
+std::string Ipv6Net(const Dedicated& server);
+
 class World {
  public:
   World(HetznerSimOptions options, absl::Time start, SimMachines* machines);
@@ -132,6 +135,8 @@ class World {
   Order& MakeOrder(const Product& product, std::string location, std::vector<Key> keys, bool ipv4);
   std::string OrderId(const Product& product);
   void Deliver(Order& order);
+  // What the API tells of a server with IPv4.
+  std::string Ipv4Of(std::int64_t server) const;
   Dedicated* FindServer(std::int64_t number);  // living ones
   Dedicated& AddServer(Dedicated server);
   void Reset(Dedicated& server, const BootPlan& plan, absl::Duration more);

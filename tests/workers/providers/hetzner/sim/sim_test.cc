@@ -85,6 +85,36 @@ TEST_F(HetznerSimTest, EachRowOfQuotasIsCountedInItsWindow) {
   EXPECT_EQ(Do("GET", "server").status, 404);
 }
 
+TEST_F(HetznerSimTest, MachinesAreToldTheAddressesThatTheServiceTells) {
+  const std::int64_t without = Server();
+  EXPECT_EQ(machines.boots.back().ipv4, "");
+  StoreKey();
+  Order("&addon[]=primary_ipv4");
+  Wait(absl::Minutes(10));
+  ASSERT_THAT(machines.boots, SizeIs(2));
+  const SimBoot& boot = machines.boots.back();
+  const Answer server = Do("GET", Cat("server/", boot.server.str()));
+  EXPECT_EQ(server.body["server"]["server_ip"], boot.ipv4);
+  EXPECT_EQ(server.body["server"]["server_ipv6_net"], boot.ipv6_net);
+  EXPECT_EQ(boot.ipv4, boot.address);
+  EXPECT_NE(boot.server.str(), Cat(without));
+}
+
+TEST(HetznerSim, MachinesWithANetworkOfTheirOwnHaveNoLoopbackAddress) {
+  HetznerSimOptions options;
+  options.public_ipv4 = true;
+  NotedMachines machines;
+  HetznerSim sim(options, absl::FromUnixSeconds(1'800'000'000), &machines);
+  const std::int64_t number = sim.AddForeignServer("a");
+  const HttpRequest request{
+      .method = "GET",
+      .url = "/ip",
+      .headers = {{"Authorization", Cat("Basic ", absl::Base64Escape("#ws+sim:sim-password"))}}};
+  const auto reply = json::parse(sim.Handle(request, sim.now()).response.body);
+  const std::string loopback = LoopbackAddress(number);
+  EXPECT_EQ(reply[0]["ip"]["ip"], Cat("198.18.", loopback.substr(std::string("127.1.").size())));
+}
+
 TEST_F(HetznerSimTest, AnOrderIsDeliveredInARescueSystemWithTheKeysItWasOrderedWith) {
   const std::int64_t number = Server();
   ASSERT_THAT(machines.boots, SizeIs(1));

@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+"""builder_test.py bios|efi [DISKS]: from an order to a Nix builder on a machine with firmware, disks
+and kernels: the simulated web service, a virtual machine behind it, the real daemon and command, and
+a real Nix that builds over there. The daemon is killed in the middle of PREPARE and goes on. Then the
+machine is looked at from the inside, and started from each of its disks alone.
+
+Only with MUSTER_METAL=1; README.md of this folder says what it takes.
+"""
+import base64
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "process"))
+import harness  # noqa: E402
+
+SKIPPED = 77
+NEEDED = {"/usr/bin/qemu-system-x86_64": "qemu-system-x86", "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf",
+          "/usr/bin/ssh": "openssh-client", "/usr/bin/nix": "nix-bin"}
+IMAGES = pathlib.Path(os.environ.get("MUSTER_METAL_DIR") or harness.SOURCE / "build/metal")
+ACCEL = os.environ.get("MUSTER_METAL_ACCEL")
+NAME = "builder-01"
+NUMBER = 3100001
+# A port of this run's own: the machine's address is the same in every run.
+PORT = 20000 + os.getpid() % 20000
+LOGIN = "#ws+sim", "sim-password"
+PROBE = """{ nonce, features }: derivation {
+  name = "probe-${nonce}"; system = builtins.currentSystem; builder = "/bin/sh";
+  args = [ "-c" "echo ${nonce} > $out" ]; requiredSystemFeatures = builtins.fromJSON features; }
+"""
+
+
+def missing():
+    if os.environ.get("MUSTER_METAL") != "1":
+        return "it takes minutes and gigabytes: MUSTER_METAL=1 asks for it"
+    if os.geteuid() != 0:
+        return "it must be root"
+    for path, package in NEEDED.items():
+        if not os.path.exists(path):
+            return f"{package} is not installed"
+    for part in ("rescue/initrd", "root.tar.zst"):
+        if not (IMAGES / part).exists():
+            return f"there is no {IMAGES / part}: tests/metal/make_images {IMAGES} makes it"
+    return ""
+
+
+def address():
+    place = NUMBER % (254 * 254)
+    return f"127.1.{place // 254 + 1}.{place % 254 + 1}"
+
+
+class MetalStage(harness.Stage):
+    """A web service with one machine to sell, and a daemon."""
+
+    def __init__(self, firmware, disks):
+        super().__init__()
+        self.firmware, self.disks, self.began = firmware, disks, time.monotonic()
+
+    def say(self, what):
+        print(f"{time.monotonic() - self.began:6.1f} s  {what}", flush=True)
+
+    def __enter__(self):
+        sim = self.start("muster-sim", [
+            harness.BIN / "muster-sim", "hetzner", "--listen", "127.0.0.1:0", "--speed", "60",
+            "--set", "products=1", "--set", "gpu_share=1", "--set", "ada_share=1",
+            "--set", f"ssh_port={PORT}", "--set", f"qemu={IMAGES / 'rescue'}",
+            "--set", f"qemu_firmware={self.firmware}", "--set", f"qemu_disks={self.disks}",
+            *(["--set", f"qemu_accel={ACCEL}"] if ACCEL else [])],
+            {"TMPDIR": str(self.folder)})  # for its machines, since it is killed in the end
+        self.sim_url = sim.first_line()
+        (self.folder / "nix-conf").mkdir()
+        self.write("nix-conf/nix.conf", "experimental-features = nix-command flakes\n"
+                   "substituters =\nsandbox = false\nbuild-users-group =\n"
+                   "sandbox-paths = /bin /usr /lib /lib64\n")
+        self.nix = {"HOME": str(self.folder), "NIX_CONF_DIR": str(self.folder / "nix-conf")}
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nix", "-f",
+                        self.folder / "nix_key"], check=True)
+        image = IMAGES / "root.tar.zst"
+        key = (self.folder / "nix_key.pub").read_text().strip()
+        self.builder_file = self.write("builder.yaml", f"""
+name: {NAME}
+provider: hetzner
+market: {{price_max: 900.00 EUR/month, setup_max: 0.00 EUR, gpu: ada, ipv4: true}}
+access: {{authorized_keys: ["{key}"]}}
+install:
+  image: {image}
+  image_sha256: {hashlib.sha256(image.read_bytes()).hexdigest()}
+nix:
+  max_jobs: 2
+  supported_features: [benchmark]
+  mandatory_features: [cuda]
+  ssh_key: {self.folder / "nix_key"}
+timers: {{poll: 5s, rescue: 5m, boot: 5m, order_settle: 1m}}
+""")
+        self.daemon_config = self.write("musterd.yaml", f"""
+store: {{path: {self.folder / "store"}}}
+listen: ["{self.socket}"]
+metrics: 127.0.0.1:0
+nix: {{machines_file: {self.folder / "machines"}, store: {self.folder / "client"}}}
+providers:
+  hetzner:
+    base_url: {self.sim_url}
+    user: "{LOGIN[0]}"
+    password: env:TEST_ROBOT_PASSWORD
+    ssh_port: {PORT}
+    ssh_host: {address()}
+""")
+        self.up_daemon()
+        return self
+
+    def up_daemon(self):
+        self.daemon = self.start_daemon(
+            self.daemon_config, {"TEST_ROBOT_PASSWORD": LOGIN[1], **self.nix})
+
+    def start_up(self):
+        return self.start("muster", [
+            harness.BIN / "muster", "--address", self.socket, "server", "up", "-f", self.builder_file,
+            "--yes", "--confirm", NAME])
+
+    def kinds(self):
+        return [event["type"] for event in self.all_events()]
+
+    # ---- the machine --------------------------------------------------------------------------
+
+    def box(self):
+        return next(self.folder.glob(f"muster-machines-*/{NUMBER}"))
+
+    def console(self):
+        try:
+            text = (self.box() / "console").read_bytes().decode(errors="replace")
+        except StopIteration:
+            return "no machine"
+        return "".join(c for c in text[-4000:] if c.isprintable() or c == "\n")
+
+    def ssh(self, command, seconds=60):
+        """What the installed system says; the host key must be the one that muster pinned."""
+        line = next(l for l in (self.folder / "machines").read_text().splitlines() if "://" in l)
+        pinned = base64.b64decode(line.split()[-1]).decode().strip()
+        known = self.write("known_hosts", f"[{address()}]:{PORT} {' '.join(pinned.split()[:2])}\n")
+        done = subprocess.run(
+            ["ssh", "-F", "none", "-p", str(PORT), "-i", self.folder / "nix_key", "-o", "BatchMode=yes",
+             "-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes",
+             "-o", "ConnectTimeout=5", f"root@{address()}", command],
+            capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}\n{self.console()}"
+        return done.stdout.strip()
+
+    def awake(self):
+        try:
+            return self.ssh("true", 20) == ""
+        except (AssertionError, subprocess.TimeoutExpired):
+            return False
+
+    def reset(self):
+        """The reset button, pressed through the web service."""
+        token = base64.b64encode(":".join(LOGIN).encode()).decode()
+        request = urllib.request.Request(
+            f"{self.sim_url}/reset/{NUMBER}", data=urllib.parse.urlencode({"type": "hw"}).encode(),
+            headers={"Authorization": f"Basic {token}"}, method="POST")
+        urllib.request.urlopen(request, timeout=20).close()
+
+    def restart_without(self, *disks):
+        before = self.ssh("cat /proc/sys/kernel/random/boot_id")
+        (self.box() / "unplugged").write_text(" ".join(map(str, disks)))
+        self.reset()
+
+        def new():
+            self.control("state")  # the simulated world goes on when it is asked
+            return self.awake() and self.ssh("cat /proc/sys/kernel/random/boot_id") != before
+        try:
+            self.until(f"it boots without the disks {disks}", new, seconds=180)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.console()}")
+
+    def build(self, nonce, features):
+        """What Nix said; the build itself must have succeeded."""
+        probe = self.write("probe.nix", PROBE)
+        done = subprocess.run(
+            ["nix", "build", "--store", str(self.folder / "client"), "-f", str(probe), "--argstr",
+             "nonce", nonce, "--argstr", "features", features, "--builders",
+             f"@{self.folder / 'machines'}", "--no-link", "-L", "-v"],
+            capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+            env={**os.environ, **self.nix,
+                 "NIX_SSHOPTS": f"-F none -p {PORT} -o BatchMode=yes -o IdentitiesOnly=yes"})
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+
+def bring_up(stage):
+    """From the order to a builder in service; the daemon is killed while the image arrives."""
+    up = stage.start_up()
+
+    def reached(kind):
+        return lambda: up.process.poll() is not None or kind in stage.kinds()
+    stage.until("it is delivered", reached("server.delivered"), seconds=60, daemon=stage.daemon)
+    stage.say("delivered")
+
+    def preparing():
+        return up.process.poll() is not None or any(
+            event["type"] == "server.step_requested" and "PREPARE" in json.dumps(event)
+            for event in stage.all_events())
+    stage.until("PREPARE has begun", preparing, seconds=300, daemon=stage.daemon)
+    stage.say("preparing")
+    assert up.process.poll() is None, (up.said(), stage.console())
+    time.sleep(float(os.environ.get("MUSTER_METAL_KILL_AFTER", "3")))
+    stage.daemon.kill()
+    stage.say("killed")
+    stage.up_daemon()
+    seen = set()
+
+    def serves():
+        for event in stage.all_events():
+            if event["position"] not in seen and "step" in event["type"]:
+                seen.add(event["position"])
+                stage.say(f"{event['type']} {event.get('summary') or ''}")
+        return up.process.poll() is not None
+    stage.until("it serves", serves, seconds=900, daemon=stage.daemon)
+    if up.process.returncode != 0:
+        again = stage.start_up()
+        stage.until("it serves", lambda: again.process.poll() is not None, seconds=900,
+                    daemon=stage.daemon)
+        up = again
+    assert up.process.returncode == 0, (up.said(), stage.daemon.said()[-3000:], stage.console())
+    stage.say("in service")
+
+
+def look_inside(stage, disks):
+    source = stage.ssh("findmnt -no SOURCE /")
+    expected = "/dev/md" if len(disks) != len(set(disks)) else "/dev/"
+    assert source.startswith(expected), source
+    efi = stage.ssh("test -d /sys/firmware/efi && echo efi || echo bios")
+    assert efi == stage.firmware, efi
+    assert stage.ssh("hostname") == NAME
+    if expected == "/dev/md":
+        members = stage.ssh("cat /proc/mdstat")
+        assert "[UU]" in members or "recovery" in members or "resync" in members, members
+    assert stage.ssh("cat /etc/nix/nix.conf").count("cuda") == 1
+    assert stage.ssh("systemctl --failed --no-legend") == "", stage.ssh("systemctl --failed")
+    assert "on 'ssh-ng://builder@" in stage.build("gpu", '["cuda"]')
+    assert "on 'ssh-ng://builder@" not in stage.build("cpu", "[]")
+    stage.say(f"root on {source}, started by {efi}")
+
+
+def whole_way(firmware, text):
+    disks = text.split(",")
+    with MetalStage(firmware, text) as stage:
+        try:
+            bring_up(stage)
+            look_inside(stage, disks)
+            if len(disks) == 2 and disks[0] == disks[1]:
+                wait = "mdadm --wait /dev/md* >/dev/null 2>&1; cat /proc/mdstat"
+                assert "[UU]" in stage.ssh(wait, 300)
+                stage.restart_without(0)
+                assert "[U_]" in stage.ssh("cat /proc/mdstat") or "[_U]" in stage.ssh("cat /proc/mdstat")
+                stage.say("boots from the second disk alone")
+            stage.muster("server", "cancel", NAME, "--date", "now", "--yes", "--confirm", NAME,
+                         check=True)
+            stage.until("the server is given back", lambda: not stage.control("servers")["servers"],
+                        daemon=stage.daemon)
+            stage.say("cancelled")
+        except BaseException:
+            if os.environ.get("MUSTER_METAL_KEEP"):
+                shutil.copytree(stage.folder, os.environ["MUSTER_METAL_KEEP"], dirs_exist_ok=True,
+                                ignore=shutil.ignore_patterns("disk*", "*.sock", "control"))
+                stage.say(stage.console())
+            raise
+
+
+def main():
+    if len(sys.argv) < 2 or sys.argv[1] not in ("bios", "efi"):
+        print(__doc__.splitlines()[0])
+        return 64
+    why = missing()
+    if why:
+        print(f"skipped: {why}")
+        return SKIPPED
+    whole_way(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "nvme:4G,nvme:4G")
+    print("ok", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
