@@ -78,6 +78,14 @@ class ServerIntents {
 
 }  // namespace
 
+std::string NameOf(const ExplainSource& source, const StreamId& stream) {
+  const Positions all = source.timeline.OfStream(stream.str());
+  if (NameInStream(stream, "server/").empty() || all.empty()) return stream.str();
+  const StatusOr<Entry> first = ReadEntry(source.store, all.front());
+  const bool planned = first.ok() && first->body.has_server_planned();
+  return planned ? Cat("server/", first->body.server_planned().spec().name()) : stream.str();
+}
+
 StatusOr<Entry> ReadEntry(const EventStore& store, Position position) {
   MUSTER_ASSIGN_OR_RETURN(RecordedEvent recorded, ReadEvent(store, position));
   MUSTER_ASSIGN_OR_RETURN(eventpb::EventBody body,
@@ -141,6 +149,12 @@ std::vector<ExplainLine> Chain::Lines() const {
   std::vector<ExplainLine> lines;
   std::map<StreamId, const Entry*> verdicts;  // the newest of each worker
   ServerIntents intents;
+  std::map<StreamId, std::string> names;
+  const auto called = [&](const StreamId& stream) -> const std::string& {
+    const auto [it, is_new] = names.try_emplace(stream);
+    if (is_new) it->second = NameOf(source_, stream);
+    return it->second;
+  };
   for (const auto& [position, entry] : entries_) {
     ExplainLine line{.position = position,
                      .at = entry.recorded.event.occurred_at,
@@ -166,7 +180,7 @@ std::vector<ExplainLine> Chain::Lines() const {
       line.detail = Cat("(by ", actor, ")");
     // Who reads of another stream must be told which.
     if (!home_.empty() && entry.recorded.stream.str() != home_) {
-      line.text = Cat(entry.recorded.stream.str(), ": ", line.text);
+      line.text = Cat(called(entry.recorded.stream), ": ", line.text);
     }
     if (const auto* evidence = EvidenceOf(entry.body)) {
       line.evidence.assign(evidence->positions().begin(), evidence->positions().end());

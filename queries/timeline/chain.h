@@ -58,6 +58,9 @@ class Chain {
   std::string home_;
 };
 
+// What people call a stream: "server/builder-01" for a server's, others as they are.
+std::string NameOf(const ExplainSource& source, const StreamId& stream);
+
 // Whether an event of a worker's own stream always belongs into its story. Observations come in
 // only as evidence, absence only once the destruction was asked for.
 bool InWorkerStory(const eventpb::EventBody& body, bool destroying);

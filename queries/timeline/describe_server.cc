@@ -73,9 +73,10 @@ std::string ServerDescriber::operator()(const eventpb::ServerOrderNotFound& e) {
 }
 std::string ServerDescriber::operator()(const eventpb::ServerDelivered& e) {
   return Cat("delivered as server ", e.server(), " at ", e.ipv4().empty() ? e.ipv6_net() : e.ipv4(),
-             e.host_keys().empty()
-                 ? std::string("; no host keys were published")
-                 : Cat("; ", e.host_keys_size(), " host keys of its rescue system pinned"));
+             e.host_keys().empty() ? std::string("; no host keys were published")
+                                   : Cat("; ", e.host_keys_size(),
+                                         e.host_keys_size() == 1 ? " host key" : " host keys",
+                                         " of its rescue system pinned"));
 }
 std::string ServerDescriber::operator()(const eventpb::ServerOverdue& e) {
   return Cat(e.what(), " takes long, ", ShortSpan(absl::Seconds(e.waited_s())),

@@ -24,11 +24,12 @@ std::string_view BuildId(std::string_view asked) {
 
 Status NoBuild(const ExplainSource& source, std::string_view id) {
   std::vector<std::string> there = source.timeline.MentionedAs("build");
-  const std::string shown = Cat("nothing was ever recorded of build ", Ellipsize(id, 80));
+  const std::string shown = Cat("nothing was ever recorded of build/", Ellipsize(id, 80));
   if (there.empty()) {
     return NotFound(Cat(shown,
-                        ", nor of any other: a build is asked for by muster server "
-                        "validate"));
+                        ", nor of any other build (muster server validate asks for one); "
+                        "ask for ",
+                        WhatCanBeExplained()));
   }
   const std::size_t all = there.size();
   there.resize(std::min(all, kNamedMax));
@@ -67,7 +68,8 @@ StatusOr<Explanation> ExplainBuild(const ExplainSource& source, std::string_view
     if (over) break;
   }
   MUSTER_RETURN_IF_ERROR(chain.AddAllEvidence());
-  return Explanation{Cat("build/", id, " on ", stream, "   ", state, " ", FormatClock(since)),
+  return Explanation{Cat("build/", id, " on ", NameOf(source, request.recorded.stream), "   ",
+                         state, " ", FormatClock(since)),
                      chain.Lines()};
 }
 

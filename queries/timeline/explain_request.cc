@@ -109,8 +109,11 @@ bool IsFull(const eventpb::EventBody& body, int wanted) {
          health.healthy() == wanted;
 }
 
-bool Cites(const eventpb::EventBody& body, Position position) {
-  const eventpb::Evidence* evidence = EvidenceIn(body);
+// Whether it was decided for what `root` asks for.
+bool IsFor(const Entry& entry, const Entry& root) {
+  if (entry.recorded.event.cause == root.recorded.event.id.str()) return true;
+  const Position position = root.recorded.position;
+  const eventpb::Evidence* evidence = EvidenceIn(entry.body);
   return evidence != nullptr &&
          std::find(evidence->positions().begin(), evidence->positions().end(), position) !=
              evidence->positions().end();
@@ -139,7 +142,7 @@ Status RequestStory::OfFleet(const Entry& root) {
     const Position position = entry.recorded.position;
     if (until != 0 && position > until) return false;
     const std::string worker(NameInStream(entry.recorded.stream, "worker/"));
-    if (worker.empty() || !Cites(entry.body, at)) return true;
+    if (worker.empty() || !IsFor(entry, root)) return true;
     if (entry.body.has_launch_requested()) starting.emplace_back(worker, position);
     if (entry.body.has_worker_condemned() || entry.body.has_destroy_requested()) {
       leaving.emplace_back(worker, position);
@@ -149,15 +152,15 @@ Status RequestStory::OfFleet(const Entry& root) {
     if (decided) Tell(entry);
     return true;
   }));
+  if (until == 0) {
+    Await(*wanted < 0 ? Cat("fleet ", fleet, " has not ended")
+                      : Cat("fleet ", fleet, " has not reached ", *wanted, " healthy"));
+  }
   for (const auto& [worker, position] : leaving) {
     MUSTER_RETURN_IF_ERROR(OfWorker(worker, position, /*starting=*/false, 0));
   }
   for (const auto& [worker, position] : starting) {
     MUSTER_RETURN_IF_ERROR(OfWorker(worker, position, /*starting=*/true, 0));
-  }
-  if (until == 0) {
-    Await(*wanted < 0 ? Cat("fleet ", fleet, " has not ended")
-                      : Cat("fleet ", fleet, " has not reached ", *wanted, " healthy"));
   }
   return {};
 }
@@ -281,10 +284,11 @@ Status RequestStory::OfServer(const Entry& root) {
   if (over) return {};
   const bool later = set && asked.server_cancel_requested().date() != "now";
   if (later) return {};  // it is set, which is what was asked for today
-  Await(Cat(stream, asked.has_server_order_requested()    ? " is not delivered"
-                    : asked.has_server_step_requested()   ? " has not finished the step"
-                    : asked.has_server_cancel_requested() ? " is not confirmed gone"
-                                                          : " is not revoked"));
+  const std::string name = NameOf(chain_.source(), root.recorded.stream);
+  Await(Cat(name, asked.has_server_order_requested()    ? " is not delivered"
+                  : asked.has_server_step_requested()   ? " has not finished the step"
+                  : asked.has_server_cancel_requested() ? " is not confirmed gone"
+                                                        : " is not revoked"));
   return {};
 }
 

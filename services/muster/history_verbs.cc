@@ -92,10 +92,11 @@ int Explain(Session& s) {
   if (!s.args.positional().empty()) request.set_subject(s.args.positional()[0]);
   request.set_why_not(s.args.Get("why-not"));
   if (request.subject().empty() && request.why_not().empty()) {
-    return s.Fail(kUsage,
-                  "explain what? worker/ID, fleet/NAME, server/NAME, host/PROVIDER/MACHINE, "
-                  "account/PROVIDER, shadow/FLEET, command/REQUEST_ID, POSITION, or --why-not "
-                  "offer/ID|worker/ID");
+    return s.Fail(
+        kUsage,
+        "explain what? worker/ID, fleet/NAME, server/NAME, build/ID, host/PROVIDER/MACHINE, "
+        "account/PROVIDER, shadow/FLEET, command/REQUEST_ID, POSITION, or --why-not "
+        "offer/ID|worker/ID");
   }
   api::ExplainResponse answer;
   if (const int code = s.Ask(&Queries::Explain, request, answer)) return code;
@@ -215,7 +216,11 @@ std::vector<Verb> HistoryVerbs() {
         "worker/ID              from the offer to its end, with all that was drawn upon\n"
         "fleet/NAME             what was decided for it and its workers lately; so for\n"
         "host/PROVIDER/MACHINE, account/PROVIDER, shadow/FLEET and server/NAME\n"
-        "command/REQUEST_ID     what a request wrote, and what the policy did about it\n"
+        "command/REQUEST_ID     what a request wrote, what was decided for it, and what came of "
+        "that:\n"
+        "                       workers confirmed gone or healthy, a server's step done\n"
+        "build/ID               a build by which a builder showed that it builds; the ID, or its\n"
+        "                       derivation, stands in muster server describe and muster events\n"
         "POSITION               one event: what it was drawn from, and what came of it\n"},
        Explain,
        Manner::kNameless},
@@ -223,7 +228,9 @@ std::vector<Verb> HistoryVerbs() {
         "[FLEET] --from TIME|POSITION [--to TIME|POSITION]",
         0,
         1,
-        "What is otherwise at one moment than at another: fleets, health, prices, strikes, money.",
+        "What is otherwise at one moment than at another: fleets, servers, health, prices, "
+        "strikes, "
+        "money.",
         {{"from", 0, "TIME|POSITION", "2026-11-21T03:14:07Z, 90m (ago), 48211"},
          {"to", 0, "TIME|POSITION", "the other moment; now"}}},
        Diff,

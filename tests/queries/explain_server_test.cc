@@ -103,6 +103,59 @@ TEST_F(ExplainServer, TellsEachOutcomeWithTheIntentThatItCameOf) {
                                      HasSubstr("4 delivered")));
 }
 
+TEST_F(ExplainServer, ABuildGoesByItsIdOrItsDerivation) {
+  Plan();
+  eventpb::ServerStepDone registered;
+  registered.set_step(eventpb::REGISTER);
+  registered.set_text("registered as ssh-ng://builder@192.0.2.7");
+  const Position line = Write(registered);
+  const auto build = [&](const std::string& id, Position asked) {
+    eventpb::ServerBuildRequested request;
+    request.set_step(eventpb::VALIDATE);
+    request.set_attempt(1);
+    request.set_build(id);
+    request.set_derivation(Cat("muster-probe-", id));
+    request.set_system("x86_64-linux");
+    request.set_store("ssh-ng://builder@192.0.2.7");
+    request.add_features("cuda");
+    request.mutable_evidence()->add_positions(line);
+    request.mutable_evidence()->add_positions(asked);
+    return Write(request, asked);
+  };
+  const Position asked = Ask(eventpb::VALIDATE);
+  build("k7f2aaaa", asked);
+  EXPECT_THAT(Told("build/k7f2aaaa"),
+              ElementsAre(HasSubstr("build/k7f2aaaa on server/builder-01   under way since"),
+                          HasSubstr("2 register done"), HasSubstr("3 validate asked for"),
+                          "4 build k7f2aaaa asked for: muster-probe-k7f2aaaa for x86_64-linux, "
+                          "only on ssh-ng://builder@192.0.2.7, which alone has cuda  (cause 3)"));
+  build("m3xabbbb", asked);  // muster was restarted
+  eventpb::ServerStepFailed failed;
+  failed.set_step(eventpb::VALIDATE);
+  failed.set_attempt(1);
+  failed.set_detail("nobody answers");
+  failed.set_build("m3xabbbb");
+  Write(failed);
+  EXPECT_THAT(Told("build/k7f2aaaa"),
+              ElementsAre(HasSubstr("given up, and another was asked for"), HasSubstr("2 reg"),
+                          HasSubstr("3 val"), HasSubstr("4 build k7f2aaaa"),
+                          HasSubstr("5 build m3xabbbb asked for")));
+  const std::vector<std::string> told = Told("build/m3xabbbb");
+  EXPECT_THAT(told, ElementsAre(HasSubstr("   failed "), HasSubstr("2 reg"), HasSubstr("3 val"),
+                                HasSubstr("5 build m3xabbbb"),
+                                "6 validate failed: nobody answers; build m3xabbbb  (cause 3)"));
+  for (const std::string& form :
+       {std::string("muster-probe-m3xabbbb"), std::string("/nix/store/0a-muster-probe-m3xabbbb"),
+        std::string("/nix/store/0a-muster-probe-m3xabbbb.drv")}) {
+    EXPECT_EQ(Told(Cat("build/", form)), told) << form;
+  }
+  const auto other = log.Models()->Explain("build/zzzz");
+  EXPECT_THAT(other, StatusIs(StatusCode::kNotFound));
+  EXPECT_EQ(std::string(Message(other.status())),
+            "nothing was ever recorded of build/zzzz; newest first there is build/m3xabbbb, "
+            "build/k7f2aaaa");
+}
+
 TEST_F(ExplainServer, ANameMeansTheNewestServerThatBearsIt) {
   Plan();
   Plan("server/m7k2bbbb");

@@ -165,9 +165,9 @@ TEST(Explain, WhatTheLogDoesNotKnowIsToldWithWhatCanBeAsked) {
   const auto build = models->Explain("build/x");
   EXPECT_THAT(build, StatusIs(StatusCode::kNotFound));
   EXPECT_EQ(Message(build.status()),
-            "nothing was ever recorded of build/x, nor of any other build; ask for worker/ID, "
-            "fleet/NAME, host/PROVIDER/MACHINE, account/PROVIDER, shadow/FLEET, server/NAME, "
-            "command/ID or a position");
+            "nothing was ever recorded of build/x, nor of any other build (muster server validate "
+            "asks for one); ask for worker/ID, fleet/NAME, host/PROVIDER/MACHINE, "
+            "account/PROVIDER, shadow/FLEET, server/NAME, build/ID, command/ID or a position");
   EXPECT_THAT(models->Explain(""), StatusIs(StatusCode::kInvalidArgument));
 }
 
@@ -230,7 +230,9 @@ TEST(Explain, OfACommandTellsWhoAskedWhatWasWrittenAndWhatFollowed) {
   log.Launch("m3xab", "zeb", {}, "e999");  // of another cause
   const auto explanation = log.Models()->Explain("command/r1");
   ASSERT_THAT(explanation, IsOk());
-  EXPECT_EQ(explanation->title, "command/r1   by test");
+  EXPECT_EQ(explanation->title,
+            "command/r1   by test   not at its end: fleet zeb has not reached 1 healthy, "
+            "worker/k7f2q is not healthy");
   std::vector<Position> positions;
   for (const ExplainLine& line : explanation->lines) positions.push_back(line.position);
   EXPECT_EQ(positions, (std::vector<Position>{applied, answered, launch, rented}));

@@ -179,7 +179,7 @@ TEST_F(NoticesOf, TheUsualIsNoNews) {
 TEST_F(NoticesOf, EveryKindOfEventIsEitherLookedAtOrNoNotice) {
   int may = 0;
   for (const EventKind kind : AllEventKinds()) may += MayBeNotice(TypeName(kind)) ? 1 : 0;
-  EXPECT_EQ(may, 20);
+  EXPECT_EQ(may, 32);
   EXPECT_FALSE(MayBeNotice("worker.log_observed"));
   EXPECT_FALSE(MayBeNotice(""));
 }

@@ -261,6 +261,16 @@ TEST_F(AuditedLog, AnExportOfOneFleetHoldsItsWorkersAndWhatNamesThem) {
   EXPECT_EQ(Positions(Export({.worker = "w2"})), (Strings{"3", "6"}));
   EXPECT_EQ(Positions(Export({.since = 5, .fleet = "zeb"})), (Strings{"5", "6"}));
   EXPECT_EQ(Positions(Export({.since_time = kLogStart + absl::Seconds(5)})), (Strings{"6", "7"}));
+  // A server goes by its name, which may have been that of an earlier one, and by its id.
+  for (const char* id : {"server/m1", "server/m2"}) {
+    eventpb::ServerPlanned planned;
+    planned.mutable_spec()->set_name("builder-01");
+    Write(id, Wrap(planned));
+    Write(id, Wrap(eventpb::ServerDelivered()));
+  }
+  EXPECT_EQ(Positions(Export({.server = "builder-01"})), (Strings{"8", "9", "10", "11"}));
+  EXPECT_EQ(Positions(Export({.since = 9, .server = "builder-01"})), (Strings{"9", "10", "11"}));
+  EXPECT_EQ(Positions(Export({.server = "m2"})), (Strings{"10", "11"}));
 }
 
 TEST_F(AuditedLog, ARedactedPayloadIsExportedAsWhatWasPutInItsStead) {

@@ -2,6 +2,7 @@
 #include "commands/handler/handler.h"
 #include "eventstore/memory/memory_event_store.h"
 #include "queries/projector.h"
+#include "services/grpc/audit_api.h"
 #include "services/grpc/errors.h"
 #include "services/grpc/query_api.h"
 #include "tests/commands/server/given_server.h"
@@ -145,6 +146,82 @@ TEST_F(ServerQueries, TellWhereAServerIsAndWhatComesNext) {
   EXPECT_EQ(server->running_step(), "inspect");
   EXPECT_EQ(server->state(), "being inspected");
   EXPECT_EQ(server->detail(), "attempt 1, for 2m00s");
+}
+
+TEST_F(ServerQueries, WhatServersCostStandsApartInTheirOwnCurrency) {
+  EXPECT_TRUE(rt_.Run(api_->GetCost({}))->servers().empty());
+  Ordered("a", "b1");
+  const std::uint64_t ordered = store_.Head();
+  Do("a", server::ADelivery());
+  rt_.RunFor(absl::Minutes(90));
+  const auto cost = rt_.Run(api_->GetCost({}));
+  ASSERT_THAT(cost, IsOk());
+  ASSERT_EQ(cost->servers_size(), 1);
+  const api::ServerBill& bill = cost->servers(0);
+  EXPECT_EQ(bill.server(), "b1");
+  EXPECT_EQ(bill.currency(), "EUR");
+  EXPECT_EQ(bill.micros_per_month(), 148'000'000);
+  EXPECT_EQ(bill.spent_micros(), 2 * 237'200) << "started hours in full";
+  EXPECT_EQ(bill.intent(), "server.order_requested");
+  EXPECT_EQ(bill.position(), 2u);
+  api::GetCostRequest then;
+  then.mutable_as_of()->set_position(ordered);
+  EXPECT_EQ(rt_.Run(api_->GetCost(then))->servers(0).spent_micros(), 0);
+}
+
+TEST_F(ServerQueries, ADiffTellsWhatBecameOfThem) {
+  api::DiffRequest request;
+  Ordered("a", "b1");
+  request.mutable_from()->set_position(store_.Head());
+  Do("a", server::ADelivery());
+  rt_.RunFor(absl::Minutes(90));
+  const auto diff = rt_.Run(api_->Diff(request));
+  ASSERT_THAT(diff, IsOk());
+  std::vector<std::string> told;
+  for (const auto& change : diff->changes()) {
+    if (change.subject() != "server/b1") continue;
+    told.push_back(Cat(change.field(), ": ", change.before(), " -> ", change.after()));
+  }
+  EXPECT_THAT(told,
+              ElementsAre("state: ordered -> delivered, in rescue", HasSubstr("spent:  -> 0.4"),
+                          "number:  -> 3100001", HasSubstr("next: ")));
+}
+
+TEST_F(ServerQueries, WhoProvesWhatIsBilledIsToldOfEachWithItsOrder) {
+  Ordered("a", "b1");
+  Do("a", server::ADelivery());
+  Server ours, strange;
+  ours.number = ServerNumber("3100001");
+  strange.number = ServerNumber("99");
+  strange.name = "somebody's";
+  std::vector<Server> list = {ours};
+  AuditHooks hooks;
+  hooks.world = [this]() -> const World& { return handler_.world(); };
+  hooks.server_providers = {ProviderName("hetzner")};
+  hooks.list_servers = [&list](ProviderName) -> Task<StatusOr<std::vector<Server>>> {
+    co_return list;
+  };
+  AuditApi audit(rt_, store_, projector_, hooks);
+  auto proof = rt_.Run(audit.ProveOrphans({}));
+  ASSERT_THAT(proof, IsOk());
+  EXPECT_TRUE(proof->proved());
+  ASSERT_EQ(proof->servers_size(), 1);
+  EXPECT_EQ(proof->servers(0).position(), 2u);
+  list.push_back(strange);
+  proof = rt_.Run(audit.ProveOrphans({}));
+  EXPECT_FALSE(proof->proved());
+  EXPECT_EQ(proof->unaccounted(), 1);
+  ASSERT_EQ(proof->servers_size(), 2);
+  EXPECT_EQ(proof->servers(0).number(), "99") << "those without an order first";
+  EXPECT_EQ(proof->servers(0).position(), 0u);
+  api::ProveOrphansRequest then;
+  then.mutable_as_of()->set_position(store_.Head());
+  EXPECT_EQ(rt_.Run(audit.ProveOrphans(then))->servers_size(), 1) << "by what was recorded";
+  const auto budget = rt_.Run(audit.ProveBudget({}));
+  ASSERT_THAT(budget, IsOk());
+  ASSERT_EQ(budget->servers_size(), 1);
+  EXPECT_EQ(budget->servers(0).micros_per_month(), 148'000'000);
+  EXPECT_EQ(budget->burn_micro_usd_per_hour(), 0) << "in no sum in dollars";
 }
 
 TEST_F(ServerQueries, WhatIsRunJustNowIsToldOfNowOnly) {
