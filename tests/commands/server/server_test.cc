@@ -141,6 +141,47 @@ TEST(ServerSteps, NothingIsDestroyedThatWasNotSeenOrNotConfirmed) {
   // The name under /dev may be another one by now; the identity counts.
   EXPECT_EQ(When(state, APrepare({ADisk("wwn-1", "/dev/sdb")})), "server.step_requested");
 }
+TEST(ServerSteps, AResetAndABuildRestOnTheStepThatTheyAreFor) {
+  State state = Delivered();
+  EXPECT_EQ(When(state, RequestReset{}), "FAILED_PRECONDITION");
+  Then(state, AStep(eventpb::RESCUE));
+  const auto reset = Decide(state, RequestReset{}, {At(0)});
+  ASSERT_TRUE(reset.ok());
+  const auto& evidence = (*reset)[0].server_reset_requested().evidence();
+  EXPECT_EQ(evidence.rule(), "step");
+  EXPECT_THAT(evidence.positions(),
+              testing::ElementsAre(state.At(eventpb::RESCUE).requested.position));
+  RequestBuild build;
+  build.build.set_build("k7f2q");
+  EXPECT_EQ(When(state, build), "FAILED_PRECONDITION") << "no step that builds is under way";
+}
+TEST(ServerSteps, ABuildIsAskedForUnderAnIdOfItsOwn) {
+  State state = Delivered();
+  Step_(state, AStep(eventpb::INSPECT), Inspected());
+  Step_(state, APrepare({ADisk()}));
+  Step_(state, AStep(eventpb::BOOT));
+  StepDone registered;
+  registered.done.set_machine_line("line");
+  Step_(state, AStep(eventpb::REGISTER), registered);
+  Then(state, AStep(eventpb::VALIDATE));
+  RequestBuild build;
+  EXPECT_EQ(When(state, build), "INVALID_ARGUMENT");
+  build.build.set_build("k7f2q");
+  const auto asked = Decide(state, build, {At(0)});
+  ASSERT_TRUE(asked.ok());
+  const eventpb::ServerBuildRequested& event = (*asked)[0].server_build_requested();
+  EXPECT_EQ(event.step(), eventpb::VALIDATE);
+  EXPECT_EQ(event.attempt(), 1);
+  EXPECT_THAT(event.evidence().positions(),
+              testing::ElementsAre(state.At(eventpb::REGISTER).done.position,
+                                   state.At(eventpb::VALIDATE).requested.position));
+  EXPECT_EQ(Then(state, build), "server.build_requested");
+  EXPECT_EQ(state.last_build, "k7f2q");
+  // Taken up after a crash it is another one.
+  build.build.set_build("m3xab");
+  EXPECT_EQ(Then(state, build), "server.build_requested");
+  EXPECT_EQ(state.last_build, "m3xab");
+}
 TEST(ServerSteps, ANewRescueSystemForgetsTheInspectionAndTheInstallation) {
   State state = Delivered();
   Step_(state, AStep(eventpb::INSPECT), Inspected());
