@@ -158,7 +158,7 @@ class Torture:
     def again(self):
         """One death and what may go with it."""
         time.sleep(self.chance.uniform(0.01, 0.8))  # the moment of the crash is the input
-        filled = self.chance.random() < 0.1
+        filled = self.chance.random() < 0.25
         if filled:
             self.disk.fill(self.daemon)
             self.filled += 1

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "eventstore/base/strings.h"
+#include "workers/os/small_file.h"
 
 namespace muster {
 namespace {
@@ -18,8 +19,6 @@ constexpr std::size_t kPieceBytes = 256u << 10;
 class File {
  public:
   File(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
-  File(const File&) = delete;
-  ~File() { close(fd_); }
 
   static Task<StatusOr<std::string>> Next(std::shared_ptr<File> file) { co_return file->Read(); }
 
@@ -27,7 +26,7 @@ class File {
   StatusOr<std::string> Read() {
     std::string piece(kPieceBytes, '\0');
     for (;;) {
-      const ssize_t got = read(fd_, piece.data(), piece.size());
+      const ssize_t got = read(fd_.get(), piece.data(), piece.size());
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return MakeStatus(absl::ErrnoToStatusCode(errno), Cat("reading ", path_));
       piece.resize(static_cast<std::size_t>(got));
@@ -35,7 +34,7 @@ class File {
     }
   }
 
-  const int fd_;
+  const Descriptor fd_;
   const std::string path_;
 };
 
