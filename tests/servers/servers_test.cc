@@ -16,7 +16,7 @@ class Servers : public testing::Test {
   ~Servers() override { rt.DestroyTasks(); }
   void SetUp() override { Begin(); }
   void Begin() {
-    life = std::make_unique<ServerLife>(rt, outside);
+    life = std::make_unique<ServerLife>(rt, outside, log);
     ASSERT_THAT(rt.Run(life->Start()), IsOk());
   }
   // As kill -9 does it: everything but the log, the keys and the machines is gone.
@@ -43,9 +43,9 @@ class Servers : public testing::Test {
     fault.value = value;
     outside.sim.SetFault(fault);
   }
-  const server::State& State() const { return life->At(); }
+  const server::State& State() const { return life->hands().At(); }
 
-  void Ordered() { ASSERT_THAT(rt.Run(life->Order(ABuilder())), IsOk()); }
+  void Ordered() { ASSERT_THAT(rt.Run(life->hands().Order(ABuilder())), IsOk()); }
   void Delivered() {
     Ordered();
     ASSERT_TRUE(Until([&] { return State().order_phase == OrderPhase::kDelivered; }))
@@ -53,7 +53,7 @@ class Servers : public testing::Test {
   }
   // One step, asked for and waited for.
   void Do(server::Step step) {
-    ASSERT_THAT(rt.Run(life->Step(step)), IsOk()) << server::StepName(step);
+    ASSERT_THAT(rt.Run(life->hands().Step(step)), IsOk()) << server::StepName(step);
     ASSERT_TRUE(Until([&] { return State().running == eventpb::SERVER_STEP_UNSPECIFIED; }))
         << server::StepName(step);
   }
@@ -72,6 +72,7 @@ class Servers : public testing::Test {
 
   VirtualRuntime rt{1};
   ServerOutside outside{rt};
+  const std::shared_ptr<MemoryLog> log = std::make_shared<MemoryLog>();
   std::unique_ptr<ServerLife> life;
 };
 
@@ -79,7 +80,7 @@ TEST_F(Servers, AnOrderGoesTheWholeWayIntoService) {
   Serving();
   EXPECT_EQ(Bought(), 1);
   EXPECT_EQ(StateText(State()), "in service");
-  EXPECT_THAT(outside.files.files["/machines"], testing::HasSubstr("ssh-ng://builder@127.1."));
+  EXPECT_THAT(outside.files.files[kMachinesFile], testing::HasSubstr("ssh-ng://builder@127.1."));
   const auto* machine = outside.machines.Find(State().number);
   ASSERT_NE(machine, nullptr);
   EXPECT_FALSE(machine->rescue);
@@ -95,8 +96,9 @@ TEST_F(Servers, ALostReplyIsFoundByItsKeyAndNothingIsBoughtTwice) {
     const int before = Bought();
     const std::string name = Cat("b", before);
     Set(trap, hetznersim::kOrderAuction);
-    ASSERT_THAT(rt.Run(life->Order(ABuilder(name))), IsOk());
-    EXPECT_TRUE(Until([&] { return life->At(name).order_phase == OrderPhase::kDelivered; }));
+    ASSERT_THAT(rt.Run(life->hands().Order(ABuilder(name))), IsOk());
+    EXPECT_TRUE(
+        Until([&] { return life->hands().At(name).order_phase == OrderPhase::kDelivered; }));
     EXPECT_EQ(Bought(), before + 1);
   }
 }
@@ -194,9 +196,9 @@ TEST_F(Servers, HowFarAnUploadIsIsKnownWhileItGoesOn) {
   outside.image_takes = absl::Minutes(2);
   Delivered();
   Do(eventpb::INSPECT);
-  const auto doing = [&] { return life->effects().DoingWith(State().id); };
+  const auto doing = [&] { return life->hands().effects().DoingWith(State().id); };
   EXPECT_EQ(doing(), std::nullopt);
-  ASSERT_THAT(rt.Run(life->Step(eventpb::PREPARE)), IsOk());
+  ASSERT_THAT(rt.Run(life->hands().Step(eventpb::PREPARE)), IsOk());
   const auto half = [&] { return doing().has_value() && doing()->bytes_sent == 4; };
   ASSERT_TRUE(rt.RunUntil(half, absl::Minutes(5)));
   EXPECT_EQ(doing()->step, eventpb::PREPARE);
@@ -213,25 +215,25 @@ TEST_F(Servers, HowFarAnUploadIsIsKnownWhileItGoesOn) {
 }
 
 TEST_F(Servers, AFailedProbeKeepsTheLineOutOfTheFile) {
-  life->nix().fault = "error: a 'x86_64-linux' with features {cuda} is required\n";
+  outside.nix.fault = "error: a 'x86_64-linux' with features {cuda} is required\n";
   Delivered();
   for (const server::Step step :
        {eventpb::INSPECT, eventpb::PREPARE, eventpb::BOOT, eventpb::REGISTER, eventpb::VALIDATE}) {
     Do(step);
   }
   EXPECT_TRUE(State().At(eventpb::VALIDATE).Failed());
-  EXPECT_THAT(outside.files.files["/machines"], testing::Not(testing::HasSubstr("ssh-ng://")));
-  life->nix().fault.clear();
+  EXPECT_THAT(outside.files.files[kMachinesFile], testing::Not(testing::HasSubstr("ssh-ng://")));
+  outside.nix.fault.clear();
   Do(eventpb::VALIDATE);
-  EXPECT_THAT(outside.files.files["/machines"], testing::HasSubstr("ssh-ng://"));
+  EXPECT_THAT(outside.files.files[kMachinesFile], testing::HasSubstr("ssh-ng://"));
 }
 
 TEST_F(Servers, GivenBackNowItEndsAfterTwoListsAndItsKeysAreForgotten) {
   Serving();
-  ASSERT_THAT(rt.Run(life->Cancel("now")), IsOk());
+  ASSERT_THAT(rt.Run(life->hands().Cancel("now")), IsOk());
   EXPECT_TRUE(Until([&] { return State().ended_already(); }));
   EXPECT_EQ(State().ended_how, eventpb::ServerEnded::GIVEN_BACK);
-  EXPECT_THAT(outside.files.files["/machines"], testing::Not(testing::HasSubstr("ssh-ng://")));
+  EXPECT_THAT(outside.files.files[kMachinesFile], testing::Not(testing::HasSubstr("ssh-ng://")));
   Pass(absl::Minutes(1));
   EXPECT_THAT(outside.keys.keys, testing::IsEmpty());
   EXPECT_GT(server::Spent(State(), rt.Now()).micros, 0);
@@ -241,9 +243,9 @@ TEST_F(Servers, ACancellationForALaterDayCanBeRevoked) {
   Serving();
   const std::string day =
       absl::FormatTime("%Y-%m-%d", rt.Now() + absl::Hours(24 * 30), absl::UTCTimeZone());
-  ASSERT_THAT(rt.Run(life->Cancel(day)), IsOk());
+  ASSERT_THAT(rt.Run(life->hands().Cancel(day)), IsOk());
   ASSERT_TRUE(Until([&] { return State().cancel_set == day; })) << State().cancel_detail;
-  ASSERT_THAT(rt.Run(life->Revoke()), IsOk());
+  ASSERT_THAT(rt.Run(life->hands().Revoke()), IsOk());
   EXPECT_TRUE(Until([&] { return State().cancel_set.empty(); })) << State().cancel_detail;
   EXPECT_TRUE(State().InService());
 }
@@ -253,16 +255,16 @@ TEST_F(Servers, GivenBackNowAlthoughItIsCancelledForALaterDay) {
   Serving();
   const std::string day =
       absl::FormatTime("%Y-%m-%d", rt.Now() + absl::Hours(24 * 30), absl::UTCTimeZone());
-  ASSERT_THAT(rt.Run(life->Cancel(day)), IsOk());
+  ASSERT_THAT(rt.Run(life->hands().Cancel(day)), IsOk());
   ASSERT_TRUE(Until([&] { return State().cancel_set == day; })) << State().cancel_detail;
-  ASSERT_THAT(rt.Run(life->Cancel("now")), IsOk());
+  ASSERT_THAT(rt.Run(life->hands().Cancel("now")), IsOk());
   EXPECT_TRUE(Until([&] { return State().ended_already(); })) << State().cancel_set;
 }
 
 TEST_F(Servers, ACancellationThatHadNoEffectIsAskedForAgain) {
   Serving();
   Set(Trap::kCancelIgnored);
-  ASSERT_THAT(rt.Run(life->Cancel("now")), IsOk());
+  ASSERT_THAT(rt.Run(life->hands().Cancel("now")), IsOk());
   EXPECT_TRUE(Until([&] { return State().ended_already(); }));
 }
 
@@ -273,11 +275,11 @@ TEST_F(Servers, PollsThatUsedUpTheirQuotaDelayNoCancellation) {
     (void)co_await provider->ListServers(deadline);
   };
   for (int i = 0; i < 300; ++i) {
-    rt.Spawn("poll", kPoll(&life->provider(), rt.Now() + absl::Hours(2)));
+    rt.Spawn("poll", kPoll(&life->hands().provider(), rt.Now() + absl::Hours(2)));
   }
   rt.RunFor(absl::Minutes(1));
   const absl::Time asked = rt.Now();
-  ASSERT_THAT(rt.Run(life->Cancel("now")), IsOk());
+  ASSERT_THAT(rt.Run(life->hands().Cancel("now")), IsOk());
   ASSERT_TRUE(rt.RunUntil([&] { return outside.sim.Servers().empty(); }, absl::Seconds(10)));
   EXPECT_LE(rt.Now(), asked + absl::Seconds(10));
   for (const hetznersim::JournalEntry& entry : outside.sim.Journal()) {
@@ -293,11 +295,11 @@ TEST_F(Servers, PollsThatUsedUpTheirQuotaDelayNoReset) {
     (void)co_await provider->GetOrder(ServerChannel::kAuction, order, deadline);
   };
   for (int i = 0; i < 600; ++i) {
-    rt.Spawn("poll", kPoll(&life->provider(), State().order, rt.Now() + absl::Hours(2)));
+    rt.Spawn("poll", kPoll(&life->hands().provider(), State().order, rt.Now() + absl::Hours(2)));
   }
   rt.RunFor(absl::Minutes(1));
   outside.sim.ClearJournal();
-  ASSERT_THAT(rt.Run(life->Step(eventpb::RESCUE)), IsOk());
+  ASSERT_THAT(rt.Run(life->hands().Step(eventpb::RESCUE)), IsOk());
   const auto reset = [&] {
     const std::vector<hetznersim::JournalEntry> calls = outside.sim.Journal();
     return std::any_of(calls.begin(), calls.end(),
@@ -309,8 +311,8 @@ TEST_F(Servers, PollsThatUsedUpTheirQuotaDelayNoReset) {
 TEST_F(Servers, WhatTheProviderTookAwayIsNoticed) {
   Serving();
   // By somebody else's hand, which the log knows nothing of.
-  const auto taken =
-      rt.Run(life->provider().CancelServer(State().number, "now", "", rt.Now() + absl::Minutes(1)));
+  const auto taken = rt.Run(life->hands().provider().CancelServer(State().number, "now", "",
+                                                                  rt.Now() + absl::Minutes(1)));
   ASSERT_THAT(taken, IsOk());
   EXPECT_TRUE(Until([&] { return State().ended_already(); }));
   EXPECT_EQ(State().ended_how, eventpb::ServerEnded::VANISHED);
@@ -319,7 +321,7 @@ TEST_F(Servers, WhatTheProviderTookAwayIsNoticed) {
 TEST_F(Servers, AServerThatNobodyOrderedIsSaid) {
   outside.sim.AddForeignServer("somebody's");
   EXPECT_TRUE(Until([&] {
-    const auto* account = life->world().FindAccount(ProviderName("hetzner"));
+    const auto* account = life->hands().world().FindAccount(ProviderName("hetzner"));
     return account != nullptr && account->stray_servers.size() == 1;
   }));
 }
@@ -355,18 +357,19 @@ TEST_F(Servers, CrashesAtEveryMomentOfTheWayBuyOneServerAndEndInService) {
     SCOPED_TRACE(stride);
     const int before = Bought();
     const std::string name = Cat("c", stride);
-    ASSERT_THAT(rt.Run(life->Order(ABuilder(name))), IsOk());
-    const auto state = [&]() -> const server::State& { return life->At(name); };
+    ASSERT_THAT(rt.Run(life->hands().Order(ABuilder(name))), IsOk());
+    const auto state = [&]() -> const server::State& { return life->hands().At(name); };
     for (int turn = 0; turn < 600 && !state().InService(); ++turn) {
       rt.RunFor(absl::Seconds(stride));
       outside.sim.Advance(rt.Now());
       if (turn % 3 == 0) Crash();
       const server::Step next = server::NextStep(state());
       if (next == eventpb::SERVER_STEP_UNSPECIFIED) continue;
-      StatusOr<ServerPlan> plan = rt.Run(life->effects().plans().Step(state().id, next));
+      StatusOr<ServerPlan> plan = rt.Run(life->hands().effects().plans().Step(state().id, next));
       if (!plan.ok()) continue;
       std::get<server::RequestStep>(plan->command).confirmed_name = name;
-      (void)rt.Run(life->handler().Server(state().id, plan->command, {.actor = "operator:stage"}));
+      (void)rt.Run(
+          life->hands().handler().Server(state().id, plan->command, {.actor = "operator:stage"}));
     }
     EXPECT_TRUE(state().InService()) << StateText(state());
     EXPECT_EQ(Bought(), before + 1);

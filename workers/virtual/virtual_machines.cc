@@ -90,7 +90,7 @@ class VirtualMachines::Session final : public SshSession {
     }
     SshResult result = Answer(*machine, asked, input, world_.options_.public_key_of);
     if (step == "reboot now") {
-      machine->down_at = world_.rt_.Now() + world_.options_.goes_down;
+      machine->down_at = world_.rt_.Steady() + world_.options_.goes_down;
     }
     if (machine->faults.break_after == step) {
       machine->faults.break_after.clear();
@@ -130,14 +130,14 @@ std::vector<HostKeyFingerprint> VirtualMachines::Boot(const SimBoot& boot) {
   machine.address = boot.address;
   machine.ada = boot.ada;
   if (!boot.rescue) {
-    BootInstalled(server, machine, rt_.Now());
+    BootInstalled(server, machine, rt_.Steady());
     return {};
   }
   ++machine.boots;
   machine.on = true;
   machine.rescue = true;
   machine.mounted = false;
-  machine.up_at = rt_.Now() + options_.boot_time;
+  machine.up_at = rt_.Steady() + options_.boot_time;
   machine.down_at = absl::InfiniteFuture();
   machine.authorized_keys = boot.authorized_keys;
   machine.host_public_key = NewHostKey(server, machine);
@@ -192,7 +192,7 @@ void VirtualMachines::Off(const ServerNumber& server, bool forget) {
 
 void VirtualMachines::CatchUp() {
   for (auto& [server, machine] : machines_) {
-    if (machine.on && machine.down_at <= rt_.Now()) {
+    if (machine.on && machine.down_at <= rt_.Steady()) {
       BootInstalled(server, machine, machine.down_at);
     }
   }
@@ -220,7 +220,8 @@ Task<StatusOr<std::unique_ptr<SshSession>>> VirtualMachines::Connect(SshTarget t
     co_await rt_.SleepUntil(target.deadline);
     co_return Unavailable("no SSH handshake in time");
   }
-  if (machine.faults.ssh_refused || machine.host_public_key.empty() || rt_.Now() < machine.up_at) {
+  if (machine.faults.ssh_refused || machine.host_public_key.empty() ||
+      rt_.Steady() < machine.up_at) {
     co_return Unavailable("connect: connection refused");
   }
   if (!IsPinned(target.host_key, machine.host_public_key)) {

@@ -59,6 +59,7 @@ class VirtualMachines final : public SimMachines, public SshClient {
     bool rescue = false;
     bool ada = false;
     int boots = 0;
+    // By the steady clock: whoever sets the other one, machines boot as they do.
     absl::Time up_at;                             // sshd answers from then on
     absl::Time down_at = absl::InfiniteFuture();  // it was told to reboot, and will by then
     std::string host_public_key;                  // of what runs now; "" = nothing answers

@@ -2,9 +2,9 @@
 // as its simulators can be.
 #include <functional>
 
+#include "tests/stage/server_stage.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
-#include "tests/workers/servers/driver/server_stage.h"
 
 namespace muster {
 namespace {
@@ -20,10 +20,10 @@ TEST(ServerDriver, BringsABuilderIntoServiceAndGivesItBack) {
   ASSERT_TRUE(stage.RunUntilInService()) << stage.rt().TrueNow();
   EXPECT_EQ(stage.Violations(), "");
   EXPECT_EQ(stage.interventions(), 0);
-  EXPECT_THAT(stage.files().files["/var/lib/muster/machines"], HasSubstr("builder@127.1."));
+  EXPECT_THAT(stage.outside().files.files[kMachinesFile], HasSubstr("builder@127.1."));
   ASSERT_TRUE(stage.GiveBack());
   EXPECT_TRUE(stage.sim().Servers().empty());
-  EXPECT_THAT(stage.files().files["/var/lib/muster/machines"], Not(HasSubstr("builder@")));
+  EXPECT_THAT(stage.outside().files.files[kMachinesFile], Not(HasSubstr("builder@")));
   EXPECT_EQ(stage.Violations(), "");
 }
 
