@@ -143,7 +143,7 @@ providers:
     def ssh(self, command, seconds=60):
         """What the installed system says; the host key must be the one that muster pinned."""
         line = next(l for l in (self.folder / "machines").read_text().splitlines() if "://" in l)
-        pinned = base64.b64decode(line.split()[-1]).decode().strip()
+        pinned = base64.b64decode(line.split()[7]).decode().strip()
         known = self.write("known_hosts", f"[{address()}]:{PORT} {' '.join(pinned.split()[:2])}\n")
         done = subprocess.run(
             ["ssh", "-F", "none", "-p", str(PORT), "-i", self.folder / "nix_key", "-o", "BatchMode=yes",
@@ -210,7 +210,7 @@ def bring_up(stage):
     stage.until("PREPARE has begun", preparing, seconds=300, daemon=stage.daemon)
     stage.say("preparing")
     assert up.process.poll() is None, (up.said(), stage.console())
-    time.sleep(float(os.environ.get("MUSTER_METAL_KILL_AFTER", "3")))
+    time.sleep(float(os.environ.get("MUSTER_METAL_KILL_AFTER", "45")))
     stage.daemon.kill()
     stage.say("killed")
     stage.up_daemon()

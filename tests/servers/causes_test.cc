@@ -16,6 +16,7 @@ class ServerCauses : public ::testing::Test {
  protected:
   ~ServerCauses() override { rt.DestroyTasks(); }
   void SetUp() override {
+    calls.Watch(outside.service, life.store());
     ASSERT_THAT(rt.Run(life.Start()), IsOk());
     ASSERT_THAT(rt.Run(life.hands().Order(ABuilder())), IsOk());
     for (int i = 0; i < 360 && !life.hands().At().delivered.seen(); ++i) Pass();
@@ -40,12 +41,13 @@ class ServerCauses : public ::testing::Test {
 
   VirtualRuntime rt{1};
   ServerOutside outside{rt};
+  ServerCalls calls;
   ServerLife life{rt, outside, std::make_shared<MemoryLog>()};
 };
 
 TEST_F(ServerCauses, AnOrderGivesNoReasonToComplain) {
   EXPECT_EQ(DeedWithoutCause(life.store()), "");
-  EXPECT_EQ(CallWithoutIntent(life.store(), outside.sim), "");
+  EXPECT_EQ(calls.problem(), "");
 }
 
 TEST(ServerDeeds, NeedACauseEach) {
@@ -87,20 +89,20 @@ TEST_F(ServerCauses, CallsThatNothingAnnouncedAreFound) {
   const ServerNumber number = life.hands().At().number;
   ServerProvider& provider = life.hands().provider();
   EXPECT_THAT(rt.Run(provider.Reset(number, ResetKind::kHardware, Soon())), IsOk());
-  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("POST /reset/"));
-  outside.sim.ClearJournal();
+  EXPECT_THAT(calls.problem(), HasSubstr("/reset/"));
+  calls.Forgive();
   EXPECT_THAT(rt.Run(provider.ActivateRescue(number, life.hands().At().order_key_md5, Soon())),
               IsOk());
-  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("/rescue"));
-  outside.sim.ClearJournal();
+  EXPECT_THAT(calls.problem(), HasSubstr("/rescue"));
+  calls.Forgive();
   EXPECT_THAT(rt.Run(provider.CancelServer(number, "now", "", Soon())), IsOk());
-  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("/cancellation"));
-  outside.sim.ClearJournal();
+  EXPECT_THAT(calls.problem(), HasSubstr("/cancellation"));
+  calls.Forgive();
   (void)rt.Run(provider.DeleteKey(life.hands().At().order_key_md5, Soon()));
-  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("DELETE /key/"));
-  outside.sim.ClearJournal();
+  EXPECT_THAT(calls.problem(), HasSubstr("DELETE "));
+  calls.Forgive();
   (void)rt.Run(provider.StoreKey("stray", life.hands().At().host_public_key, Soon()));
-  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("POST /key"));
+  EXPECT_THAT(calls.problem(), HasSubstr("/key"));
 }
 
 // One reset is announced; a second one is one too many.
@@ -108,12 +110,12 @@ TEST_F(ServerCauses, AnAnnouncementCoversOneDeed) {
   ASSERT_THAT(rt.Run(life.hands().Step(eventpb::RESCUE)), IsOk());
   for (int i = 0; i < 30 && !life.hands().At().reset.seen(); ++i) Pass();
   ASSERT_TRUE(life.hands().At().reset.seen());
-  EXPECT_EQ(CallWithoutIntent(life.store(), outside.sim), "");
+  EXPECT_EQ(calls.problem(), "");
   for (int i = 0; i < 2; ++i) {
     (void)rt.Run(
         life.hands().provider().Reset(life.hands().At().number, ResetKind::kHardware, Soon()));
   }
-  EXPECT_THAT(CallWithoutIntent(life.store(), outside.sim), HasSubstr("/reset/"));
+  EXPECT_THAT(calls.problem(), HasSubstr("/reset/"));
 }
 
 }  // namespace

@@ -19,10 +19,11 @@ class Servers : public testing::Test {
   void SetUp() override { Begin(); }
   void TearDown() override {
     EXPECT_EQ(DeedWithoutCause(life->store()), "");
-    if (!others_called) EXPECT_EQ(CallWithoutIntent(life->store(), outside.sim), "");
+    EXPECT_EQ(calls.problem(), "");
   }
   void Begin() {
     life = std::make_unique<ServerLife>(rt, outside, log);
+    calls.Watch(outside.service, life->store());
     ASSERT_THAT(rt.Run(life->Start()), IsOk());
   }
   // As kill -9 does it: everything but the log, the keys and the machines is gone.
@@ -80,7 +81,7 @@ class Servers : public testing::Test {
   ServerOutside outside{rt};
   const std::shared_ptr<MemoryLog> log = std::make_shared<MemoryLog>();
   std::unique_ptr<ServerLife> life;
-  bool others_called = false;  // somebody uses the account without muster
+  ServerCalls calls;
 };
 
 TEST_F(Servers, AnOrderGoesTheWholeWayIntoService) {
@@ -317,10 +318,12 @@ TEST_F(Servers, PollsThatUsedUpTheirQuotaDelayNoReset) {
 
 TEST_F(Servers, WhatTheProviderTookAwayIsNoticed) {
   Serving();
-  others_called = true;  // which the log knows nothing of
+  // By somebody else's hand, which the log knows nothing of.
   const auto taken = rt.Run(life->hands().provider().CancelServer(State().number, "now", "",
                                                                   rt.Now() + absl::Minutes(1)));
   ASSERT_THAT(taken, IsOk());
+  EXPECT_THAT(calls.problem(), testing::HasSubstr("/cancellation while no intent"));
+  calls.Forgive();
   EXPECT_TRUE(Until([&] { return State().ended_already(); }));
   EXPECT_EQ(State().ended_how, eventpb::ServerEnded::VANISHED);
 }

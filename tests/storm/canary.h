@@ -20,7 +20,7 @@ struct Weather;
 struct Canary {
   const char* name;
   int seeds;               // caught with one of the seeds 1 to this
-  void (*suit)(Weather&);  // what is done to their weather; null: a server's storm
+  void (*suit)(Weather&);  // what is done to their weather
   const char* what;        // what the bug does
 };
 const std::vector<Canary>& AllCanaries();

@@ -8,14 +8,12 @@
 
 #include "eventstore/base/strings.h"
 #include "tests/storm/canary.h"
-#include "tests/storm/server_storm.h"
 #include "tests/storm/storm.h"
 
 namespace muster::storm {
 namespace {
 
 std::string Broken(const Canary& canary, std::uint64_t seed) {
-  if (canary.suit == nullptr) return RunServerStorm(seed);
   return RunStorm({.seed = seed, .suit = canary.suit}).broken;
 }
 

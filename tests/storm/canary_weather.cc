@@ -64,4 +64,13 @@ void BlankRows(Weather& weather) {
   weather.faults.push_back({.trap = Trap::kLogInvalidId, .chance = 0.85});
 }
 
+void OfServers(Weather& weather) {
+  Plain(weather);
+  weather.length = std::min(weather.length, absl::Hours(2));
+  weather.fleets.resize(1);
+  weather.rates = {.crash = 12};
+  weather.servers = {
+      .fault = 0.25, .lost_order = 0.5, .hurt = 0.1, .give_back = 0.05, .rescue = 0.05};
+}
+
 }  // namespace muster::storm

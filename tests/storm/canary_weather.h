@@ -6,8 +6,6 @@
 
 namespace muster::storm {
 
-// Not of a fleet: a storm over a dedicated server's life (server_storm.h).
-inline constexpr void (*OfServers)(Weather&) = nullptr;
 void Plain(Weather& weather);           // as drawn, but short
 void UnclearRents(Weather& weather);    // many rents, the answers to which get lost
 void CrashingRents(Weather& weather);   // many rents that take their time, and many crashes
@@ -16,5 +14,6 @@ void Throttled(Weather& weather);       // every fifth call comes too often
 void TightAccount(Weather& weather);    // the account has less than its fleets want
 void ForgetfulLists(Weather& weather);  // lists leave out one that is there, now and then
 void BlankRows(Weather& weather);       // most rows and most logs tell nothing
+void OfServers(Weather& weather);       // a server is ordered, installed, lost and given back
 
 }  // namespace muster::storm

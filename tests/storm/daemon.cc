@@ -22,10 +22,11 @@ LifeOptions Options(specpb::Budget account_budget, const Keys& keys) {
 }  // namespace
 
 Daemon::Daemon(VirtualRuntime& rt, SimServer& server, std::unique_ptr<EventStore> store,
-               const specpb::Budget& account_budget, const Keys& keys)
+               const specpb::Budget& account_budget, const Keys& keys, ServerOutside* servers)
     : rt_(rt),
       options_(Options(account_budget, keys)),
-      life_(rt, server, std::move(store), options_) {}
+      life_(rt, server, std::move(store), options_),
+      servers_(servers) {}
 
 Task<Status> Daemon::Start() {
   CO_RETURN_IF_ERROR(co_await life_.engine().Start());
@@ -33,6 +34,10 @@ Task<Status> Daemon::Start() {
   CO_RETURN_IF_ERROR(co_await projector_->Start());
   api_ = std::make_unique<grpc_api::CommandApi>(rt_, life_.engine().handler(),
                                                 life_.engine().policy(), Hooks());
+  if (servers_ != nullptr) {
+    hands_ = std::make_unique<ServerHands>(rt_, *servers_, life_.engine().handler());
+    hands_->Start();
+  }
   co_return absl::OkStatus();
 }
 

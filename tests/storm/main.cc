@@ -2,7 +2,7 @@
 //
 //   muster-storm --seed 7 --trace
 //   muster-storm --seeds 1..100 --jobs 2
-//   muster-storm --servers 1..60
+//   muster-storm --seeds 1..100 --servers 25
 //   muster-storm --bench
 //   muster-storm --canaries, --canary list-failure-is-empty
 //
@@ -17,7 +17,6 @@
 #include "absl/strings/str_split.h"
 #include "eventstore/base/strings.h"
 #include "tests/storm/canary_run.h"
-#include "tests/storm/server_storm.h"
 #include "tests/storm/session.h"
 #include "tests/storm/storm.h"
 
@@ -29,8 +28,7 @@ struct Arguments {
   bool bench = false;
   bool seeds_given = false;
   bool canaries = false;
-  std::vector<std::uint64_t> servers;  // seeds of storms over a dedicated server's life
-  std::string canary;                  // "" = all
+  std::string canary;  // "" = all
   bool ok = true;
 };
 
@@ -59,7 +57,10 @@ bool Read(const std::string& flag, const std::string& value, Arguments& out) {
     return true;
   }
   if (flag == "--seed" || flag == "--seeds") return ReadSeeds(value, session.seeds);
-  if (flag == "--servers") return ReadSeeds(value, out.servers);
+  if (flag == "--servers") {
+    int& percent = session.options.servers;
+    return absl::SimpleAtoi(value, &percent) && percent >= 0 && percent <= 100;
+  }
   if (flag == "--fresh") return ReadSeeds(value, session.fresh);
   if (flag == "--jobs") return absl::SimpleAtoi(value, &session.jobs) && session.jobs > 0;
   if (flag == "--explain") return absl::SimpleAtoi(value, &session.options.explain);
@@ -107,31 +108,15 @@ int Bench(const Session& session) {
   return 0;
 }
 
-int RunServers(const std::vector<std::uint64_t>& seeds) {
-  int broken = 0;
-  for (const std::uint64_t seed : seeds) {
-    const std::string what = RunServerStorm(seed);
-    if (what.empty()) continue;
-    ++broken;
-    std::printf("server seed %llu BROKEN %s\n", static_cast<unsigned long long>(seed),
-                what.c_str());
-  }
-  const ServerWeather& weather = WeatherSoFar();
-  std::printf("%zu server storms, %d broken: %d orders, %d kills, %d installs, %d given back\n",
-              seeds.size(), broken, weather.orders, weather.crashes, weather.installs,
-              weather.given_back);
-  return broken == 0 ? 0 : 1;
-}
-
 int Main(int argc, char** argv) {
   const Arguments args = Parse(argc, argv);
   if (!args.ok) {
     std::fprintf(stderr,
                  "usage: muster-storm [--seeds A..B,N...] [--fresh N...] [--jobs N] [--trace]\n"
                  "                    [--explain N] [--cover] [--shrink RUNS] [--bench]\n"
+                 "                    [--servers PERCENT-OF-SEEDS]\n"
                  "       what is left out: [--hours H] [--fleets N] [--workers N] [--crashes N]\n"
                  "                    [--requests N] [--without TRAP-OR-HAPPENING,...]\n"
-                 "       muster-storm --servers A..B,N...\n"
                  "       muster-storm --canaries | --canary NAME [--seeds A..B] [--jobs N]\n");
     return 64;
   }
@@ -143,7 +128,6 @@ int Main(int argc, char** argv) {
     }
     return RunCanaries(run);
   }
-  if (!args.servers.empty()) return RunServers(args.servers);
   if (args.bench) return Bench(args.session);
   return RunSession(args.session) ? 0 : 1;
 }

@@ -136,6 +136,7 @@ std::string Flags(const StormOptions& options) {
   std::string flags = Cat("--seed ", options.seed);
   const Limits& limits = options.limits;
   if (options.length.has_value()) flags += Cat(" --hours ", absl::ToDoubleHours(*options.length));
+  if (options.servers > 0) flags += Cat(" --servers ", options.servers);
   if (limits.fleets.has_value()) flags += Cat(" --fleets ", *limits.fleets);
   if (limits.workers.has_value()) flags += Cat(" --workers ", *limits.workers);
   if (limits.crashes.has_value()) flags += Cat(" --crashes ", *limits.crashes);
@@ -200,6 +201,7 @@ class Shrinker {
   }
   bool FewerHappenings() {
     bool better = false;
+    if (best_.options.servers > 0) better = Without({"servers"});
     for (const char* kind : kHappenings) better = Without({kind}) || better;
     return better;
   }

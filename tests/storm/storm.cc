@@ -20,6 +20,7 @@
 #include "tests/storm/invariants.h"
 #include "tests/storm/log_book.h"
 #include "tests/storm/operators.h"
+#include "tests/storm/servers.h"
 #include "tests/storm/weather.h"
 #include "tests/storm/why.h"
 
@@ -43,12 +44,17 @@ class Storm {
         sim_(weather_.market, rt_.Now()),
         server_(rt_, sim_),
         disk_(options.seed) {
+    if (HasServers(options.seed, options.servers)) AddServers(weather_);
     if (options_.suit != nullptr) options_.suit(weather_);
     Restrict();
     rt_.SetOrder(VirtualRuntime::Order::kSeeded);
     if (rng_.Chance(0.5)) rt_.StepClock(absl::Minutes(30) * rng_.Between(-1, 1));
     server_.SetOrigin(kOrigin);
     server_.on_rent = [this] { LookAtRent(); };
+    if (weather_.servers.has_value() && !options_.limits.without.contains("servers")) {
+      servers_.emplace(
+          rt_, weather_, options_.limits, [this](const std::string& what) { Did(what); }, report_);
+    }
     report_.seed = options.seed;
   }
   ~Storm() { rt_.DestroyTasks(); }
@@ -123,7 +129,7 @@ class Storm {
       }
       CheckNothingLost(**store);
       daemon_ = std::make_unique<Daemon>(rt_, weights_, *std::move(store), weather_.account_budget,
-                                         keys_);
+                                         keys_, servers_ ? &servers_->outside() : nullptr);
       if (!may_crash || start == kStartsMax || !rng_.Chance(0.3)) break;
       Did("crash while starting");
       ++report_.crash_kinds["start"];
@@ -138,6 +144,7 @@ class Storm {
     rt_.RunUntil([&] { return begun_.has_value(); }, absl::Hours(1));
     const Status begun = begun_.value_or(DeadlineExceeded("an hour was not enough"));
     if (!begun.ok()) Broke(Cat("Starts: ", Message(begun)));
+    if (servers_ && Fine()) servers_->Begin(*daemon_->hands(), daemon_->store());
   }
   Task<void> Start() {
     Status begun = co_await daemon_->Start();
@@ -154,6 +161,7 @@ class Storm {
     acknowledged_ = store.Head();
     acknowledged_hash_ = HashAt(store, acknowledged_);
     rt_.DestroyTasks();
+    if (servers_) servers_->End();
     daemon_.reset();
     disk_.Crash(loss);
     report_.bytes_at_risk = disk_.bytes_at_risk();
@@ -219,6 +227,7 @@ class Storm {
     sim_.Advance(server_.TrueTime(rt_.Now()));
     ReadOn();
     if (Fine()) Broke(FirstBrokenNow(Always()));
+    if (servers_ && Fine()) Broke(servers_->Look());
   }
   void LookAtLog(const std::vector<Invariant>& all = OfTheLog()) {
     rt_.RunFor(absl::Milliseconds(1));
@@ -364,6 +373,7 @@ class Storm {
       Pass(absl::Minutes(5));
       if (!Fine()) return;
       broken = FirstBrokenNow(AfterCalm());
+      if (broken.empty() && servers_) broken = servers_->Missing();
     } while (!broken.empty() && rt_.Now() < end);
     if (!broken.empty()) Broke(Cat(broken, " (", FormatSpan(within), " after the last fault)"));
   }
@@ -373,11 +383,13 @@ class Storm {
     sim_.EndFailures();
     sim_.SetCredit(100);
     more_.Calm();
+    if (servers_) servers_->Calm();
     Settle(kCalm);
     if (Fine()) LookAtLog();
   }
   void TakeDown() {
     for (const FleetDraw& fleet : weather_.fleets) operators_.Down(fleet.name);
+    if (servers_) servers_->TakeDown();
     Pass(absl::Minutes(1));
     if (Fine()) Settle(kEnd);
     if (Fine()) LookAtLog();
@@ -445,6 +457,7 @@ class Storm {
   Outside server_;
   Weights weights_{server_};
   CrashDisk disk_;
+  std::optional<Servers> servers_;
   std::unique_ptr<Daemon> daemon_;
   std::optional<Status> begun_;  // of the start under way
   Position acknowledged_ = 0;    // when the last life ended

@@ -4,7 +4,8 @@
 //   if (!report.broken.empty()) ...
 //
 // Phase 1: faults, failures, operators, crashes; phase 2: calm, within kCalm everything must be as
-// it should; phase 3: every fleet is taken down, within kEnd nothing is left. Single-threaded; the
+// it should; phase 3: every fleet is taken down and every server given back, within kEnd nothing is
+// left. Single-threaded; the
 // same options give the same report on any machine.
 #pragma once
 
@@ -24,7 +25,9 @@ inline constexpr absl::Duration kEnd = absl::Hours(1);
 
 // What is taken out of a storm that the seed would have in it, to find out what a failure needs.
 struct Limits {
-  std::set<std::string> without;  // traps, by name; of kHappenings, kCalamities
+  // Traps, by name (those of dedicated servers as robot_NAME); of kHappenings, kCalamities;
+  // "servers".
+  std::set<std::string> without;
   std::optional<int> fleets, workers, crashes, requests;  // at most (workers: of each fleet)
 };
 inline constexpr const char* kHappenings[] = {"crash", "act",     "burst", "credit", "price",
@@ -37,6 +40,7 @@ struct StormOptions {
   std::optional<absl::Duration> length;  // of phase 1; else as the seed draws it
   bool trace = false;                    // the whole story to stderr at the end
   std::size_t explain = 0;               // so many chains of evidence to stderr at the end
+  int servers = 0;                       // so many seeds of a hundred have dedicated servers too
   Limits limits;
   void (*suit)(Weather&) = nullptr;  // what is done to the weather that the seed draws, first
 };
@@ -62,7 +66,7 @@ struct StormReport {
   std::map<std::string, int> condemned;  // workers, by rule
   std::map<std::string, int> rules;      // decisions of any kind, by rule
   std::map<std::string, int> faults;     // traps that fired
-  std::map<std::string, int> happened;   // of kHappenings
+  std::map<std::string, int> happened;   // of kHappenings; "server order" and the like
   std::map<std::string, int> outcomes;   // of effects, see coverage.h
 };
 

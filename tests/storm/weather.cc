@@ -122,6 +122,21 @@ Weather DrawWeather(std::uint64_t seed) {
   return weather;
 }
 
+bool HasServers(std::uint64_t seed, int percent) {
+  return static_cast<int>(Rng(seed ^ 0x5e57a7eULL).Below(100)) < percent;
+}
+
+void AddServers(Weather& weather) {
+  Rng rng(weather.seed ^ 0x5e57e5ULL);
+  const auto share = [&rng](double high) { return rng.Chance(0.25) ? 0 : high * rng.Unit(); };
+  weather.servers = {.fault = share(0.5),
+                     .lost_order = share(0.1),
+                     .hurt = share(0.2),
+                     .give_back = share(0.06),
+                     .rescue = share(0.1)};
+  weather.rates.crash = std::max(weather.rates.crash, RateOrNone(rng, 0.3, 1, 15));
+}
+
 std::string FleetFile(const FleetDraw& fleet) {
   std::string file =
       Cat("name: ", fleet.name, "\nworkers: ", fleet.workers, "\nmarket:\n  price_max: $",

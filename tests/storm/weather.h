@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,16 @@ struct Rates {
   }
 };
 
+// Of dedicated servers: how often something happens, each time that their operator looks, which is
+// every 45 s in the mean. 0 = never.
+struct ServerRates {
+  double fault = 0;       // of the service, for a call or two
+  double lost_order = 0;  // the answer to the next order
+  double hurt = 0;        // a machine gets a fault, or loses all
+  double give_back = 0;   // asked for while it is wanted
+  double rescue = 0;      // asked for out of turn
+};
+
 struct Weather {
   std::uint64_t seed = 0;
   vastsim::VastSimOptions market;
@@ -52,10 +63,16 @@ struct Weather {
   std::vector<FleetDraw> fleets;
   specpb::Budget account_budget;  // over all fleets; 0 = none
   Rates rates;
-  absl::Duration length;  // of phase 1
+  absl::Duration length;               // of phase 1
+  std::optional<ServerRates> servers;  // none = there are no dedicated servers
 };
 
 Weather DrawWeather(std::uint64_t seed);
+
+// Whether the storm of `seed` has dedicated servers too, when so many of a hundred have.
+bool HasServers(std::uint64_t seed, int percent);
+// Gives it servers; what was drawn before stays, but that it is killed more often.
+void AddServers(Weather& weather);
 
 // Where the weights of fleets with a preflight check are looked for.
 inline constexpr char kWeightsOrigin[] = "http://weights.internal";
