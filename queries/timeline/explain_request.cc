@@ -168,12 +168,13 @@ Status RequestStory::OfFleet(const Entry& root) {
 Status RequestStory::OfWorker(const std::string& worker, Position after, bool starting,
                               int replacements) {
   if (!told_.insert(worker).second) return {};
-  bool destroying = !starting, over = false, ended = false;
+  bool destroying = !starting, over = false, ended = false, wanted = true;
   MUSTER_RETURN_IF_ERROR(
       Walk(timeline().OfStream(Cat("worker/", worker)), after, [&](const Entry& entry) {
         const eventpb::EventBody& body = entry.body;
         destroying = destroying || body.has_destroy_requested();
         ended = body.has_worker_ended();
+        if (body.has_worker_condemned()) wanted = body.worker_condemned().replace();
         const bool works =
             starting && body.has_worker_health_changed() &&
             body.worker_health_changed().health() == eventpb::WorkerHealthChanged::HEALTHY;
@@ -187,7 +188,8 @@ Status RequestStory::OfWorker(const std::string& worker, Position after, bool st
     if (destroying && !entry.body.has_launch_requested()) Tell(entry);  // strikes
   }
   if (!over) Await(Cat("worker/", worker, starting ? " is not healthy" : " is not confirmed gone"));
-  if (starting && ended && replacements > 0) return Replacement(worker, after, replacements - 1);
+  const bool again = starting && ended && wanted && replacements > 0;
+  if (again) return Replacement(worker, after, replacements - 1);
   return {};
 }
 

@@ -134,13 +134,14 @@ std::string Destroy(bool keep_size) {
   return Told(s);
 }
 
-std::string Adopt() {
+std::string Adopt(bool wanted) {
   Scenario s;
   Fill(s, 1);
   s.AddForeign("old-worker-1");
   s.AsRequest("r1");
   EXPECT_EQ(s.Adopt("zeb", "old-worker-"), 1);
-  s.AsRequest("");
+  s.AsRequest("r2");
+  if (wanted) s.Scale("zeb", 2);
   s.Run(absl::Minutes(40));
   return Told(s);
 }
@@ -160,7 +161,8 @@ std::vector<Story> Stories() {
           {"replace-whose-replacement-fails", ReplaceThatFails},
           {"destroy", [] { return Destroy(false); }},
           {"destroy-keep-size", [] { return Destroy(true); }},
-          {"adopt", Adopt}};
+          {"adopt", [] { return Adopt(true); }},
+          {"adopt-one-too-many", [] { return Adopt(false); }}};
 }
 
 class Commands : public ::testing::TestWithParam<Story> {};

@@ -73,7 +73,27 @@ std::string KindOf(const eventpb::EventBody& body) {
   if (body.has_account_trouble_began()) {
     return Cat("trouble ", static_cast<int>(body.account_trouble_began().kind()));
   }
+  if (body.has_server_order_unclear()) return "server unclear";
+  if (body.has_server_order_refused()) return "server refused";
+  if (body.has_server_step_failed()) return Cat("server failed ", body.server_step_failed().step());
+  if (body.has_server_cancel_failed()) return "server not cancelled";
+  if (body.has_server_ended()) return Cat("server ended ", body.server_ended().how());
   return "";
+}
+
+// What else an event can be asked for by: the request that it was written for, its build.
+std::vector<std::string> MoreSubjects(const RecordedEvent& recorded,
+                                      const eventpb::EventBody& body) {
+  std::vector<std::string> subjects;
+  constexpr std::string_view kRequest = "request/";
+  const std::string& request = recorded.event.correlation;
+  if (request.starts_with(kRequest)) {
+    subjects.push_back(Cat("command/", request.substr(kRequest.size())));
+  }
+  if (body.has_server_build_requested()) {
+    subjects.push_back(Cat("build/", body.server_build_requested().build()));
+  }
+  return subjects;
 }
 
 }  // namespace
@@ -85,7 +105,11 @@ std::vector<std::string> Chains(const EventStore& store, std::size_t count) {
   std::set<std::string> rest;
   (void)store.ReadAll(0, SIZE_MAX, [&](const RecordedEvent& recorded) {
     const auto body = DecodeEvent(recorded.event.type, recorded.event.payload);
-    const std::string kind = body.ok() ? KindOf(*body) : std::string();
+    if (!body.ok()) return true;
+    for (const std::string& subject : MoreSubjects(recorded, *body)) {
+      newest[recorded.event.type] = subject;
+    }
+    const std::string kind = KindOf(*body);
     if (kind.empty()) return true;
     newest[kind] = recorded.stream.str();
     if (body->has_worker_ended()) rest.insert(recorded.stream.str());
