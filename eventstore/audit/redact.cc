@@ -17,8 +17,8 @@ using google::protobuf::Message;
 // whether they say anything.
 bool IsFreeText(const FieldDescriptor& field) {
   static const auto* const names = new std::set<std::string>{
-      "detail", "reason",  "summary",        "line", "error",        "why",     "result",
-      "file",   "onstart", "status_message", "args", "missing_help", "pattern", "env"};
+      "detail",  "reason",         "summary", "line",         "error",   "why", "result", "file",
+      "onstart", "status_message", "args",    "missing_help", "pattern", "env", "text",   "next"};
   const bool text = field.type() == FieldDescriptor::TYPE_STRING || field.is_map();
   return text && names->count(field.name()) > 0;
 }

@@ -53,6 +53,22 @@ TEST(RedactFields, TakesWholeMessagesListsAndMapsByTheirName) {
   EXPECT_EQ(out->body.fleet_applied().spec().name(), "zeb");
 }
 
+TEST(RedactFields, WhatAServersStepSaidIsText) {
+  eventpb::ServerStepFailed failed;
+  failed.set_step(eventpb::PREPARE);
+  failed.set_detail(kSecret);
+  failed.set_next(kSecret);
+  failed.set_build("k7f2q");
+  const auto out = RedactFields(Wrap(failed), {"server_step_failed"});
+  ASSERT_THAT(out, IsOk());
+  EXPECT_THAT(out->fields, ElementsAre("server_step_failed.detail", "server_step_failed.next"));
+  EXPECT_EQ(out->body.server_step_failed().build(), "k7f2q");
+  eventpb::ServerStepDone done;
+  done.set_text(kSecret);
+  done.set_machine_line("ssh-ng://builder@192.0.2.7");
+  EXPECT_THAT(FreeTextIn(Wrap(done)), ElementsAre("server_step_done.text"));
+}
+
 TEST(RedactFields, RefusesWhatIsNoFreeTextAndSaysWhatIs) {
   for (const char* path : {"phase", "counter", "nonsense", "log_observed.container_id", ""}) {
     EXPECT_THAT(
