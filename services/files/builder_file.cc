@@ -1,8 +1,6 @@
 #include "services/files/builder_file.h"
 
-#include <fstream>
 #include <functional>
-#include <sstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
@@ -10,6 +8,7 @@
 #include "services/files/human_units.h"
 #include "services/files/problems.h"
 #include "services/files/server_check.h"
+#include "services/files/whole_file.h"
 #include "services/files/yaml_section.h"
 
 namespace muster {
@@ -17,18 +16,8 @@ namespace {
 
 using files::PlaceOf;
 using files::Section;
-using FileReader = std::function<StatusOr<std::string>(const std::string&)>;
 
 constexpr std::string_view kBuilder = "a builder file";
-
-StatusOr<std::string> ReadWhole(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  if (!in || !(text << in.rdbuf()) || in.bad()) {
-    return NotFound(Cat(path, ": cannot be read; expected a readable file"));
-  }
-  return text.str();
-}
 
 class BuilderReader {
  public:
@@ -224,19 +213,12 @@ StatusOr<specpb::ServerSpec> Parse(std::string_view text, std::string_view file_
 }  // namespace
 
 StatusOr<specpb::ServerSpec> LoadBuilderFile(const std::string& path) {
-  MUSTER_ASSIGN_OR_RETURN(const std::string text, ReadWhole(path));
-  const std::size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
-  return Parse(text, path, [folder](const std::string& name) {
-    return ReadWhole(absl::StartsWith(name, "/") ? name : folder + name);
-  });
+  MUSTER_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path));
+  return Parse(text, path, ReaderBeside(path));
 }
 
 StatusOr<specpb::ServerSpec> ParseBuilderFile(std::string_view text, std::string_view file_name) {
-  return Parse(text, file_name, [](const std::string&) -> StatusOr<std::string> {
-    return InvalidArgument(
-        "needs a folder to be read from; expected authorized_keys with the keys themselves");
-  });
+  return Parse(text, file_name, NoReader("authorized_keys with the keys themselves"));
 }
 
 }  // namespace muster

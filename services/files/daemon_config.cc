@@ -1,17 +1,17 @@
 #include "services/files/daemon_config.h"
 
 #include <algorithm>
-#include <fstream>
 #include <functional>
-#include <sstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
+#include "eventstore/base/host.h"
 #include "re2/re2.h"
 #include "services/files/human_units.h"
 #include "services/files/problems.h"
 #include "services/files/secret_shape.h"
+#include "services/files/whole_file.h"
 #include "services/files/yaml_section.h"
 
 namespace muster {
@@ -72,37 +72,6 @@ const Shape& ShapeOf(std::string_view name) {
   }
   static const Shape& plain = *new Shape();
   return plain;
-}
-
-struct HostPort {
-  std::string host;
-  int port = -1;
-};
-
-// "HOST:PORT" and "[V6]:PORT"; a negative port when it is neither.
-HostPort SplitHostPort(std::string_view address) {
-  HostPort out;
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return out;
-  std::string_view host = address.substr(0, colon);
-  int port = -1;
-  if (!absl::SimpleAtoi(ToAbsl(address.substr(colon + 1)), &port) || port > 65535) return out;
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
-    return out;
-  }
-  static const RE2 kHost(R"([A-Za-z0-9._:%-]+)");
-  if (!RE2::FullMatch(re2::StringPiece(host.data(), host.size()), kHost)) return out;
-  out.host = std::string(host);
-  out.port = port;
-  return out;
-}
-
-bool IsLoopback(std::string_view host) {
-  // Digits are asked for: 127.example.org is somewhere else.
-  static const RE2 kLoopback(R"(localhost|::1|\[::1\]|127(\.[0-9]{1,3}){3})");
-  return RE2::FullMatch(re2::StringPiece(host.data(), host.size()), kLoopback);
 }
 
 bool IsUnix(std::string_view address) { return absl::StartsWith(ToAbsl(address), "unix:"); }
@@ -215,7 +184,7 @@ void ConfigReader::ReadUrl(Section& s, const Shape& shape, ProviderConfig* provi
         Cat(Quoted(url), " is no base URL; expected https://HOST or http://127.0.0.1:PORT"));
   }
   const std::string bare = host[0] == '[' ? host.substr(1, host.size() - 2) : host;
-  if (scheme == "http" && !IsLoopback(bare) && !plain_http) {
+  if (scheme == "http" && !IsLoopbackHost(bare) && !plain_http) {
     return problems_.AddAt(s.PathOf("base_url"),
                            Cat(Quoted(url),
                                " would carry the key in clear; expected https://, a "
@@ -281,7 +250,7 @@ void ConfigReader::ReadLogHosts(Section& s, ProviderConfig* provider) {
   if (provider->base_url != kVastUrl) {
     const std::string_view host = HostOfUrl(provider->base_url);
     const std::string_view bare = host.back() == ']' ? host : host.substr(0, host.rfind(':'));
-    provider->log_hosts.push_back(IsLoopback(bare) ? std::string(bare)
+    provider->log_hosts.push_back(IsLoopbackHost(bare) ? std::string(bare)
                                   : absl::StartsWith(provider->base_url, "http:")
                                       ? Cat("http://", host)
                                       : std::string(host));
@@ -461,7 +430,7 @@ void ConfigReader::ReadAudit(Section s) {
       problems_.AddAt(
           s.PathOf("heads_webhook"),
           "the value is not shown; expected https://HOST/PATH without user and password");
-    } else if (scheme == "http" && !m.heads_webhook_bearer_ref.empty() && !IsLoopback(host)) {
+    } else if (scheme == "http" && !m.heads_webhook_bearer_ref.empty() && !IsLoopbackHost(host)) {
       problems_.AddAt(s.PathOf("heads_webhook"),
                       "would carry the bearer in clear; expected https:// or a loopback host");
     } else {
@@ -508,7 +477,7 @@ std::vector<std::string> DefaultListen(std::string_view runtime_dir) {
 }
 
 bool IsLocalAddress(std::string_view address) {
-  return IsUnix(address) || IsLoopback(SplitHostPort(address).host);
+  return IsUnix(address) || IsLoopbackHost(SplitHostPort(address).host);
 }
 
 StatusOr<DaemonConfig> ParseDaemonConfig(std::string_view text, std::string_view file_name) {
@@ -525,12 +494,8 @@ StatusOr<DaemonConfig> ParseDaemonConfig(std::string_view text, std::string_view
 }
 
 StatusOr<DaemonConfig> LoadDaemonConfig(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  if (!in || !(text << in.rdbuf()) || in.bad()) {
-    return NotFound(Cat(path, ": cannot be read; expected ", kConfig));
-  }
-  return ParseDaemonConfig(text.str(), path);
+  MUSTER_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path, kConfig));
+  return ParseDaemonConfig(text, path);
 }
 
 }  // namespace muster

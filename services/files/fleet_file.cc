@@ -1,9 +1,7 @@
 #include "services/files/fleet_file.h"
 
 #include <algorithm>
-#include <fstream>
 #include <functional>
-#include <sstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
@@ -12,6 +10,7 @@
 #include "services/files/problems.h"
 #include "services/files/secret_shape.h"
 #include "services/files/spec_check.h"
+#include "services/files/whole_file.h"
 #include "services/files/yaml_section.h"
 
 namespace muster {
@@ -19,18 +18,8 @@ namespace {
 
 using files::PlaceOf;
 using files::Section;
-using FileReader = std::function<StatusOr<std::string>(const std::string&)>;
 
 constexpr std::string_view kFleet = "a fleet file";
-
-StatusOr<std::string> ReadWhole(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  if (!in || !(text << in.rdbuf()) || in.bad()) {
-    return NotFound(Cat(path, ": cannot be read; expected a readable file"));
-  }
-  return text.str();
-}
 
 // Reads one fleet file into a spec that starts out with the defaults.
 class FleetReader {
@@ -372,23 +361,16 @@ StatusOr<specpb::FleetSpec> Parse(std::string_view text, std::string_view file_n
 }  // namespace
 
 StatusOr<specpb::FleetSpec> LoadFleetFile(const std::string& path) {
-  MUSTER_ASSIGN_OR_RETURN(const std::string text, ReadWhole(path));
-  const std::size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
-  return Parse(text, path, [folder](const std::string& name) {
-    return ReadWhole(absl::StartsWith(name, "/") ? name : folder + name);
-  });
+  MUSTER_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path));
+  return Parse(text, path, ReaderBeside(path));
 }
 
 StatusOr<specpb::FleetSpec> ParseFleetFile(std::string_view text, std::string_view file_name) {
-  return Parse(text, file_name, [](const std::string&) -> StatusOr<std::string> {
-    return InvalidArgument(
-        "needs a folder to be read from; expected onstart with the script itself");
-  });
+  return Parse(text, file_name, NoReader("onstart with the script itself"));
 }
 
 std::string PlaceInFile(const std::string& path, std::string_view file_path) {
-  const StatusOr<std::string> text = ReadWhole(path);
+  const StatusOr<std::string> text = ReadWholeFile(path);
   if (!text.ok()) return path;
   try {
     YAML::Node node = YAML::Load(*text);

@@ -1,13 +1,12 @@
 #include "services/files/market_file.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 
 #include "absl/strings/str_format.h"
 #include "services/files/human_units.h"
 #include "services/files/problems.h"
 #include "services/files/spec_tree.h"
+#include "services/files/whole_file.h"
 #include "services/files/yaml_section.h"
 
 namespace muster {
@@ -263,11 +262,8 @@ StatusOr<MarketRecord> ParseMarketFile(std::string_view text, std::string_view f
 }
 
 StatusOr<MarketRecord> LoadMarketFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  if (file) text << file.rdbuf();
-  if (!file) return NotFound(Cat("cannot read ", path));
-  return ParseMarketFile(text.str(), path);
+  MUSTER_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path, kMarket));
+  return ParseMarketFile(text, path);
 }
 
 std::string FormatMarketFile(const MarketRecord& record, MarketForm form) {

@@ -17,6 +17,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "eventstore/base/host.h"
 #include "grpc/health/v1/health.pb.h"
 
 namespace muster::grpc_api {
@@ -30,22 +31,10 @@ std::string PathOf(const std::string& address) { return address.substr(kUnix.siz
 
 // "127.0.0.1:4001" -> "127.0.0.1"; "[::1]:4001" -> "::1".
 StatusOr<std::string> HostOf(const std::string& address) {
-  const std::size_t colon = address.rfind(':');
-  int port = -1;
-  if (colon == std::string::npos || colon == 0 ||
-      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port < 0 || port > 65535) {
-    return InvalidArgument(
-        Cat("listen: '", address, "' is neither unix:///ABSOLUTE/PATH nor HOST:PORT"));
-  }
-  std::string host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    host = host.substr(1, host.size() - 2);
-  }
-  return host;
-}
-
-bool IsLoopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
+  HostPort split = SplitHostPort(address);
+  if (split.port >= 0) return std::move(split.host);
+  return InvalidArgument(
+      Cat("listen: '", address, "' is neither unix:///ABSOLUTE/PATH nor HOST:PORT"));
 }
 
 StatusOr<std::string> ReadPem(const std::string& path) {
@@ -103,7 +92,7 @@ Status CheckListener(const std::string& address, const TlsFiles& tls) {
     return absl::OkStatus();
   }
   MUSTER_ASSIGN_OR_RETURN(const std::string host, HostOf(address));
-  if (IsLoopback(host)) return absl::OkStatus();
+  if (IsLoopbackHost(host)) return absl::OkStatus();
   if (tls.cert_file.empty() || tls.key_file.empty() || tls.client_ca_file.empty()) {
     return FailedPrecondition(
         Cat("listen: ", address, " can be reached from other machines, so it needs tls.cert, ",

@@ -1,7 +1,6 @@
 // audit: the log as evidence: checked here, by the bytes, not by what the daemon says of them.
 #include <fstream>
 #include <optional>
-#include <sstream>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
@@ -10,18 +9,11 @@
 #include "eventstore/audit/proof.h"
 #include "eventstore/base/sha256.h"
 #include "eventstore/record.h"
+#include "services/files/whole_file.h"
 #include "services/muster/log_source.h"
 
 namespace muster::cli {
 namespace {
-
-StatusOr<std::string> ReadText(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return NotFound(Cat("cannot read ", path));
-  return text.str();
-}
 
 // The last line that says anything: files of heads are appended to.
 std::string LastLine(const std::string& text) {
@@ -35,7 +27,7 @@ std::string LastLine(const std::string& text) {
 // Says why on stderr and gives the exit code, or kOk.
 int ReadKey(Session& s, std::string& hex) {
   if (!s.args.Has("key")) return kOk;
-  const auto text = ReadText(s.args.Get("key"));
+  const auto text = ReadWholeFile(s.args.Get("key"));
   if (!text.ok()) return s.Fail(kFailed, Cat("--key: ", Message(text.status())));
   const auto key = audit::PublicKeyIn(*text);
   if (!key.ok()) return s.Fail(kUsage, Cat(s.args.Get("key"), ": ", Message(key.status())));
@@ -48,7 +40,7 @@ int ReadHeadFile(Session& s, std::optional<audit::SignedHead>& head) {
   std::string key;
   if (const int code = ReadKey(s, key); code != kOk) return code;
   const std::string path = s.args.Get("head");
-  const auto text = ReadText(path);
+  const auto text = ReadWholeFile(path);
   if (!text.ok()) return s.Fail(kFailed, Cat("--head: ", Message(text.status())));
   auto read = audit::ReadHead(LastLine(*text), key);
   if (!read.ok()) {
@@ -285,7 +277,7 @@ int Prove(Session& s, const std::string& text) {
 int CheckProof(Session& s, const std::string& path) {
   std::string key;
   if (const int code = ReadKey(s, key); code != kOk) return code;
-  const auto text = ReadText(path);
+  const auto text = ReadWholeFile(path);
   if (!text.ok()) return s.Fail(text.status());
   const auto proved = audit::CheckProof(*text, key);
   if (!proved.ok()) return s.Fail(kFailed, Cat(path, ": ", Message(proved.status())));

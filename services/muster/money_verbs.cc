@@ -1,9 +1,9 @@
 // offers, hosts, stats, cost: what things cost and which machines are good.
 #include <fstream>
-#include <sstream>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_format.h"
+#include "services/files/whole_file.h"
 #include "services/muster/render.h"
 #include "services/muster/session.h"
 
@@ -123,14 +123,12 @@ int Export(Session& s) {
 int Import(Session& s) {
   if (s.args.positional().size() != 2) return s.Fail(kUsage, "muster hosts import bad-hosts.txt");
   const std::string& path = s.args.positional()[1];
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return s.Fail(kFailed, Cat("cannot read ", path));
-  std::stringstream text;
-  text << file.rdbuf();
+  StatusOr<std::string> text = ReadWholeFile(path);
+  if (!text.ok()) return s.Fail(kFailed, Message(text.status()));
   api::ImportBadHostsRequest request;
   request.set_provider(s.args.Get("provider", "vast"));
   request.set_file_name(path.substr(path.rfind('/') + 1));
-  request.set_content(text.str());
+  request.set_content(*std::move(text));
   request.set_validate_only(s.args.Has("dry-run"));
   if (!request.validate_only()) request.set_request_id(s.RequestId());
   api::ImportBadHostsResponse answer;

@@ -1,12 +1,12 @@
 // replay, bundle: what another policy would have decided, here or on another machine.
 #include <algorithm>
 #include <fstream>
-#include <sstream>
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "services/files/fleet_file.h"
 #include "services/files/human_units.h"
+#include "services/files/whole_file.h"
 #include "services/muster/render.h"
 #include "services/muster/replay_text.h"
 #include "services/muster/session.h"
@@ -17,14 +17,6 @@ namespace muster::cli {
 namespace {
 
 constexpr std::size_t kAll = SIZE_MAX;  // a folder is read from its beginning each time
-
-StatusOr<std::string> ReadWhole(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file) return NotFound(Cat("cannot read ", path));
-  return text.str();
-}
 
 // Why a flag cannot go with the others, or "".
 std::string Contradiction(const Session& s) {
@@ -75,7 +67,7 @@ int ReadQuestion(Session& s, Asked& asked) {
 
 int ReplayOfBundle(Session& s, Asked asked) {
   const std::string path = s.args.Get("bundle");
-  const auto file = ReadWhole(path);
+  const auto file = ReadWholeFile(path);
   if (!file.ok()) return s.Fail(kFailed, Cat("--bundle: ", Message(file.status())));
   const auto bundle = ReadBundle(*file);
   if (!bundle.ok()) return s.Fail(kFailed, Cat(path, ": ", Message(bundle.status())));

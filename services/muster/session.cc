@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <fstream>
 #include <random>
-#include <sstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -18,6 +16,7 @@
 #include "services/files/fleet_file.h"
 #include "services/files/human_units.h"
 #include "services/files/spec_check.h"
+#include "services/files/whole_file.h"
 #include "services/muster/table.h"
 
 namespace muster::cli {
@@ -46,11 +45,7 @@ std::string DefaultAddress(const CliEnv& env) {
 // "" of no file.
 StatusOr<std::string> Slurp(const std::string& path) {
   if (path.empty()) return std::string();
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return NotFound(Cat("cannot read ", path));
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
+  return ReadWholeFile(path);
 }
 
 StatusOr<absl::Duration> TimeoutOf(const Args& args) {

@@ -3,15 +3,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
+#include "eventstore/base/host.h"
 #include "services/sim/make_sim.h"
 
 namespace muster {
 
 namespace {
-
-bool IsLoopback(const std::string& address) {
-  return absl::StartsWith(address, "127.") || address == "localhost";
-}
 
 Status ReadListen(const std::string& text, SimHttpServer::Options& server) {
   const std::size_t colon = text.rfind(':');
@@ -100,7 +97,7 @@ StatusOr<SimCommand> ParseSimCommand(const std::vector<std::string>& arguments) 
     MUSTER_RETURN_IF_ERROR(ReadFlag(name, value, command));
   }
   if (command.provider.empty()) return InvalidArgument("which provider?");
-  if (!allow_remote && !IsLoopback(command.server.address)) {
+  if (!allow_remote && !IsLoopbackHost(command.server.address)) {
     return InvalidArgument(Cat("--listen: ", command.server.address,
                                " is not loopback; say --allow-remote if that is meant"));
   }

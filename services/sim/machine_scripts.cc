@@ -320,6 +320,7 @@ case "$name" in
         echo 'search --label muster-root' >/mnt/boot/grub/grub.cfg
         ;;
       useradd) echo "$(last "$@"):x:61900:61900::/home/builder:/bin/sh" >>/mnt/etc/passwd ;;
+      usermod) sed -i "s/^$4:.*:/&$5,/; s/,$//" /mnt/etc/group ;; # --append --groups GROUP USER
       cat) cat "/mnt$2" ;;
       *) echo "chroot: $1: not found" >&2; exit 127 ;;
     esac

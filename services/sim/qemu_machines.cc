@@ -55,11 +55,13 @@ fi
 eval "run $(words qemu.args)"
 )sh";
 
-// On the host's side of a machine's own network. Addresses are routed, as a provider does it.
+// On the host's side of a machine's own network. Addresses are routed, as a provider does it; who
+// speaks to the machine does so from far away, and its answers need its gateway.
 constexpr char kTapScript[] = R"sh(
 ip link show TAP >/dev/null 2>&1 || ip tuntap add dev TAP mode tap
 ip link set TAP address 02:00:00:00:00:01 up
 ip -6 addr replace fe80::1/64 dev TAP nodad
+ip -6 addr replace 2001:db8:ffff::1/128 dev TAP nodad
 ip -6 route replace NET6/64 dev TAP
 )sh";
 constexpr char kTapScript4[] = R"sh(

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""builder_test.py bios|efi [DISKS]: from an order to a Nix builder on a machine with firmware, disks
+"""builder_test.py bios|efi [DISKS [user|tap]]: from an order to a Nix builder on a machine with firmware, disks
 and kernels: the simulated web service, a virtual machine behind it, the real daemon and command, and
 a real Nix that builds over there. The daemon is killed in the middle of PREPARE and goes on. Then the
-machine is looked at from the inside, and started from each of its disks alone.
+machine is looked at from the inside, and started without its first disk.
+
+With "tap" the machine has IPv6 alone, at its own address in a network name space of this test's.
 
 Only with MUSTER_METAL=1; README.md of this folder says what it takes.
 """
@@ -11,7 +13,6 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -29,8 +30,8 @@ IMAGES = pathlib.Path(os.environ.get("MUSTER_METAL_DIR") or harness.SOURCE / "bu
 ACCEL = os.environ.get("MUSTER_METAL_ACCEL")
 NAME = "builder-01"
 NUMBER = 3100001
-# A port of this run's own: the machine's address is the same in every run.
-PORT = 20000 + os.getpid() % 20000
+# Of the installed system, where it has nothing else.
+IPV6 = f"2001:db8:{NUMBER >> 16:x}:{NUMBER & 0xffff:x}::1"
 LOGIN = "#ws+sim", "sim-password"
 PROBE = """{ nonce, features }: derivation {
   name = "probe-${nonce}"; system = builtins.currentSystem; builder = "/bin/sh";
@@ -52,7 +53,7 @@ def missing():
     return ""
 
 
-def address():
+def loopback():
     place = NUMBER % (254 * 254)
     return f"127.1.{place // 254 + 1}.{place % 254 + 1}"
 
@@ -60,9 +61,13 @@ def address():
 class MetalStage(harness.Stage):
     """A web service with one machine to sell, and a daemon."""
 
-    def __init__(self, firmware, disks):
+    def __init__(self, firmware, disks, net="user"):
         super().__init__()
-        self.firmware, self.disks, self.began = firmware, disks, time.monotonic()
+        self.firmware, self.disks, self.net, self.began = firmware, disks, net, time.monotonic()
+        # A port of this run's own: on loopback the machine's address is the same in every run.
+        self.port = 22 if net == "tap" else 20000 + os.getpid() % 20000
+        self.address = IPV6 if net == "tap" else loopback()
+        self.told = set()
 
     def say(self, what):
         print(f"{time.monotonic() - self.began:6.1f} s  {what}", flush=True)
@@ -71,7 +76,8 @@ class MetalStage(harness.Stage):
         sim = self.start("muster-sim", [
             harness.BIN / "muster-sim", "hetzner", "--listen", "127.0.0.1:0", "--speed", "60",
             "--set", "products=1", "--set", "gpu_share=1", "--set", "ada_share=1",
-            "--set", f"ssh_port={PORT}", "--set", f"qemu={IMAGES / 'rescue'}",
+            "--set", f"ssh_port={self.port}", "--set", f"qemu={IMAGES / 'rescue'}",
+            "--set", f"qemu_net={self.net}",
             "--set", f"qemu_firmware={self.firmware}", "--set", f"qemu_disks={self.disks}",
             *(["--set", f"qemu_accel={ACCEL}"] if ACCEL else [])],
             {"TMPDIR": str(self.folder)})  # for its machines, since it is killed in the end
@@ -88,7 +94,7 @@ class MetalStage(harness.Stage):
         self.builder_file = self.write("builder.yaml", f"""
 name: {NAME}
 provider: hetzner
-market: {{price_max: 900.00 EUR/month, setup_max: 0.00 EUR, gpu: ada, ipv4: true}}
+market: {{price_max: 900.00 EUR/month, setup_max: 0.00 EUR, gpu: ada, ipv4: {str(self.net == "user").lower()}}}
 access: {{authorized_keys: ["{key}"]}}
 install:
   image: {image}
@@ -110,8 +116,8 @@ providers:
     base_url: {self.sim_url}
     user: "{LOGIN[0]}"
     password: env:TEST_ROBOT_PASSWORD
-    ssh_port: {PORT}
-    ssh_host: {address()}
+    ssh_port: {self.port}
+    {f"ssh_host: {self.address}" if self.net == "user" else ""}
 """)
         self.up_daemon()
         return self
@@ -143,12 +149,13 @@ providers:
     def ssh(self, command, seconds=60):
         """What the installed system says; the host key must be the one that muster pinned."""
         line = next(l for l in (self.folder / "machines").read_text().splitlines() if "://" in l)
-        pinned = base64.b64decode(line.split()[-1]).decode().strip()
-        known = self.write("known_hosts", f"[{address()}]:{PORT} {' '.join(pinned.split()[:2])}\n")
+        pinned = base64.b64decode(line.split()[7]).decode().strip()
+        place = self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+        known = self.write("known_hosts", f"{place} {' '.join(pinned.split()[:2])}\n")
         done = subprocess.run(
-            ["ssh", "-F", "none", "-p", str(PORT), "-i", self.folder / "nix_key", "-o", "BatchMode=yes",
+            ["ssh", "-F", "none", "-p", str(self.port), "-i", self.folder / "nix_key", "-o", "BatchMode=yes",
              "-o", f"UserKnownHostsFile={known}", "-o", "StrictHostKeyChecking=yes",
-             "-o", "ConnectTimeout=5", f"root@{address()}", command],
+             "-o", "ConnectTimeout=5", f"root@{self.address}", command],
             capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}\n{self.console()}"
         return done.stdout.strip()
@@ -189,9 +196,21 @@ providers:
              f"@{self.folder / 'machines'}", "--no-link", "-L", "-v"],
             capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
             env={**os.environ, **self.nix,
-                 "NIX_SSHOPTS": f"-F none -p {PORT} -o BatchMode=yes -o IdentitiesOnly=yes"})
+                 "NIX_SSHOPTS": f"-F none -p {self.port} -o BatchMode=yes -o IdentitiesOnly=yes"})
         assert done.returncode == 0, done.stderr
         return done.stderr
+
+
+def follow(stage, up):
+    """Says what is done until `up` ends; its exit code."""
+    def ended():
+        for event in stage.all_events():
+            if event["position"] not in stage.told and "step" in event["type"]:
+                stage.told.add(event["position"])
+                stage.say(f"{event['type']}: {event.get('text') or event.get('summary') or ''}"[:150])
+        return up.process.poll() is not None
+    stage.until("it serves", ended, seconds=900, daemon=stage.daemon)
+    return up.process.returncode
 
 
 def bring_up(stage):
@@ -210,25 +229,13 @@ def bring_up(stage):
     stage.until("PREPARE has begun", preparing, seconds=300, daemon=stage.daemon)
     stage.say("preparing")
     assert up.process.poll() is None, (up.said(), stage.console())
-    time.sleep(float(os.environ.get("MUSTER_METAL_KILL_AFTER", "3")))
+    time.sleep(float(os.environ.get("MUSTER_METAL_KILL_AFTER", "45")))
     stage.daemon.kill()
     stage.say("killed")
     stage.up_daemon()
-    seen = set()
-
-    def serves():
-        for event in stage.all_events():
-            if event["position"] not in seen and "step" in event["type"]:
-                seen.add(event["position"])
-                stage.say(f"{event['type']} {event.get('summary') or ''}")
-        return up.process.poll() is not None
-    stage.until("it serves", serves, seconds=900, daemon=stage.daemon)
-    if up.process.returncode != 0:
-        again = stage.start_up()
-        stage.until("it serves", lambda: again.process.poll() is not None, seconds=900,
-                    daemon=stage.daemon)
-        up = again
-    assert up.process.returncode == 0, (up.said(), stage.daemon.said()[-3000:], stage.console())
+    if follow(stage, up) != 0:  # it lost the daemon
+        up = stage.start_up()
+        assert follow(stage, up) == 0, (up.said(), stage.daemon.said()[-3000:], stage.console())
     stage.say("in service")
 
 
@@ -249,9 +256,23 @@ def look_inside(stage, disks):
     stage.say(f"root on {source}, started by {efi}")
 
 
-def whole_way(firmware, text):
+def install_anew(stage):
+    """Over its own remains, which a rescue system puts together as soon as it sees them: a mirror, one
+    half of which is behind the other."""
+    (stage.box() / "unplugged").unlink()
+    before = len([k for k in stage.kinds() if k == "server.step_done"])
+    stage.muster("server", "rescue", NAME, "--yes", "--confirm", NAME, check=True)
+    stage.until("the rescue system runs",
+                lambda: len([k for k in stage.kinds() if k == "server.step_done"]) > before,
+                seconds=300, daemon=stage.daemon)
+    up = stage.start_up()
+    assert follow(stage, up) == 0, (up.said(), stage.daemon.said()[-3000:], stage.console())
+    stage.say("in service again")
+
+
+def whole_way(firmware, text, net):
     disks = text.split(",")
-    with MetalStage(firmware, text) as stage:
+    with MetalStage(firmware, text, net) as stage:
         try:
             bring_up(stage)
             look_inside(stage, disks)
@@ -261,6 +282,8 @@ def whole_way(firmware, text):
                 stage.restart_without(0)
                 assert "[U_]" in stage.ssh("cat /proc/mdstat") or "[_U]" in stage.ssh("cat /proc/mdstat")
                 stage.say("boots from the second disk alone")
+                install_anew(stage)
+                look_inside(stage, disks)
             stage.muster("server", "cancel", NAME, "--date", "now", "--yes", "--confirm", NAME,
                          check=True)
             stage.until("the server is given back", lambda: not stage.control("servers")["servers"],
@@ -282,7 +305,14 @@ def main():
     if why:
         print(f"skipped: {why}")
         return SKIPPED
-    whole_way(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "nvme:4G,nvme:4G")
+    disks = sys.argv[2] if len(sys.argv) > 2 else "nvme:4G,nvme:4G"
+    net = sys.argv[3] if len(sys.argv) > 3 else "user"
+    if net == "tap" and not os.environ.get("MUSTER_METAL_INSIDE"):
+        os.environ["MUSTER_METAL_INSIDE"] = "1"
+        os.execvp("unshare", ["unshare", "--net", sys.executable, *sys.argv])
+    if net == "tap":
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    whole_way(sys.argv[1], disks, net)
     print("ok", flush=True)
     return 0
 

@@ -166,7 +166,7 @@ TEST(Cli, AFileThatCannotBeReadIsNoMisuse) {
   EXPECT_EQ(Muster({"apply", "-f", "/nonexistent/fleet.yaml", "--yes"}).code, kFailed);
   const Ran tls = Muster({"status", "--address", "127.0.0.1:1", "--tls-ca", "/nonexistent/ca.pem"});
   EXPECT_EQ(tls.code, kFailed);
-  EXPECT_THAT(tls.err, HasSubstr("--tls-ca: cannot read /nonexistent/ca.pem"));
+  EXPECT_THAT(tls.err, HasSubstr("--tls-ca: /nonexistent/ca.pem: cannot be read"));
 }
 
 TEST(Cli, CompletionKnowsTheVerbsInEveryShell) {

@@ -2,6 +2,8 @@
 // they installed is what boots.
 #include "services/sim/sshd_machines.h"
 
+#include <sys/xattr.h>
+
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -244,6 +246,33 @@ TEST_F(SshdMachinesTest, NixBuildsOnTheInstalledMachineWhatOnlyItCan) {
   EXPECT_THAT(Read(folder + "/nix.log"), Not(HasSubstr("on 'ssh-ng://builder@")))
       << "the mandatory feature keeps the rest away";
   Shell(Cat("chmod -R u+w ", folder));
+}
+
+TEST_F(SshdMachinesTest, WhatAProgramOfTheImageMayDoItMayDoThere) {
+  MakeImage("mkdir bin && cp /bin/true bin/ping");
+  constexpr char kCapability[] = "security.capability";
+  // cap_net_raw, permitted and effective, in the attribute's second version.
+  const std::string raw("\1\0\0\2\0\40\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
+  if (setxattr((folder + "/image/bin/ping").c_str(), kCapability, raw.data(), raw.size(), 0) != 0) {
+    GTEST_SKIP() << "the file system keeps no capabilities";
+  }
+  Shell(Cat("tar --xattrs -C ", folder, "/image -czf ", folder, "/image.tar.gz ."));
+  ASSERT_NO_FATAL_FAILURE(Plan());
+  ASSERT_THAT(Run(prepare.commands), IsOk());
+  for (const char* disk : {"d0", "d1"}) {
+    const std::string ping = Box(Cat("disk/", disk, "/p3/fs/bin/ping"));
+    if (!fs::exists(ping)) continue;
+    std::string kept(64, '\0');
+    const ssize_t size = getxattr(ping.c_str(), kCapability, kept.data(), kept.size());
+    EXPECT_EQ(kept.substr(0, size < 0 ? 0 : static_cast<std::size_t>(size)), raw);
+  }
+}
+
+TEST_F(SshdMachinesTest, WhereADaemonOfNixKnowsItsUsersTheBuilderIsOneOfThem) {
+  MakeImage("printf 'root:x:0:\nnix-users:x:999:\n' >etc/group");
+  ASSERT_NO_FATAL_FAILURE(Plan());
+  ASSERT_THAT(Run(prepare.commands), IsOk());
+  EXPECT_EQ(Root("/etc/group"), "root:x:0:\nnix-users:x:999:builder\n");
 }
 
 TEST_F(SshdMachinesTest, DisksThatSwappedTheirNamesAreStillTheSameDisks) {

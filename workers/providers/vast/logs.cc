@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "eventstore/base/host.h"
 #include "workers/providers/vast/wire.h"
 
 namespace muster::vast {
@@ -15,10 +16,6 @@ struct Origin {
   std::string host;
   std::string port;  // as written; "" = the scheme's own
 };
-
-bool IsLoopback(const std::string& host) {
-  return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
-}
 
 // Splits "host:port" and "[::1]:port".
 void SplitHost(std::string_view authority, Origin& origin) {
@@ -61,7 +58,7 @@ bool Matches(const Origin& origin, const std::string& entry) {
   }
   Origin allowed;
   SplitHost(entry, allowed);
-  const bool loopback = IsLoopback(origin.host);
+  const bool loopback = IsLoopbackHost(origin.host);
   if (origin.scheme == "http" && !loopback) return false;
   const bool any_port = allowed.port.empty() && loopback;
   if (!any_port && allowed.port != origin.port) return false;

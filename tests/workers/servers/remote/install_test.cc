@@ -93,6 +93,21 @@ TEST(Install, NoDestructiveCommandNamesADevice) {
   }
 }
 
+// A rescue system may have a disk that hangs, or a network one: what muster wrote is flushed.
+TEST(Install, NothingWaitsForWhatOthersWrote) {
+  const auto prepare = PlanPrepare(Builder(), TwoAlike(), Facts());
+  const auto boot = PlanBoot(Builder(), TwoAlike(), Facts());
+  ASSERT_THAT(prepare, IsOk());
+  ASSERT_THAT(boot, IsOk());
+  for (const InstallPlan* plan : {&*prepare, &*boot}) {
+    for (const RemoteCommand& command : plan->commands) {
+      EXPECT_THAT(command.shell, Not(HasSubstr("\nsync\n"))) << command.name;
+    }
+  }
+  EXPECT_THAT(prepare->commands.back().shell, HasSubstr("\nsync -f /mnt\n"));
+  EXPECT_GE(prepare->commands.back().silence_max, absl::Minutes(20)) << "all that is in memory";
+}
+
 TEST(Install, ASpecThatCannotBeCarriedOutIsRefused) {
   const auto refusal = [](const std::function<void(specpb::ServerSpec&)>& change) {
     specpb::ServerSpec spec = Builder();
