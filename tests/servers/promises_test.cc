@@ -79,6 +79,19 @@ TEST_F(ServerPromisesTest, StrangersAreToldNothing) {
   EXPECT_THAT(Broken(), StartsWith("StrangersAreToldNothing: "));
 }
 
+TEST_F(ServerPromisesTest, StrangersAreLeftAlone) {
+  outside.AddStranger();
+  Serving();
+  const ServerNumber number(std::to_string(*outside.strangers.begin()));
+  const absl::Time soon = rt.Now() + absl::Minutes(1);
+  ASSERT_THAT(rt.Run(hands.provider().RenameServer(number, "ours-now", soon)), IsOk());
+  EXPECT_THAT(Broken(), StartsWith("StrangersAreLeftAlone: "));
+  ASSERT_THAT(rt.Run(hands.provider().RenameServer(number, kStranger, soon)), IsOk());
+  ASSERT_EQ(Broken(), "");
+  ASSERT_THAT(rt.Run(hands.provider().CancelServer(number, "now", "", soon)), IsOk());
+  EXPECT_THAT(Broken(), StartsWith("StrangersAreLeftAlone: "));
+}
+
 TEST_F(ServerPromisesTest, TheFileIsTheBuilders) {
   Serving();
   const std::string line = State().machine_line;
