@@ -66,7 +66,8 @@ void Help(std::ostream& out) {
   out << "muster: keeps fleets of rented machines at their size, healthy and within budget\n\n"
          "usage: muster VERB [ARGUMENT...] [--flag...]\n\n";
   for (const Verb& verb : AllVerbs()) {
-    out << absl::StrFormat("  %-12s %s\n", verb.spec.name, verb.spec.help);
+    const std::string& help = verb.spec.help;  // its first line stands for itself
+    out << absl::StrFormat("  %-12s %s\n", verb.spec.name, help.substr(0, help.find('\n')));
   }
   out << "\n'muster help VERB' or 'muster VERB --help' tells more.\n"
          "What reads the log takes --at TIME|POSITION; spans are named by --from, --since, "

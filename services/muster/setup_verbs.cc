@@ -169,7 +169,8 @@ int Backup(Session& s) {
   if (s.PrintStructured(answer, {answer.folder()})) return kOk;
   s.env.out << "events up to " << answer.position() << " are in " << answer.folder() << "\n";
   s.env.err << "next: musterd --config FILE --restore " << answer.folder()
-            << "  makes a store of it\n";
+            << "  makes a store of it\n"
+               "not in it: the private keys of the store (audit.key, keys/); copy them apart\n";
   return kOk;
 }
 

@@ -149,8 +149,8 @@ std::vector<Verb> StudyVerbs() {
         "export",
         1,
         1,
-        "Writes the market as the log saw it: what was offered when, and what became of workers\n"
-        "there. 'muster simulate --market FILE' plays it back. YAML, or JSON with -o json.",
+        "Writes the market as the log saw it, for 'muster simulate --market FILE'.\n"
+        "What was offered when, and what became of workers there. YAML, or JSON with -o json.",
         {{"since", 0, "TIME|POSITION", "from then on: 2026-11-14T00:00:00Z, 7d (ago), 48211"},
          {"to", 0, "TIME|POSITION", "until then; now"},
          {"provider", 0, "NAME", "vast"}}},
