@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "commands/server/commands.h"
@@ -23,6 +24,7 @@
 namespace muster {
 
 inline constexpr char kBuilder[] = "builder-01";
+inline constexpr char kStranger[] = "somebody-else";
 inline constexpr char kMachinesFile[] = "/var/lib/muster/machines";
 inline constexpr char kRobotPassword[] = "stage_password";  // must never reach the log
 
@@ -62,6 +64,9 @@ struct ServerOutside {
   // Orders that bear this key and were not given up by the provider.
   int Bought(const std::string& key_md5) const;
 
+  // A server of somebody else in the same account.
+  void AddStranger() { strangers.insert(sim.AddForeignServer(kStranger)); }
+
   VirtualRuntime& rt;
   VirtualMachines machines;
   hetznersim::HetznerSim sim;
@@ -69,6 +74,7 @@ struct ServerOutside {
   MemoryKeyStore keys;
   MemoryTextFiles files;
   StageNix nix;
+  std::set<std::int64_t> strangers;
   absl::Duration image_takes;  // to be sent, in pieces
 };
 

@@ -40,6 +40,19 @@ std::string StrangersAreToldNothing(const ServerOutside& outside) {
   return "";
 }
 
+std::string StrangersAreLeftAlone(const ServerOutside& outside) {
+  std::size_t alone = 0;
+  for (const hetznersim::ServerView& server : outside.sim.Servers()) {
+    if (!outside.strangers.contains(server.number)) continue;
+    if (server.name != kStranger || !server.cancelled.empty() || server.boots > 0 ||
+        server.rescue_active) {
+      return Cat("StrangersAreLeftAlone: ", server.number, " is not as it was");
+    }
+    ++alone;
+  }
+  return alone == outside.strangers.size() ? "" : "StrangersAreLeftAlone: one is gone";
+}
+
 std::string TheFileIsTheBuilders(const ServerOutside& outside, const World& world) {
   const auto file = outside.files.files.find(kMachinesFile);
   if (file == outside.files.files.end()) return "";
@@ -129,10 +142,10 @@ std::string ServerPromises::WipesWereAgreedTo(const ServerOutside& outside) cons
 }
 
 std::string ServerPromises::Broken(const ServerOutside& outside, const World& world) const {
-  for (std::string broken :
-       {leaked_, OneServerPerOrder(outside), PaidForIsKnown(outside, world),
-        WipesWereAgreedTo(outside), StrangersAreToldNothing(outside),
-        TheFileIsTheBuilders(outside, world), ServiceIsInstalled(outside, world)}) {
+  for (std::string broken : {leaked_, OneServerPerOrder(outside), PaidForIsKnown(outside, world),
+                             WipesWereAgreedTo(outside), StrangersAreToldNothing(outside),
+                             StrangersAreLeftAlone(outside), TheFileIsTheBuilders(outside, world),
+                             ServiceIsInstalled(outside, world)}) {
     if (!broken.empty()) return broken;
   }
   return "";

@@ -5,10 +5,10 @@
 //   PaidForIsKnown        what costs money bears a key of ours, and the log knows it as open
 //   WipesWereAgreedTo     no disk was wiped that no plan named
 //   StrangersAreToldNothing  nobody was talked to whose key was not the pinned one
+//   StrangersAreLeftAlone  a server of somebody else in the account is as it was
 //   TheFileIsTheBuilders  nobody is in the machines file who is not registered
 //   ServiceIsInstalled    what is in service runs what was installed there, with its key
 //   SecretsStayOut        neither private keys nor the password are in the log
-//   DeedsHaveCauses       see causes.h; asked at the end only
 #pragma once
 
 #include <set>

@@ -58,6 +58,7 @@ Servers::Servers(VirtualRuntime& rt, const Weather& weather, const Limits& limit
   names_.emplace_back(kBuilder);
   if (rng_.Chance(0.3)) names_.emplace_back("builder-02");
   outside_.image_takes = absl::Minutes(2) * rng_.Unit();
+  if (rng_.Chance(0.4)) outside_.AddStranger();
 }
 
 void Servers::Begin(ServerHands& hands, const EventStore& store) {
@@ -247,6 +248,7 @@ std::string Servers::Missing() const {
   }
   if (wanted_) return "";
   for (const auto& server : outside_.sim.Servers()) {
+    if (outside_.strangers.contains(server.number)) continue;
     return Cat("BuildersEnd: server ", server.number, " is still paid for");
   }
   return "";

@@ -38,6 +38,23 @@ TEST(Flags, RepeatAVariant) {
   EXPECT_EQ(Flags(options), "--seed 7 --hours 0.5 --workers 2 --crashes 0 --without crash,slow");
 }
 
+TEST(Flags, SayHowManySeedsHaveServers) {
+  StormOptions options;
+  options.servers = 25;
+  EXPECT_EQ(Flags(options), "--seed 1 --servers 25");
+}
+
+TEST(Shrink, LeavesServersOutWhenTheyAreNotNeeded) {
+  for (const bool needed : {false, true}) {
+    const Runner run = Planted(
+        [needed](const StormOptions& options) { return !needed || Has(options, "servers"); });
+    StormOptions options;
+    options.servers = 100;
+    const Smallest smallest = Shrink(run(options), options, 200, run);
+    EXPECT_EQ(Has(smallest.options, "servers"), needed);
+  }
+}
+
 TEST(Shrink, FindsTheSmallestVariantThatStillFails) {
   const Runner run = Planted([](const StormOptions& options) {
     return options.length.value_or(absl::Hours(16)) >= absl::Hours(2) && Has(options, "crash") &&
