@@ -152,7 +152,9 @@ void BilledReport::Add(const World& world, const EventStore& store, const Provid
 
 void BilledReport::AddServers(std::vector<api::ServerBill> ordered,
                               std::vector<api::ServerBill> strays) {
-  report_.set_unaccounted(report_.unaccounted() + static_cast<int>(strays.size()));
+  const auto unasked = std::count_if(strays.begin(), strays.end(),
+                                     [](const auto& bill) { return bill.intent().empty(); });
+  report_.set_unaccounted(report_.unaccounted() + static_cast<int>(unasked));
   auto& servers = *report_.mutable_servers();
   for (auto* bills : {&strays, &ordered}) {
     for (api::ServerBill& bill : *bills) *servers.Add() = std::move(bill);

@@ -36,6 +36,18 @@ bool IsOurs(const World& world, const ProviderName& provider, const ServerNumber
   });
 }
 
+std::size_t OrdersUnderWay(const World& world, const ProviderName& provider) {
+  using server::OrderPhase;
+  return static_cast<std::size_t>(
+      std::count_if(world.servers.begin(), world.servers.end(), [&](const auto& entry) {
+        const server::State& state = entry.second;
+        return state.provider == provider && !state.ended_already() &&
+               (state.order_phase == OrderPhase::kRequested ||
+                state.order_phase == OrderPhase::kUnclear ||
+                state.order_phase == OrderPhase::kAccepted);
+      }));
+}
+
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
 std::string Month(const server::State& state) {
@@ -97,6 +109,10 @@ std::vector<api::ServerBill> StrayBills(const World& world, const ProviderName& 
     bill.set_number(server.number.str());
     bill.set_state(server.product);
     bill.set_paid_until(server.paid_until);
+  }
+  // One that was delivered just now has no number in the log yet.
+  if (bills.size() <= OrdersUnderWay(world, provider)) {
+    for (api::ServerBill& bill : bills) bill.set_intent("an order under way");
   }
   return bills;
 }

@@ -23,7 +23,8 @@ enum class BillsOf { kEverOrdered, kMayCostNow };
 std::vector<api::ServerBill> ServerBills(const World& world, BillsOf which,
                                          const ProviderName& provider, absl::Time now);
 
-// Those of the provider's complete list that no order in the log explains.
+// Those of the provider's complete list that no order in the log explains; `intent` is set where
+// one that is under way may be behind them.
 std::vector<api::ServerBill> StrayBills(const World& world, const ProviderName& provider,
                                         const std::vector<Server>& list);
 // The same as the log had it: strays that were found by then.

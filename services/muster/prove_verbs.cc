@@ -1,4 +1,6 @@
 // prove: what is billed and by whose wish; what may be spent if nobody acts any more.
+#include <algorithm>
+
 #include "services/muster/render.h"
 #include "services/muster/session.h"
 
@@ -56,7 +58,16 @@ int Orphans(Session& s) {
   for (const std::string& unlisted : answer.unknown_providers()) {
     s.env.err << "not proved: " << unlisted << "\n";
   }
-  if (answer.unaccounted() > 0) {
+  const auto& servers = answer.servers();
+  const bool strange = std::any_of(servers.begin(), servers.end(),
+                                   [](const auto& bill) { return bill.intent().empty(); });
+  if (strange) s.env.err << "next: ask whose server it is, or give it back at the provider\n";
+  const auto& machines = answer.machines();
+  const bool orphans = std::any_of(machines.begin(), machines.end(), [](const auto& machine) {
+    return machine.account() != api::BilledMachine::INTENT &&
+           machine.account() != api::BilledMachine::LAUNCHING;
+  });
+  if (orphans) {
     s.env.err << "next: muster adopt FLEET INSTANCE... takes one in; runbook orphan-found.md\n";
   }
   return answer.proved() ? kOk : kFailed;

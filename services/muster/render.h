@@ -45,8 +45,9 @@ Table ServerBillTable(const Bills& bills) {
                bill.number().empty() ? "-" : bill.number(), bill.state(),
                money(bill.micros_per_month()), money(bill.spent_micros()),
                bill.ends().empty() ? "-" : bill.ends(),
-               bill.id().empty() ? "NONE: no order of ours explains it"
-                                 : Cat(bill.intent(), " at ", bill.position())});
+               bill.intent().empty()  ? "NONE: no order of ours explains it"
+               : bill.position() == 0 ? bill.intent()
+                                      : Cat(bill.intent(), " at ", bill.position())});
   }
   return table;
 }

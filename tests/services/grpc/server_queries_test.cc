@@ -5,6 +5,7 @@
 #include "services/grpc/audit_api.h"
 #include "services/grpc/errors.h"
 #include "services/grpc/query_api.h"
+#include "services/grpc/server_bills.h"
 #include "tests/commands/server/given_server.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
@@ -163,7 +164,7 @@ TEST_F(ServerQueries, WhatServersCostStandsApartInTheirOwnCurrency) {
   EXPECT_EQ(bill.micros_per_month(), 148'000'000);
   EXPECT_EQ(bill.spent_micros(), 2 * 237'200) << "started hours in full";
   EXPECT_EQ(bill.intent(), "server.order_requested");
-  EXPECT_EQ(bill.position(), 2u);
+  EXPECT_EQ(bill.position(), 3u);
   api::GetCostRequest then;
   then.mutable_as_of()->set_position(ordered);
   EXPECT_EQ(rt_.Run(api_->GetCost(then))->servers(0).spent_micros(), 0);
@@ -182,9 +183,27 @@ TEST_F(ServerQueries, ADiffTellsWhatBecameOfThem) {
     if (change.subject() != "server/b1") continue;
     told.push_back(Cat(change.field(), ": ", change.before(), " -> ", change.after()));
   }
-  EXPECT_THAT(told,
-              ElementsAre("state: ordered -> delivered, in rescue", HasSubstr("spent:  -> 0.4"),
-                          "number:  -> 3100001", HasSubstr("next: ")));
+  EXPECT_THAT(told, ElementsAre("state: ordered -> in rescue", HasSubstr("spent:  -> 0.4"),
+                                "number:  -> 3100001", HasSubstr("next: ")));
+}
+
+TEST_F(ServerQueries, OneDeliveredJustNowIsThatOfTheOrderUnderWay) {
+  Ordered("a", "b1");
+  Server fresh, other;
+  fresh.number = ServerNumber("3100001");
+  other.number = ServerNumber("99");
+  const ProviderName provider("hetzner");
+  auto strays = StrayBills(handler_.world(), provider, {fresh});
+  ASSERT_EQ(strays.size(), 1u);
+  EXPECT_EQ(strays[0].intent(), "an order under way");
+  strays = StrayBills(handler_.world(), provider, {fresh, other});
+  ASSERT_EQ(strays.size(), 2u);
+  EXPECT_EQ(strays[0].intent(), "") << "one of them was not asked for";
+  Do("a", server::ADelivery());
+  strays = StrayBills(handler_.world(), provider, {fresh, other});
+  ASSERT_EQ(strays.size(), 1u);
+  EXPECT_EQ(strays[0].number(), "99");
+  EXPECT_EQ(strays[0].intent(), "");
 }
 
 TEST_F(ServerQueries, WhoProvesWhatIsBilledIsToldOfEachWithItsOrder) {
@@ -206,7 +225,7 @@ TEST_F(ServerQueries, WhoProvesWhatIsBilledIsToldOfEachWithItsOrder) {
   ASSERT_THAT(proof, IsOk());
   EXPECT_TRUE(proof->proved());
   ASSERT_EQ(proof->servers_size(), 1);
-  EXPECT_EQ(proof->servers(0).position(), 2u);
+  EXPECT_EQ(proof->servers(0).position(), 3u);
   list.push_back(strange);
   proof = rt_.Run(audit.ProveOrphans({}));
   EXPECT_FALSE(proof->proved());
