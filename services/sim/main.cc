@@ -56,8 +56,9 @@ Status AddVirtualMachines(SimSpec& spec, int port) {
 // Of a provider of dedicated servers, where it is said on which port they answer.
 Status AddMachines(SimSpec& spec) {
   SshdMachines::Options options;
-  if (!absl::SimpleAtoi(Setting(spec, "ssh_port"), &options.port)) return {};
-  if (!Setting(spec, "qemu").empty()) return AddVirtualMachines(spec, options.port);
+  const bool said = absl::SimpleAtoi(Setting(spec, "ssh_port"), &options.port);
+  if (!Setting(spec, "qemu").empty()) return AddVirtualMachines(spec, said ? options.port : 2222);
+  if (!said) return {};
   StatusOr<std::unique_ptr<SshdMachines>> machines = SshdMachines::Make(options);
   if (!machines.ok()) return machines.status();
   spec.machines = *std::move(machines);

@@ -37,5 +37,13 @@ TEST(MusterSimProgram, TellsUsageErrorsFromAPortThatIsTaken) {
   EXPECT_EQ(first.Wait(), 0);
 }
 
+TEST(MusterSimProgram, RefusesMachinesThatItCannotHave) {
+  for (const char* setting : {"qemu=/nowhere", "qemu_disks=floppy:1G", "qemu_firmware=uefi",
+                              "qemu_accel=fast", "qemu_net=bridge"}) {
+    EXPECT_EQ(Child({kProgram, "hetzner", "--set", "qemu=/nowhere", "--set", setting}).Wait(), 1)
+        << setting;
+  }
+}
+
 }  // namespace
 }  // namespace muster

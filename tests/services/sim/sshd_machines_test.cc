@@ -333,6 +333,17 @@ TEST_F(SshdMachinesTest, AfterAnEndAtAnyCommandTheSamePlanComesToItsEnd) {
   }
 }
 
+TEST_F(SshdMachinesTest, WhatWaitsForALostConnectionIsEnded) {
+  ASSERT_NO_FATAL_FAILURE(Plan());
+  RemoteCommand left{.name = "left",
+                     .shell =
+                         "{ exec 9>/run/muster.lock; flock 9; exec sleep 1000; }"
+                         " </dev/null >/dev/null 2>&1 &\necho left\n"};
+  ASSERT_THAT(Run({left}), IsOk());
+  EXPECT_THAT(Run(prepare.commands), IsOk());
+  EXPECT_NE(Root("/etc/passwd"), "(none)");
+}
+
 TEST_F(SshdMachinesTest, AnImageThatChangedOnItsWayIsNotUnpacked) {
   ASSERT_NO_FATAL_FAILURE(Plan());
   std::ofstream(folder + "/image.tar.gz", std::ios::app) << "more";

@@ -140,10 +140,19 @@ RemoteCommand PutMarker(const std::string& id) {
   return command;
 }
 
+// An earlier command that still has the lock may wait for input from a connection that is gone: the
+// other end lost its power, and nothing tells this one. All that it did is looked for or done anew.
 RemoteCommand LookForMarker(const std::string& id) {
   return Script("prepare", "begin", {id},
-                Cat("muster_lock\nif mountpoint -q /mnt && [ -e ", Marker(id),
-                    " ]; then\n  echo 'prepared already'\n  exit 91\nfi\n"));
+                Cat("exec 9>/run/muster.lock\n"
+                    "flock -w 10 9 || for fd in /proc/[0-9]*/fd/9; do\n"
+                    "  [ \"$(readlink \"$fd\")\" = /run/muster.lock ] || continue\n"
+                    "  pid=${fd#/proc/}\n"
+                    "  pid=${pid%%/*}\n"
+                    "  [ \"$pid\" = $$ ] || kill -KILL \"$pid\" || true\n"
+                    "done\n"
+                    "muster_lock\nif mountpoint -q /mnt && [ -e ",
+                    Marker(id), " ]; then\n  echo 'prepared already'\n  exit 91\nfi\n"));
 }
 
 }  // namespace muster::remote
