@@ -324,14 +324,19 @@ class Judge {
       case Phase::kSetup:
         // A start script of ours that is broken looks the same until one of them has worked.
         return Clock(rules::kStuckSetup, H::SETUP, "SETUP", seen_.phase_since, clocks_.setup,
-                     specpb::FAULT_UNSPECIFIED);
+                     OfStart());
       case Phase::kStarted:
         return Clock(rules::kStuckWarmup, H::WARMUP, "WARMUP", seen_.phase_since,
-                     clocks_.warmup * (seen_.busy ? kBusyFactor : 1), specpb::FAULT_UNSPECIFIED);
+                     clocks_.warmup * (seen_.busy ? kBusyFactor : 1), OfStart());
       case Phase::kProducing:
         return NoProgress();
     }
     return false;
+  }
+  // One whose launch was once seen to be broken is ours, though its log does not show it just now.
+  specpb::Fault OfStart() const {
+    const bool broken = seen_.broken_since.seen() && !seen_.first_progress.seen();
+    return broken ? specpb::OURS : specpb::FAULT_UNSPECIFIED;
   }
   bool Clock(std::string_view rule, Health health, std::string_view name, const Stamp& since,
              absl::Duration limit, specpb::Fault fault) {

@@ -69,7 +69,7 @@ bool RestartedByText(const Observed& seen, const eventpb::LogObserved& facts,
          facts.error().empty();
 }
 
-void TakeTroubles(Observed& seen, const eventpb::LogObserved& facts, bool progress,
+void TakeTroubles(Observed& seen, const eventpb::LogObserved& facts, bool progress, bool restarted,
                   const Stamp& recorded) {
   if (facts.error().empty() && MUSTER_CANARY("error-never-cleared")) return;
   // Progress since the last poll means the error line is a new one: its grace starts again.
@@ -79,7 +79,9 @@ void TakeTroubles(Observed& seen, const eventpb::LogObserved& facts, bool progre
   seen.error_rule = facts.error_rule();
   seen.error_fault = facts.error_fault();
   if (facts.broken() && !seen.broken) seen.broken_since = recorded;
-  if (!facts.broken()) seen.broken_since = {};
+  // A log that is cut short or old does not show it, and the launch is still the one that cannot
+  // work: only another one, or work, says otherwise.
+  if (!facts.broken() && (progress || restarted)) seen.broken_since = {};
   seen.broken = facts.broken();
   seen.busy = facts.busy();
   seen.no_container = facts.no_container();
@@ -175,7 +177,7 @@ void ApplyLog(Observed& seen, const eventpb::LogObserved& facts, const Stamp& re
     NoteProgress(seen, facts, recorded);
     TakePhase(seen, Observed::Phase::kProducing, false, recorded);
   }
-  TakeTroubles(seen, facts, movement == Movement::kProgress, recorded);
+  TakeTroubles(seen, facts, movement == Movement::kProgress, restarted, recorded);
   if (!facts.container_id().empty()) seen.container_id = facts.container_id();
   seen.agreeing_polls = facts.agreeing_polls();
   seen.facts_since = FromStoredTime(facts.first_seen_us(), recorded.at);

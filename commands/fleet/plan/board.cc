@@ -1,6 +1,7 @@
 #include "commands/fleet/plan/board.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 #include "commands/fleet/plan/gates.h"
@@ -62,6 +63,23 @@ void FillPart(Card& card, const worker::State& state) {
              state.phase);
 }
 
+// Not rounded: a sum must come to the same whenever its parts were looked at last, or a decision at
+// a limit is another one on a board that is made anew.
+void FillMoney(Card& card, const worker::State& state, absl::Time now) {
+  card.spent = static_cast<double>(state.spent_before.micros);
+  for (const auto& [day, amount] : state.spent_days) {
+    if (day == UnixDay(now)) card.spent_today += static_cast<double>(amount.micros);
+  }
+  if (state.price.micros <= 0) return;
+  card.paid_per_s = static_cast<double>(state.price.micros) / 3600.0;
+  const auto since = [&](absl::Time begun) {
+    return card.paid_per_s * absl::ToDoubleSeconds(std::max(now - begun, absl::ZeroDuration()));
+  };
+  const absl::Time midnight = absl::FromUnixSeconds(UnixDay(now) * 86'400);
+  card.spent += since(state.priced_since);
+  card.spent_today += since(std::max(state.priced_since, midnight));
+}
+
 Card CardOf(const worker::State& state, absl::Time now) {
   const worker::Identity& me = state.identity;
   Card card;
@@ -77,11 +95,7 @@ Card CardOf(const worker::State& state, absl::Time now) {
   card.fleet_version = me.fleet_version;
   card.upload_interval_s = me.upload_interval_s;
   FillPart(card, state);
-  if (card.open) {
-    card.spent = static_cast<double>(state.SpentAt(now).micros);
-    card.spent_today = static_cast<double>(state.SpentOnDay(UnixDay(now), now).micros);
-    card.paid_per_s = static_cast<double>(state.price.micros) / 3600.0;
-  }
+  if (card.open) FillMoney(card, state, now);
   return card;
 }
 
@@ -121,6 +135,11 @@ std::optional<Departure> DepartureOf(const worker::State& state) {
     departure.reason = ended->rejected.value_or(eventpb::LaunchRejected::REASON_UNSPECIFIED);
   }
   return departure;
+}
+
+// The sums are of so many parts that the last digits of a double are nobody's money.
+MicroUsd WholeMicros(double micros) {
+  return MicroUsd(static_cast<std::int64_t>(std::ceil(micros - 1e-3)));
 }
 
 template <class Map, class Key>
@@ -432,8 +451,8 @@ Money Board::MoneyOf(const World& world, const FleetName& name, absl::Time now) 
     const FleetBoard& fleet = it->second;
     const double grown = fleet.paid_per_s * absl::ToDoubleSeconds(now - epoch_);
     money.burn = fleet.burn;
-    money.today = MicroUsd(static_cast<std::int64_t>(fleet.spent_today + grown));
-    money.total = MicroUsd(static_cast<std::int64_t>(fleet.spent + grown));
+    money.today = WholeMicros(fleet.spent_today + grown);
+    money.total = WholeMicros(fleet.spent + grown);
   }
   if (const auto it = world.spent_ended_total.find(name); it != world.spent_ended_total.end()) {
     money.total += it->second;

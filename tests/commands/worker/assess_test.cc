@@ -193,6 +193,28 @@ TEST(Assess, ABrokenLaunchIsHeldAgainstAMachineByItsOwnLineOnly) {
   }
 }
 
+// A log that is cut short does not show why it stands still.
+TEST(Assess, ALaunchThatWasSeenBrokenIsOursUntilItWorkedOrIsAnother) {
+  enum class Then { kNothing, kWork, kOtherContainer };
+  for (const Then then : {Then::kNothing, Then::kWork, Then::kOtherContainer}) {
+    Patient patient;
+    patient.around.program_proven = true;
+    eventpb::LogObserved facts = LogFacts("started");
+    facts.set_container_id("first");
+    facts.set_broken(true);
+    patient.Log(100, facts);
+    facts.set_broken(false);
+    if (then == Then::kOtherContainer) facts.set_container_id("second");
+    if (then == Then::kWork) facts = LogFacts("producing", 7);
+    patient.Log(200, facts);
+    patient.Log(1100, facts);
+    const Assessment judged = patient.Ask(1100);
+    ASSERT_TRUE(judged.verdict.has_value());
+    EXPECT_EQ(judged.verdict->rule, then == Then::kWork ? "no-progress" : "stuck-warmup");
+    EXPECT_EQ(judged.verdict->fault, then == Then::kNothing ? specpb::OURS : specpb::MACHINE);
+  }
+}
+
 // Its log was fetched before the provider stopped it and arrived after that: progress, it seems.
 TEST(Assess, AStoppedWorkerIsNotStruckBecauseItsLogWasReadLate) {
   for (const double off : {-1.0, 0.0, 1.0}) {

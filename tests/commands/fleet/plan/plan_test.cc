@@ -202,6 +202,30 @@ TEST(FleetPlan, ABoardKeptUpToDateDecidesAsAFreshOne) {
   }
 }
 
+// At a limit one millionth decides; who decides the same log anew begins with another board.
+TEST(FleetPlan, MoneyIsTheSameWheneverItsPartsWereLookedAt) {
+  Stage stage;
+  stage.Apply(Stage::Spec(5));
+  stage.Market(Stage::Plenty(40));
+  std::vector<WorkerId> workers;
+  for (int index = 0; index < 5; ++index) workers.push_back(stage.AddLive(index));
+  Board kept;
+  for (std::size_t step = 0; step < 200; ++step) {
+    stage.now += absl::Milliseconds(1234 + 77 * step % 1000);
+    stage.Produce(workers[step % workers.size()]);
+    for (const StreamId& stream : stage.touched) kept.Touch(stream);
+    stage.touched.clear();
+    kept.Refresh(stage.world, stage.now);
+    Board fresh;
+    fresh.TouchAll();
+    fresh.Refresh(stage.world, stage.now);
+    const Money mine = kept.MoneyOf(stage.world, kZeb, stage.now);
+    const Money anew = fresh.MoneyOf(stage.world, kZeb, stage.now);
+    ASSERT_EQ(mine.total.micros, anew.total.micros) << "step " << step;
+    ASSERT_EQ(mine.today.micros, anew.today.micros) << "step " << step;
+  }
+}
+
 TEST(FreePlaces, AreTheLowestThatNobodyHolds) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     Rng rng(seed);
