@@ -1,5 +1,7 @@
 #include "queries/words.h"
 
+#include <algorithm>
+
 #include "eventstore/events/codec.h"
 
 namespace muster::queries {
@@ -127,6 +129,11 @@ std::string OneLine(std::string_view text) {
     line += byte < 0x20 || byte == 0x7f ? ' ' : c;
   }
   return line;
+}
+
+std::string WithoutPage(const std::string& text) {
+  const std::size_t page = std::min(text.find("<html"), text.find("<!DOCTYPE"));
+  return page == text.npos ? text : Cat(text.substr(0, page), "(a web page)");
 }
 
 }  // namespace muster::queries

@@ -19,6 +19,10 @@ std::string HealthWord(int health);              // "SETUP"
 // FormatSpan without a zero second unit: "10m", "1h", "4m12s".
 std::string ShortSpan(absl::Duration span);
 
+// What a gateway answers instead of the provider is a page for people: that it is one is enough.
+// "HTTP 503: (a web page)".
+std::string WithoutPage(const std::string& text);
+
 // Foreign text on one line, without control characters.
 std::string OneLine(std::string_view text);
 

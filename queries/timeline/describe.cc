@@ -22,11 +22,6 @@ std::string Clock(std::int64_t us) { return FormatClock(absl::FromUnixMicros(us)
 std::string Expiry(std::int64_t us) {
   return us == 0 ? "for ever" : Cat("until ", FormatUtc(absl::FromUnixSeconds(us / 1'000'000)));
 }
-// What a gateway answers instead of the provider is a page for people: that it is one is enough.
-std::string WithoutPage(const std::string& text) {
-  const std::size_t page = std::min(text.find("<html"), text.find("<!DOCTYPE"));
-  return page == text.npos ? text : Cat(text.substr(0, page), "(a web page)");
-}
 // ": text" or "".
 std::string Tail(const std::string& text) {
   return text.empty() ? "" : Cat(": ", WithoutPage(text));

@@ -9,7 +9,9 @@
 namespace muster::queries {
 namespace {
 
-std::string Tail(const std::string& text) { return text.empty() ? "" : Cat(": ", text); }
+std::string Tail(const std::string& text) {
+  return text.empty() ? "" : Cat(": ", WithoutPage(text));
+}
 
 std::string Step(eventpb::ServerStep step) {
   return std::string(absl::AsciiStrToLower(eventpb::ServerStep_Name(step)));

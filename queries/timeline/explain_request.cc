@@ -28,6 +28,8 @@ class RequestStory {
   // "", or what has not come to its end yet.
   std::string Pending() const { return absl::StrJoin(pending_, ", "); }
   bool cut() const { return cut_; }
+  // Somebody asked for something else before it was as asked for.
+  bool overtaken() const { return overtaken_; }
 
  private:
   const EventStore& store() const { return chain_.source().store; }
@@ -55,6 +57,8 @@ class RequestStory {
     }
   }
 
+  // Whether a fleet waits for something else than it did, numbers apart.
+  bool News(const eventpb::FleetWaitChanged& changed);
   Status OfFleet(const Entry& root);
   // How a worker came into service (`starting`) or came to its end.
   Status OfWorker(const std::string& worker, Position after, bool starting, int replacements);
@@ -67,8 +71,16 @@ class RequestStory {
   std::set<Position> roots_;
   std::set<std::string> told_;  // workers
   std::vector<std::string> pending_;
+  std::string waits_;
   bool cut_ = false;
+  bool overtaken_ = false;
 };
+
+bool RequestStory::News(const eventpb::FleetWaitChanged& changed) {
+  std::string kinds;
+  for (const eventpb::Wait& wait : changed.waits()) kinds += Cat(wait.kind(), " ");
+  return std::exchange(waits_, kinds) != kinds;
+}
 
 Status RequestStory::Follow(const std::vector<Position>& roots) {
   roots_.insert(roots.begin(), roots.end());
@@ -133,8 +145,10 @@ Status RequestStory::OfFleet(const Entry& root) {
         const Position position = entry.recorded.position;
         const bool otherwise = Wanted(body).has_value() && !roots_.contains(position);
         const bool over = otherwise || body.has_fleet_ended() || IsFull(body, *wanted);
-        if (over || WorthTelling(body)) Tell(entry);
+        const bool same_waits = body.has_fleet_wait_changed() && !News(body.fleet_wait_changed());
+        if (over || (WorthTelling(body) && !same_waits)) Tell(entry);
         if (over) until = position;
+        overtaken_ = overtaken_ || otherwise;
         return !over;
       }));
   std::vector<std::pair<std::string, Position>> starting, leaving;
@@ -315,7 +329,9 @@ StatusOr<Explanation> ExplainRequest(const ExplainSource& source, std::string_vi
   if (!pending.empty()) {
     title += Cat("   not at its end: ", Ellipsize(pending, 160));
   } else if (!lines.empty()) {
-    title += Cat("   came to its end ", FormatClock(lines.back().at));
+    title += Cat(
+        story.overtaken() ? "   overtaken by a later request, all done " : "   came to its end ",
+        FormatClock(lines.back().at));
   }
   if (story.cut()) {
     title += Cat("; only the first ", lines_max, " lines: muster explain worker/ID tells the rest");

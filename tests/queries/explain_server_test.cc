@@ -133,7 +133,7 @@ TEST_F(ExplainServer, ABuildGoesByItsIdOrItsDerivation) {
   eventpb::ServerStepFailed failed;
   failed.set_step(eventpb::VALIDATE);
   failed.set_attempt(1);
-  failed.set_detail("nobody answers");
+  failed.set_detail("nobody answers: HTTP 503: <html><body>gone</body></html>");
   failed.set_build("m3xabbbb");
   Write(failed);
   EXPECT_THAT(Told("build/k7f2aaaa"),
@@ -141,9 +141,12 @@ TEST_F(ExplainServer, ABuildGoesByItsIdOrItsDerivation) {
                           HasSubstr("3 val"), HasSubstr("4 build k7f2aaaa"),
                           HasSubstr("5 build m3xabbbb asked for")));
   const std::vector<std::string> told = Told("build/m3xabbbb");
-  EXPECT_THAT(told, ElementsAre(HasSubstr("   failed "), HasSubstr("2 reg"), HasSubstr("3 val"),
-                                HasSubstr("5 build m3xabbbb"),
-                                "6 validate failed: nobody answers; build m3xabbbb  (cause 3)"));
+  EXPECT_THAT(
+      told,
+      ElementsAre(HasSubstr("   failed "), HasSubstr("2 reg"), HasSubstr("3 val"),
+                  HasSubstr("5 build m3xabbbb"),
+                  "6 validate failed: nobody answers: HTTP 503: (a web page); build m3xabbbb  "
+                  "(cause 3)"));
   for (const std::string& form :
        {std::string("muster-probe-m3xabbbb"), std::string("/nix/store/0a-muster-probe-m3xabbbb"),
         std::string("/nix/store/0a-muster-probe-m3xabbbb.drv")}) {
