@@ -125,6 +125,7 @@ Status Chain::AddEvidence(Position position) {
 
 Status Chain::AddAllEvidence() {
   std::vector<Position> told;
+  told.reserve(entries_.size());
   for (const auto& [position, entry] : entries_) told.push_back(position);
   for (const Position position : told) MUSTER_RETURN_IF_ERROR(AddEvidence(position));
   return {};

@@ -16,7 +16,7 @@ namespace {
 // Puts `word` and a number, by order of appearance, in place of what `pattern` finds.
 class Renamed {
  public:
-  std::string operator()(std::string text, const RE2& pattern, const std::string& word) {
+  std::string operator()(const std::string& text, const RE2& pattern, const std::string& word) {
     std::string out;
     re2::StringPiece rest(text);
     std::string before, name;
