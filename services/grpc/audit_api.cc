@@ -40,11 +40,7 @@ StatusOr<audit::SignedHead> GivenHead(const std::string& text) {
 
 AuditApi::AuditApi(Runtime& rt, const EventStore& store, queries::Projector& projector,
                    AuditHooks hooks)
-    : rt_(rt),
-      store_(store),
-      projector_(projector),
-      hooks_(std::move(hooks)),
-      moments_(rt, store, projector) {}
+    : rt_(rt), store_(store), hooks_(std::move(hooks)), moments_(rt, store, projector) {}
 
 Task<Status> AuditApi::ExportRecords(api::ExportRecordsRequest request,
                                      Stream<api::RecordBatch>& stream) {

@@ -53,7 +53,6 @@ class AuditApi {
 
   Runtime& rt_;
   const EventStore& store_;
-  queries::Projector& projector_;
   const AuditHooks hooks_;
   const Moments moments_;
 };

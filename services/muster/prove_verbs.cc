@@ -45,7 +45,7 @@ int Orphans(Session& s) {
     if (!table.empty()) table.Print(s.env.out, s.Columns());
     if (!answer.servers().empty()) {
       ServerBillTable(answer.servers()).Print(s.env.out, s.Columns());
-      s.env.out << answer.servers_size() << " dedicated servers, ";
+      s.env.out << "dedicated servers: " << answer.servers_size() << "; instances: ";
     }
     s.env.out << answer.machines_size() << " billed, "
               << FormatUsdPerHour(MicroUsdPerHour(answer.burn_micro_usd_per_hour())) << "; "
