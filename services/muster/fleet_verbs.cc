@@ -13,6 +13,16 @@ namespace {
 
 constexpr char kNoFile[] = "name the fleet file: -f FLEET.yaml";
 
+// 0 also when the daemon cannot tell: they are no fleets, and only mentioned beside them.
+int CountServers(Session& s) {
+  api::ListServersRequest request;
+  const StatusOr<api::AsOf> moment = s.AsOf();
+  if (moment.ok()) *request.mutable_as_of() = *moment;
+  api::ListServersResponse list;
+  const auto context = s.Context();
+  return s.queries().ListServers(context.get(), request, &list).ok() ? list.servers_size() : 0;
+}
+
 int PrintFleets(Session& s, const api::ListFleetsResponse& answer, bool with_accounts) {
   std::vector<std::string> names;
   for (const api::Fleet& fleet : answer.fleets()) names.push_back("fleet/" + fleet.name());
@@ -22,7 +32,12 @@ int PrintFleets(Session& s, const api::ListFleetsResponse& answer, bool with_acc
     s.env.out << (s.args.Has("at")    ? "there were no fleets then\n"
                   : s.args.Has("all") ? "no fleets yet\n"
                                       : "no fleets now\n");
-    if (!s.args.Has("at")) s.env.err << "next: muster init vast; muster apply -f fleet.yaml\n";
+    const int servers = CountServers(s);
+    if (servers > 0) {
+      s.env.out << "dedicated servers: " << servers << "  (muster server list)\n";
+    } else if (!s.args.Has("at")) {
+      s.env.err << "next: muster init vast; muster apply -f fleet.yaml\n";
+    }
   } else {
     FleetTable(answer.fleets(), now).Print(s.env.out, s.Columns());
     for (const api::Fleet& fleet : answer.fleets()) PrintWaits(s.env.out, fleet, now);

@@ -135,6 +135,19 @@ class ServerLooksTest : public ::testing::Test {
   int port_ = 0;
 };
 
+TEST_F(ServerLooksTest, WhoHasNoFleetsIsToldOfTheServersAndNotToRentAFleet) {
+  known_.servers = {AServer("in service")};
+  const Ran ran = Run({"status"});
+  EXPECT_EQ(ran.out, "no fleets now\ndedicated servers: 1  (muster server list)\n");
+  EXPECT_EQ(ran.err, "");
+}
+
+TEST_F(ServerLooksTest, WhoHasNothingIsToldHowToBegin) {
+  const Ran ran = Run({"status"});
+  EXPECT_EQ(ran.out, "no fleets now\n");
+  EXPECT_THAT(ran.err, HasSubstr("next: muster init vast"));
+}
+
 TEST_F(ServerLooksTest, ListShowsStatePriceAndWhatComesNext) {
   known_.servers = {AServer("in service")};
   known_.servers[0].set_next("muster server up b1");
