@@ -369,6 +369,28 @@ TEST(Assess, AfterTheTopUpItIsAskedToStartAndGetsItsTime) {
   EXPECT_EQ(patient.Rule(5'600), "offline");
 }
 
+TEST(Assess, WhoWasHeldIsAskedToStartAtOnceThoughAStartFailedJustBefore) {
+  Patient patient;
+  patient.See(100, ActualStatus::kStopped);
+  // Nobody knew yet that there is no credit.
+  Given(patient.state, {Wrap(eventpb::StartRequested()), Wrap(eventpb::StartAnswered())}, At(101));
+  EXPECT_FALSE(patient.Ask(105).ask_to_start);
+  eventpb::WorkerHealthChanged held;
+  held.set_health(H::HELD);
+  Given(patient.state, {Wrap(held)}, At(102));
+  patient.See(110, ActualStatus::kStopped);
+  EXPECT_TRUE(patient.Ask(110).ask_to_start);
+}
+
+TEST(Assess, WhoIsStoppedIsAskedTwiceBeforeItIsGivenUpHoweverShortItsTime) {
+  Patient patient;
+  patient.spec.mutable_timers()->set_offline_s(30);
+  patient.See(100, ActualStatus::kStopped);
+  Given(patient.state, {Wrap(eventpb::StartRequested()), Wrap(eventpb::StartAnswered())}, At(100));
+  EXPECT_FALSE(patient.Ask(109).ask_to_start);
+  EXPECT_TRUE(patient.Ask(110).ask_to_start);
+}
+
 TEST(Assess, ProgressAfterAnErrorClearsIt) {
   Patient patient;
   patient.Log(100, LogFacts("producing", 5));
