@@ -6,6 +6,7 @@
 
 #include "eventstore/base/strings.h"
 #include "eventstore/events/codec.h"
+#include "eventstore/events/wait_end.h"
 #include "queries/cost/projection.h"
 #include "queries/words.h"
 
@@ -52,12 +53,9 @@ std::string ClockText(const HealthText& notable, int count, const WorkerStatus& 
 std::string WaitText(const WaitStatus& wait, absl::Time now) {
   std::string text = Cat("waits for ", wait.kind);
   if (!wait.detail.empty()) text += Cat(": ", OneLine(wait.detail));
-  if (wait.until > now && wait.until != absl::InfiniteFuture()) {
-    text += Cat(" (next in ", ShortSpan(wait.until - now), ")");
-  } else if (!wait.owner.empty()) {
-    text += Cat(" (", wait.owner, ")");
-  }
-  return text;
+  const bool known = wait.until > now && wait.until != absl::InfiniteFuture();
+  const std::string end = WaitEnd(wait.kind, wait.owner, known ? ShortSpan(wait.until - now) : "");
+  return end.empty() ? text : Cat(text, " (", end, ")");
 }
 
 }  // namespace

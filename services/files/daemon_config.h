@@ -16,32 +16,10 @@
 
 #include "absl/time/time.h"
 #include "eventstore/base/status.h"
-#include "eventstore/base/units.h"
 #include "services/files/notify_config.h"
+#include "services/files/provider_config.h"
 
 namespace muster {
-
-// What all fleets of an account may cost together. Zero = no limit.
-struct AccountBudget {
-  MicroUsdPerHour per_hour;
-  MicroUsd per_day;
-  MicroUsd total;
-};
-
-struct ProviderConfig {
-  std::string base_url;     // without a slash at the end; empty = the provider's own
-  std::string api_key_ref;  // "env:NAME" or "file:PATH"; empty only with sim.embedded
-  std::string user;         // for providers with a name beside the secret; or a reference to it
-  std::vector<std::string> log_hosts;  // where log objects may be fetched from
-  std::string ca_file;                 // who vouches for the provider; empty = the system's list
-  AccountBudget budget;
-  // Minimum interval between calls by endpoint ("POST bundles"), where it differs from the
-  // adapter's own.
-  std::map<std::string, absl::Duration> pace;
-  // Where dedicated servers are reached, when not at their own address and port 22.
-  int ssh_port = 22;
-  std::string ssh_host;
-};
 
 struct TlsConfig {
   std::string cert_file;

@@ -222,6 +222,14 @@ bool Section::Text(std::string_view key, std::string* out) {
   });
 }
 
+bool Section::Filled(std::string_view key, std::string_view what, std::string* out) {
+  return Scalar(key, what, [&](std::string_view text) -> Status {
+    if (Trim(text).empty()) return InvalidArgument(Cat("is empty; expected ", what));
+    *out = std::string(text);
+    return absl::OkStatus();
+  });
+}
+
 bool Section::SecretRef(std::string_view key, std::string* out) {
   const YAML::Node node = Take(key);
   if (!node.IsDefined()) return false;

@@ -56,6 +56,8 @@ class Section {
     });
   }
   bool Text(std::string_view key, std::string* out);
+  // A text that must not be empty; `what` is what it should be.
+  bool Filled(std::string_view key, std::string_view what, std::string* out);
   // A text that must not be shown when it is wrong: only "env:NAME" and "file:PATH" will do.
   bool SecretRef(std::string_view key, std::string* out);
   // One of `words`; gives its index.

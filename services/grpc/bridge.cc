@@ -18,6 +18,7 @@ std::string Clean(std::string_view name) {
 
 Caller CallerOf(const grpc::CallbackServerContext& context) {
   Caller caller;
+  caller.until = absl::FromChrono(context.deadline());
   const auto auth = context.auth_context();
   if (auth != nullptr && auth->IsPeerAuthenticated()) {
     const auto names = auth->GetPeerIdentity();

@@ -22,6 +22,7 @@ namespace muster::grpc_api {
 // What an API function knows about who calls it. By value: outlives the gRPC call.
 struct Caller {
   std::string actor;  // "operator:alice"; as claimed over the socket, or the TLS client's name
+  absl::Time until = absl::InfiniteFuture();  // when the client waits no longer
 };
 Caller CallerOf(const grpc::CallbackServerContext& context);
 

@@ -20,6 +20,12 @@ void AddUnknownPrices(const Status& searched, api::Plan& plan) {
 
 }  // namespace
 
+// A plan that says what could not be seen is of use, a call that ran out of time is not. A tenth of
+// the patience is for the answer.
+absl::Time AnswerBy(const Caller& caller, absl::Time now) {
+  return caller.until - (caller.until - now) / 10;
+}
+
 Status NoFleet(const std::string& name) {
   return Refusal(StatusCode::kNotFound, "FLEET_NOT_FOUND", Cat("there is no fleet '", name, "'"),
                  {{"fleet", name}, {"next", "muster status lists the fleets there are"}});
@@ -41,7 +47,7 @@ StatusOr<api::Plan> CommandApi::Preview(const fleet::Change& change) const {
   return ToPlan(*preview);
 }
 
-Task<Status> CommandApi::LookAtMarket(specpb::FleetSpec spec) {
+Task<Status> CommandApi::LookAtMarket(specpb::FleetSpec spec, absl::Time deadline) {
   if (!hooks_.search_market) co_return absl::OkStatus();
   const World& world = handler_.world();
   const fleet::State* known = world.FindFleet(FleetName(spec.name()));
@@ -51,8 +57,18 @@ Task<Status> CommandApi::LookAtMarket(specpb::FleetSpec spec) {
                     known->spec.launch().disk_gb() == spec.launch().disk_gb();
   const bool fresh = account != nullptr && account->offers_seen.seen() &&
                      rt_.Now() - account->offers_seen.at < kOffersFresh;
-  if (same && fresh) co_return absl::OkStatus();
-  co_return co_await hooks_.search_market(std::move(spec));
+  // Who applies a new fleet has looked at its plan a moment ago: pages of a search cost seconds.
+  const std::string wanted =
+      Cat(spec.provider(), " ", spec.launch().disk_gb(), " ", Deterministic(spec.market()));
+  const bool searched = account != nullptr && wanted == searched_for_ &&
+                        account->offers_seen.at == searched_offers_at_;
+  if (fresh && (same || searched)) co_return absl::OkStatus();
+  const ProviderName provider(spec.provider());
+  CO_RETURN_IF_ERROR(co_await hooks_.search_market(std::move(spec), deadline));
+  const account::State* seen = world.FindAccount(provider);
+  searched_for_ = wanted;
+  searched_offers_at_ = seen == nullptr ? absl::InfinitePast() : seen->offers_seen.at;
+  co_return absl::OkStatus();
 }
 
 api::Operation CommandApi::Answer(const Request& request, Target target, api::Plan plan,
@@ -127,8 +143,11 @@ Task<StatusOr<api::Operation>> CommandApi::ApplyFleet(api::ApplyFleetRequest mes
   specpb::FleetSpec spec = message.spec();
   FillDefaults(spec);
   CO_RETURN_IF_ERROR(CheckSpec(spec));
-  const Status searched = co_await LookAtMarket(spec);
-  const Strays strays = co_await StraysOf(spec);
+  // The list comes after the search and must have its share of the client's patience.
+  const absl::Time answer_by = AnswerBy(caller, rt_.Now());
+  const absl::Time search_by = rt_.Now() + (answer_by - rt_.Now()) * 2 / 3;
+  const Status searched = co_await LookAtMarket(spec, search_by);
+  const Strays strays = co_await StraysOf(spec, answer_by);
   CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(fleet::ApplyChange{spec, strays.found}));
   for (const std::string& note : strays.notes) plan.add_refusals(note);
   if (!searched.ok()) AddUnknownPrices(searched, plan);
@@ -155,7 +174,7 @@ Task<StatusOr<api::Operation>> CommandApi::ScaleFleet(api::ScaleFleetRequest mes
   const fleet::State* fleet = handler_.world().FindFleet(name);
   if (fleet == nullptr) co_return NoFleet(message.fleet());
   const specpb::FleetSpec spec = fleet->spec;
-  const Status searched = co_await LookAtMarket(spec);
+  const Status searched = co_await LookAtMarket(spec, AnswerBy(caller, rt_.Now()));
   CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(fleet::ScaleChange{name, workers}));
   if (!searched.ok()) AddUnknownPrices(searched, plan);
   const std::string progress = Cat("fleet ", name.str(), " is to have ", workers, " workers");

@@ -33,13 +33,15 @@ struct CommandHooks {
   fleet::PlanOptions plan;
   // The providers this daemon has; a fleet of another one is refused.
   std::vector<ProviderName> providers;
-  // Searches the market for all fleets and this one, and records what was seen.
-  std::function<Task<Status>(specpb::FleetSpec)> search_market;
+  // Searches the market for all fleets and this one until the deadline at the latest, and records
+  // what was seen.
+  std::function<Task<Status>(specpb::FleetSpec, absl::Time deadline)> search_market;
   // Field and problem of each secret reference of the fleet that does not resolve here.
   std::function<std::vector<std::pair<std::string, std::string>>(const specpb::FleetSpec&)>
       missing_secrets;
   // A fresh complete list of an account's instances, for adoption.
-  std::function<Task<StatusOr<std::vector<Instance>>>(ProviderName)> list_instances;
+  std::function<Task<StatusOr<std::vector<Instance>>>(ProviderName, absl::Time deadline)>
+      list_instances;
   // Makes a backup beside the reactor; null where the store has none (in memory).
   std::function<Task<StatusOr<api::BackupStoreResponse>>()> backup;
   // Sends a test message; null = nobody is told anything.
@@ -96,7 +98,7 @@ class CommandApi {
   // Every field and reference of a complete spec; BadRequest naming all that is wrong.
   Status CheckSpec(const specpb::FleetSpec& spec) const;
   // Makes sure that the offers known are fresh and of a search that fits `spec`.
-  Task<Status> LookAtMarket(specpb::FleetSpec spec);
+  Task<Status> LookAtMarket(specpb::FleetSpec spec, absl::Time deadline);
   StatusOr<api::Plan> Preview(const fleet::Change& change) const;
   // The second half of every change: with validate_only the plan, else `act`, which returns the
   // position of what it wrote, and the kept answer.
@@ -124,8 +126,8 @@ class CommandApi {
     std::vector<account::Orphan> found;
     std::vector<std::string> notes;  // each of them for people, with age and cost
   };
-  Task<Strays> StraysOf(specpb::FleetSpec spec);
-  Task<StatusOr<std::vector<Instance>>> Adoptable(const fleet::State& fleet,
+  Task<Strays> StraysOf(specpb::FleetSpec spec, absl::Time deadline);
+  Task<StatusOr<std::vector<Instance>>> Adoptable(absl::Time deadline, const fleet::State& fleet,
                                                   const api::AdoptInstancesRequest& request);
   struct Adopted;  // what came of several
   Task<void> AdoptOne(worker::Adopt adopt, Origin origin, std::shared_ptr<Adopted> done);
@@ -137,9 +139,14 @@ class CommandApi {
   PolicyDriver& policy_;
   const CommandHooks hooks_;
   RequestBook book_;
+  // What the last search for a plan was for, and when its offers were seen.
+  std::string searched_for_;
+  absl::Time searched_offers_at_ = absl::InfinitePast();
 };
 
 // The error of a fleet that there is none of.
 Status NoFleet(const std::string& name);
+// When an answer to `caller` must be made, so that it arrives before they stop waiting.
+absl::Time AnswerBy(const Caller& caller, absl::Time now);
 
 }  // namespace muster::grpc_api

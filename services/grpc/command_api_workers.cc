@@ -111,13 +111,13 @@ Task<StatusOr<std::uint64_t>> CommandApi::Destroy(WorkerId id, api::DestroyWorke
   co_return position;
 }
 
-Task<CommandApi::Strays> CommandApi::StraysOf(specpb::FleetSpec spec) {
+Task<CommandApi::Strays> CommandApi::StraysOf(specpb::FleetSpec spec, absl::Time deadline) {
   Strays strays;
   const FleetName name(spec.name());
   const fleet::State* known = handler_.world().FindFleet(name);
   if ((known != nullptr && known->active()) || !hooks_.list_instances) co_return strays;
   const StatusOr<std::vector<Instance>> all =
-      co_await hooks_.list_instances(ProviderName(spec.provider()));
+      co_await hooks_.list_instances(ProviderName(spec.provider()), deadline);
   if (!all.ok()) {
     strays.notes.push_back(Cat("the account's instances could not be listed (",
                                Message(all.status()),
@@ -138,7 +138,7 @@ Task<CommandApi::Strays> CommandApi::StraysOf(specpb::FleetSpec spec) {
 }
 
 Task<StatusOr<std::vector<Instance>>> CommandApi::Adoptable(
-    const fleet::State& fleet, const api::AdoptInstancesRequest& request) {
+    absl::Time deadline, const fleet::State& fleet, const api::AdoptInstancesRequest& request) {
   if (request.label_prefix().empty() && request.instances().empty()) {
     co_return BadRequest({{"label_prefix", "give a label prefix or instance ids"}});
   }
@@ -148,7 +148,8 @@ Task<StatusOr<std::vector<Instance>>> CommandApi::Adoptable(
   const ProviderName provider(fleet.spec.provider());
   const std::string& prefix = request.label_prefix();
   std::set<std::string> wanted(request.instances().begin(), request.instances().end());
-  CO_ASSIGN_OR_RETURN(const std::vector<Instance> all, co_await hooks_.list_instances(provider));
+  CO_ASSIGN_OR_RETURN(const std::vector<Instance> all,
+                      co_await hooks_.list_instances(provider, deadline));
   std::vector<Instance> adoptable;
   for (const Instance& instance : all) {
     const bool named = wanted.erase(instance.id.str()) > 0;
@@ -222,7 +223,8 @@ Task<StatusOr<api::Operation>> CommandApi::AdoptInstances(api::AdoptInstancesReq
   const FleetName name(message.fleet());
   const fleet::State* fleet = handler_.world().FindFleet(name);
   if (fleet == nullptr) co_return NoFleet(message.fleet());
-  CO_ASSIGN_OR_RETURN(const std::vector<Instance> found, co_await Adoptable(*fleet, message));
+  CO_ASSIGN_OR_RETURN(const std::vector<Instance> found,
+                      co_await Adoptable(AnswerBy(caller, rt_.Now()), *fleet, message));
   CO_ASSIGN_OR_RETURN(api::Plan plan, Preview(fleet::AdoptChange{name, found}));
   const std::string progress = Cat(found.size(), " instances adopted, none touched");
   const auto act = [=, this] { return AdoptAll(name, found, request.origin); };

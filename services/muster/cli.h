@@ -43,6 +43,8 @@ struct CliEnv {
   std::string user;  // by the operating system, where USER is not set; "" = unknown
   // Replaces the process by a command; returns only on failure.
   std::function<int(std::vector<std::string>)> exec;
+  // How long somebody waits for an answer without being told that it is being worked on.
+  absl::Duration patience = absl::Seconds(3);
   // Between two looks of --watch; false ends it.
   std::function<bool(absl::Duration)> pause;
 };

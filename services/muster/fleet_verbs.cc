@@ -108,7 +108,8 @@ int Plan(Session& s) {
   request.set_validate_only(true);
   api::Operation planned;
   const auto context = s.Context();
-  const grpc::Status status = s.commands().ApplyFleet(context.get(), request, &planned);
+  const grpc::Status status =
+      s.Patiently([&] { return s.commands().ApplyFleet(context.get(), request, &planned); });
   if (!status.ok()) return s.Fail(status);
   if (!s.PrintStructured(planned.plan(), {planned.plan().id()})) {
     PrintPlan(s.env.out, planned.plan(), StyleOf(s));

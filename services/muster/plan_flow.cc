@@ -50,7 +50,8 @@ int PlanAskDo(Session& s, const PlannedCall& call, const std::string& question,
   const bool dry = s.args.Has("dry-run");
   api::Operation planned;
   auto context = s.Context();
-  grpc::Status status = call(context.get(), {.validate_only = true}, &planned);
+  grpc::Status status =
+      s.Patiently([&] { return call(context.get(), {.validate_only = true}, &planned); });
   if (!status.ok()) return s.Fail(status);
   if (const int code = check ? check(planned.plan()) : kOk; code != kOk) return code;
   if (!dry || !s.PrintStructured(planned, {planned.name()})) {
@@ -62,7 +63,7 @@ int PlanAskDo(Session& s, const PlannedCall& call, const std::string& question,
   if (!s.Confirm(question)) return s.env.in_is_terminal ? kOk : kRefused;
   api::Operation done;
   context = s.Context();
-  status = call(context.get(), {.request_id = s.RequestId()}, &done);
+  status = s.Patiently([&] { return call(context.get(), {.request_id = s.RequestId()}, &done); });
   if (!status.ok()) return s.Fail(status);
   if (!s.PrintStructured(done, {done.name()})) s.env.out << done.progress() << "\n";
   return s.args.Has("wait") ? Await(s, done) : kOk;

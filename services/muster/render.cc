@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "eventstore/events/wait_end.h"
 
 namespace muster::cli {
 namespace {
@@ -41,14 +42,11 @@ void PrintTroubles(std::ostream& out, const api::Account& account, absl::Time no
 void PrintWaits(std::ostream& out, const api::Fleet& fleet, absl::Time now) {
   for (const api::Wait& wait : fleet.waits()) {
     out << "  " << fleet.name() << " waits for " << wait.kind() << ": " << wait.detail();
-    if (!wait.owner().empty()) out << " (up to: " << wait.owner();
-    if (wait.until().seconds() > 0) {
-      out << (wait.owner().empty() ? " (" : ", ") << "next at "
-          << FormatClock(FromProto(wait.until())) << ", in "
-          << FormatSpan(std::max(absl::ZeroDuration(), FromProto(wait.until()) - now));
-    }
-    if (!wait.owner().empty() || wait.until().seconds() > 0) out << ")";
-    out << "\n";
+    const absl::Duration left =
+        wait.until().seconds() > 0 ? FromProto(wait.until()) - now : absl::ZeroDuration();
+    const std::string end =
+        WaitEnd(wait.kind(), wait.owner(), left > absl::ZeroDuration() ? FormatSpan(left) : "");
+    out << (end.empty() ? "" : Cat(" (", end, ")")) << "\n";
   }
 }
 

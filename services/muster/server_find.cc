@@ -166,7 +166,8 @@ int Find(Session& s, const std::string& server) {
   request.set_include_refused(s.args.Has("refused"));
   api::FindServersResponse answer;
   const auto context = s.Context();
-  const grpc::Status status = s.queries().FindServers(context.get(), request, &answer);
+  const grpc::Status status =
+      s.Patiently([&] { return s.queries().FindServers(context.get(), request, &answer); });
   if (!status.ok()) return s.Fail(status);
   std::vector<std::string> names;
   for (const api::ServerOffer& offer : answer.offers()) names.push_back(offer.offer());

@@ -324,7 +324,8 @@ int Check(Session& s, const std::string& name) {
   request.set_server(name);
   api::CheckBuildersResponse answer;
   const auto context = s.Context();
-  const grpc::Status status = s.queries().CheckBuilders(context.get(), request, &answer);
+  const grpc::Status status =
+      s.Patiently([&] { return s.queries().CheckBuilders(context.get(), request, &answer); });
   if (!status.ok()) return s.Fail(status);
   const bool structured = s.PrintStructured(answer, {});
   int failed = 0;

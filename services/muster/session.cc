@@ -17,6 +17,7 @@
 #include "services/files/human_units.h"
 #include "services/files/spec_check.h"
 #include "services/files/whole_file.h"
+#include "services/muster/slow_note.h"
 #include "services/muster/table.h"
 
 namespace muster::cli {
@@ -206,6 +207,15 @@ bool Session::PrintStructured(const google::protobuf::Message& message,
     env.err << "muster: " << Message(text.status()) << "\n";
   }
   return true;
+}
+
+grpc::Status Session::Patiently(absl::FunctionRef<grpc::Status()> call) {
+  const SlowNote note(
+      env.err, env.patience,
+      Cat("  musterd is at it; what it has to ask a provider comes at the pace that "
+          "the provider allows (--timeout ",
+          args.Get("timeout", "30s"), ")"));
+  return call();
 }
 
 int Session::Fail(const grpc::Status& status) {

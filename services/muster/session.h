@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "muster/api/v1/audit.grpc.pb.h"
 #include "muster/api/v1/command.grpc.pb.h"
 #include "muster/api/v1/query.grpc.pb.h"
@@ -38,6 +39,10 @@ class Session {
   std::unique_ptr<grpc::ClientContext> Context() const;
   // A context for a stream that ends by itself or by Ctrl-C.
   std::unique_ptr<grpc::ClientContext> StreamContext() const;
+
+  // Makes a call for which the daemon may have to ask a provider, whose pages come seconds apart:
+  // who waits long is told on stderr.
+  grpc::Status Patiently(absl::FunctionRef<grpc::Status()> call);
 
   bool Color() const { return color_; }
   std::string Output() const { return args.Get("output", "table"); }
@@ -70,7 +75,8 @@ class Session {
     if (!moment.ok()) return Fail(kUsage, Message(moment.status()));
     *request.mutable_as_of() = *moment;
     const auto context = Context();
-    const grpc::Status status = (queries().*method)(context.get(), request, &answer);
+    const grpc::Status status =
+        Patiently([&] { return (queries().*method)(context.get(), request, &answer); });
     return status.ok() ? static_cast<int>(kOk) : Fail(status);
   }
   // The daemon's clock at that moment; what ages in an answer count from.

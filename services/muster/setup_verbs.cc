@@ -137,7 +137,8 @@ int Init(Session& s) {
 int Doctor(Session& s) {
   api::DiagnoseResponse answer;
   const auto context = s.Context();
-  const grpc::Status status = s.queries().Diagnose(context.get(), {}, &answer);
+  const grpc::Status status =
+      s.Patiently([&] { return s.queries().Diagnose(context.get(), {}, &answer); });
   if (!status.ok()) return s.Fail(status);
   bool failed = false;
   for (const api::Check& check : answer.checks()) {

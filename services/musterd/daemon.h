@@ -102,16 +102,20 @@ class Daemon {
   std::vector<ProviderName> MachineProviders() const;
   StatusOr<Provider*> MachinesOf(const ProviderName& name);
   StatusOr<ServerProvider*> ServersOf(const ProviderName& name);
-  Task<StatusOr<std::vector<Instance>>> ListInstances(ProviderName name);
+  Task<StatusOr<std::vector<Instance>>> ListInstances(ProviderName name, absl::Time deadline);
   Task<StatusOr<std::vector<ServerOffer>>> SearchServers(ProviderName name, ServerChannel channel);
   Task<StatusOr<api::v1::ListOffersResponse>> ListOffers(api::v1::ListOffersRequest request);
-  Task<Status> SearchMarket(specpb::FleetSpec spec);
-  Task<StatusOr<std::vector<Offer>>> SearchFor(const World& fleets, ProviderName name);
+  Task<Status> SearchMarket(specpb::FleetSpec spec, absl::Time deadline);
+  Task<StatusOr<std::vector<Offer>>> SearchFor(const World& fleets, ProviderName name,
+                                               absl::Time deadline);
   std::vector<std::pair<std::string, std::string>> MissingSecrets(const specpb::FleetSpec& spec);
   Task<StatusOr<LogTail>> FetchLog(WorkerId worker, int lines);
   Task<std::vector<api::v1::Check>> Diagnose();
-  Task<api::v1::Check> CheckAccount(ProviderName name);
-  Task<std::vector<api::v1::Check>> CheckServers(ProviderName name);
+  // What a provider says by `until`.
+  Task<void> CheckProvider(ProviderName name, absl::Time until,
+                           std::vector<api::v1::Check>* checks);
+  Task<api::v1::Check> CheckAccount(ProviderName name, absl::Time until);
+  Task<std::vector<api::v1::Check>> CheckServers(ProviderName name, absl::Time until);
   api::v1::Check CheckSecrets();
   api::v1::Check CheckStore() const;
   Task<StatusOr<api::v1::BackupStoreResponse>> Backup();

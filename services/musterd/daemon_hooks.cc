@@ -14,6 +14,7 @@ namespace muster {
 namespace {
 
 constexpr absl::Duration kCallTime = absl::Seconds(60);
+constexpr absl::Duration kPatience = absl::Seconds(25);  // a client waits 30 s by default
 // Thousands of instances come 25 a second at the provider's pace.
 constexpr absl::Duration kListTime = absl::Minutes(10);
 
@@ -78,10 +79,14 @@ grpc_api::QueryHooks Daemon::MakeQueryHooks() {
 grpc_api::CommandHooks Daemon::MakeCommandHooks() {
   grpc_api::CommandHooks hooks;
   hooks.providers = MachineProviders();
-  hooks.search_market = [this](specpb::FleetSpec spec) { return SearchMarket(std::move(spec)); };
+  hooks.search_market = [this](specpb::FleetSpec spec, absl::Time deadline) {
+    return SearchMarket(std::move(spec), deadline);
+  };
   hooks.missing_secrets = [this](const specpb::FleetSpec& spec) { return MissingSecrets(spec); };
   hooks.mask = [this](std::string_view text) { return secrets_.Mask(text); };
-  hooks.list_instances = [this](ProviderName name) { return ListInstances(std::move(name)); };
+  hooks.list_instances = [this](ProviderName name, absl::Time deadline) {
+    return ListInstances(std::move(name), deadline);
+  };
   hooks.backup = [this] { return Backup(); };
   if (!config_.notify.targets.empty()) {
     hooks.test_notify = [this](std::string target) { return TestNotify(std::move(target)); };
@@ -99,7 +104,9 @@ grpc_api::CommandHooks Daemon::MakeCommandHooks() {
 grpc_api::AuditHooks Daemon::MakeAuditHooks() {
   grpc_api::AuditHooks hooks;
   hooks.providers = MachineProviders();
-  hooks.list_instances = [this](ProviderName name) { return ListInstances(std::move(name)); };
+  hooks.list_instances = [this](ProviderName name) {
+    return ListInstances(std::move(name), absl::InfiniteFuture());
+  };
   for (const auto& [name, account] : accounts_) {
     if (account.made.servers != nullptr) hooks.server_providers.push_back(name);
   }
@@ -138,9 +145,10 @@ StatusOr<ServerProvider*> Daemon::ServersOf(const ProviderName& name) {
   return account->second.made.servers.get();
 }
 
-Task<StatusOr<std::vector<Instance>>> Daemon::ListInstances(ProviderName name) {
+Task<StatusOr<std::vector<Instance>>> Daemon::ListInstances(ProviderName name,
+                                                            absl::Time deadline) {
   CO_ASSIGN_OR_RETURN(Provider* const provider, MachinesOf(name));
-  co_return co_await provider->ListInstances(rt_.Now() + kListTime);
+  co_return co_await provider->ListInstances(std::min(deadline, rt_.Now() + kListTime));
 }
 
 Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffersRequest request) {
@@ -156,7 +164,7 @@ Task<StatusOr<api::v1::ListOffersResponse>> Daemon::ListOffers(api::v1::ListOffe
   seen.fleets[fleet->name] = *fleet;
   account::State& market = seen.accounts[name];
   if (const account::State* known = world.FindAccount(name)) market = *known;
-  CO_ASSIGN_OR_RETURN(market.offers, co_await SearchFor(seen, name));
+  CO_ASSIGN_OR_RETURN(market.offers, co_await SearchFor(seen, name, rt_.Now() + kPatience));
   market.offers_found = static_cast<int>(market.offers.size());
   market.offers_seen.at = rt_.Now();
   co_return grpc_api::ToOffers(seen, spec, request, rt_.Now());
@@ -169,18 +177,20 @@ Task<StatusOr<std::vector<ServerOffer>>> Daemon::SearchServers(ProviderName name
 }
 
 // The offers that fit any of `fleets`, by the poller's own queries.
-Task<StatusOr<std::vector<Offer>>> Daemon::SearchFor(const World& fleets, ProviderName name) {
+Task<StatusOr<std::vector<Offer>>> Daemon::SearchFor(const World& fleets, ProviderName name,
+                                                     absl::Time deadline) {
   CO_ASSIGN_OR_RETURN(Provider* const provider, MachinesOf(name));
   std::vector<Offer> found;
   for (const OfferQuery& query : MarketQueries(fleets, name)) {
-    CO_ASSIGN_OR_RETURN(std::vector<Offer> offers,
-                        co_await provider->SearchOffers(query, rt_.Now() + kCallTime));
+    CO_ASSIGN_OR_RETURN(
+        std::vector<Offer> offers,
+        co_await provider->SearchOffers(query, std::min(deadline, rt_.Now() + kCallTime)));
     std::move(offers.begin(), offers.end(), std::back_inserter(found));
   }
   co_return found;
 }
 
-Task<Status> Daemon::SearchMarket(specpb::FleetSpec spec) {
+Task<Status> Daemon::SearchMarket(specpb::FleetSpec spec, absl::Time deadline) {
   const ProviderName name(spec.provider());
   World wanted;  // the fleets there are, and this one as it is to be
   wanted.fleets = engine_->handler().world().fleets;
@@ -190,7 +200,7 @@ Task<Status> Daemon::SearchMarket(specpb::FleetSpec spec) {
   planned.fleet_version = std::max<std::int64_t>(planned.fleet_version, 1);
   planned.down_requested = false;
   account::ObserveOffers observed;
-  CO_ASSIGN_OR_RETURN(observed.offers, co_await SearchFor(wanted, name));
+  CO_ASSIGN_OR_RETURN(observed.offers, co_await SearchFor(wanted, name, deadline));
   observed.found = static_cast<int>(observed.offers.size());
   observed.query_digest = "plan";
   account::Command command = std::move(observed);
@@ -256,11 +266,10 @@ api::v1::Check Daemon::CheckSecrets() {
                    "set it for musterd; it is read anew when a worker is rented");
 }
 
-Task<api::v1::Check> Daemon::CheckAccount(ProviderName name) {
+Task<api::v1::Check> Daemon::CheckAccount(ProviderName name, absl::Time until) {
   const std::string title = Cat("provider ", name.str());
   Provider& provider = *accounts_.at(name).made.provider;
-  const StatusOr<::muster::Account> account =
-      co_await provider.GetAccount(rt_.Now() + absl::Seconds(20));
+  const StatusOr<::muster::Account> account = co_await provider.GetAccount(until);
   if (!account.ok()) {
     const Trouble trouble = TroubleOf(account.status());
     co_return MakeCheck(title, api::v1::Check::FAILED,
@@ -279,7 +288,7 @@ Task<api::v1::Check> Daemon::CheckAccount(ProviderName name) {
 }
 
 // Whether the web service answers, and whether this login may order.
-Task<std::vector<api::v1::Check>> Daemon::CheckServers(ProviderName name) {
+Task<std::vector<api::v1::Check>> Daemon::CheckServers(ProviderName name, absl::Time until) {
   std::vector<api::v1::Check> checks;
   ServerProvider& servers = *accounts_.at(name).made.servers;
   const std::string title = Cat("provider ", name.str());
@@ -287,8 +296,7 @@ Task<std::vector<api::v1::Check>> Daemon::CheckServers(ProviderName name) {
     return MakeCheck(what, api::v1::Check::FAILED,
                      Cat(TroubleName(TroubleOf(status)), ": ", Message(status)), std::move(next));
   };
-  const StatusOr<std::vector<Server>> list =
-      co_await servers.ListServers(rt_.Now() + absl::Seconds(20));
+  const StatusOr<std::vector<Server>> list = co_await servers.ListServers(until);
   if (!list.ok()) {
     checks.push_back(failed(title, list.status(), NextFor(TroubleOf(list.status()))));
     co_return checks;
@@ -296,8 +304,7 @@ Task<std::vector<api::v1::Check>> Daemon::CheckServers(ProviderName name) {
   checks.push_back(MakeCheck(title, api::v1::Check::OK,
                              Cat("answers; ", list->size(), " servers in the account")));
   const std::string ordering = Cat("ordering ", name.str());
-  const StatusOr<std::vector<ServerOrder>> orders =
-      co_await servers.ListOrders(rt_.Now() + absl::Seconds(20));
+  const StatusOr<std::vector<ServerOrder>> orders = co_await servers.ListOrders(until);
   if (orders.ok()) {
     checks.push_back(MakeCheck(ordering, api::v1::Check::OK,
                                Cat("allowed; ", orders->size(), " orders listed, at most ",
@@ -311,24 +318,35 @@ Task<std::vector<api::v1::Check>> Daemon::CheckServers(ProviderName name) {
   co_return checks;
 }
 
+Task<void> Daemon::CheckProvider(ProviderName name, absl::Time until,
+                                 std::vector<api::v1::Check>* checks) {
+  const auto& made = accounts_.at(name).made;
+  if (made.servers != nullptr) *checks = co_await CheckServers(name, until);
+  if (made.provider == nullptr) co_return;
+  api::v1::Check check = co_await CheckAccount(name, until);
+  const bool answers = check.result() != api::v1::Check::FAILED;
+  checks->push_back(std::move(check));
+  if (!answers) co_return;
+  const StatusOr<std::vector<Instance>> list = co_await made.provider->ListInstances(until);
+  checks->push_back(list.ok() ? CheckMachines(engine_->handler().world(), name, *list, rt_.Now())
+                              : MakeCheck(Cat("machines ", name.str()), api::v1::Check::WARNING,
+                                          Cat("cannot be listed: ", Message(list.status())),
+                                          NextFor(TroubleOf(list.status()))));
+}
+
 Task<std::vector<api::v1::Check>> Daemon::Diagnose() {
   std::vector<api::v1::Check> checks = {CheckStore(), CheckSecrets()};
+  // Beside each other and within a client's patience: a provider that hangs is what the doctor is
+  // asked about, and the others have to be told of all the same.
+  const absl::Time until = rt_.Now() + kPatience;
+  std::vector<std::vector<api::v1::Check>> found(accounts_.size());
+  std::vector<Task<void>> asked;
   for (const auto& [name, account] : accounts_) {
-    if (account.made.servers != nullptr) {
-      std::vector<api::v1::Check> more = co_await CheckServers(name);
-      std::move(more.begin(), more.end(), std::back_inserter(checks));
-    }
-    if (account.made.provider == nullptr) continue;
-    api::v1::Check check = co_await CheckAccount(name);
-    const bool answers = check.result() != api::v1::Check::FAILED;
-    checks.push_back(std::move(check));
-    if (!answers) continue;
-    const StatusOr<std::vector<Instance>> list =
-        co_await account.made.provider->ListInstances(rt_.Now() + absl::Seconds(20));
-    checks.push_back(list.ok() ? CheckMachines(engine_->handler().world(), name, *list, rt_.Now())
-                               : MakeCheck(Cat("machines ", name.str()), api::v1::Check::WARNING,
-                                           Cat("cannot be listed: ", Message(list.status())),
-                                           NextFor(TroubleOf(list.status()))));
+    asked.push_back(CheckProvider(name, until, &found[asked.size()]));
+  }
+  co_await WhenAll(rt_, std::move(asked));
+  for (std::vector<api::v1::Check>& each : found) {
+    std::move(each.begin(), each.end(), std::back_inserter(checks));
   }
   for (const notify::TargetStatus& target : notifier_->Targets()) {
     if (target.error.empty()) continue;

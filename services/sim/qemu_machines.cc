@@ -1,11 +1,8 @@
 #include "services/sim/qemu_machines.h"
 
-#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <utility>
 
@@ -167,36 +164,9 @@ StatusOr<std::unique_ptr<QemuMachines>> QemuMachines::Make(Options options) {
   options.system = fs::absolute(options.system).string();
   const std::string missing = Missing(options);
   if (!missing.empty()) return FailedPrecondition(missing);
-  const bool owns = options.folder.empty();
-  if (owns) {
-    std::string pattern = (fs::temp_directory_path() / "muster-machines-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) return Internal(Cat("cannot make ", pattern));
-    options.folder = pattern;
-  }
-  auto machines = std::unique_ptr<QemuMachines>(new QemuMachines(std::move(options)));
-  machines->owns_folder_ = owns;
-  return machines;
-}
-
-QemuMachines::~QemuMachines() {
-  while (!running_.empty()) Stop(running_.begin()->first);
-  if (!owns_folder_) return;
-  std::error_code ignored;
-  fs::remove_all(options_.folder, ignored);
-}
-
-std::string QemuMachines::FolderOf(const ServerNumber& server) const {
-  return Cat(options_.folder, "/", server.str());
-}
-
-void QemuMachines::Stop(const std::string& server) {
-  const auto found = running_.find(server);
-  if (found == running_.end()) return;
-  const Running running = found->second;
-  running_.erase(found);
-  kill(-running.pid, SIGKILL);
-  waitpid(running.pid, nullptr, 0);
-  if (options_.net == Net::kUser) AwaitFree(running.address, options_.port);
+  MUSTER_ASSIGN_OR_RETURN(std::unique_ptr<MachineBoxes> boxes,
+                          MachineBoxes::Make(options.folder, options.port));
+  return std::unique_ptr<QemuMachines>(new QemuMachines(std::move(options), std::move(boxes)));
 }
 
 void QemuMachines::MakeDisks(const SimBoot& boot) const {
@@ -277,7 +247,7 @@ std::vector<std::string> QemuMachines::Words(const SimBoot& boot) const {
 }
 
 std::vector<HostKeyFingerprint> QemuMachines::Boot(const SimBoot& boot) {
-  Stop(boot.server.str());
+  boxes_->Stop(boot.server);
   const std::string box = FolderOf(boot.server);
   if (!fs::exists(box + "/machine")) MakeDisks(boot);
   WriteText(box + "/qemu.args", Lines(Words(boot)));
@@ -289,16 +259,10 @@ std::vector<HostKeyFingerprint> QemuMachines::Boot(const SimBoot& boot) {
                      options_.system + "/initrd", "-append", "console=ttyS0,115200 quiet",
                      "-fw_cfg", Cat("name=opt/muster,file=", box, "/settings.tar")}));
   }
-  running_[boot.server.str()] = {
-      .pid = Spawn({"/bin/sh", box + "/machine", box, boot.rescue ? "rescue" : "disk"}),
-      .address = boot.address};
+  boxes_->Start(boot.server, options_.net == Net::kUser ? boot.address : "", boot.rescue);
   return told;
 }
 
-void QemuMachines::Off(const ServerNumber& server, bool forget) {
-  Stop(server.str());
-  std::error_code ignored;
-  if (forget) fs::remove_all(FolderOf(server), ignored);
-}
+void QemuMachines::Off(const ServerNumber& server, bool forget) { boxes_->Off(server, forget); }
 
 }  // namespace muster

@@ -14,16 +14,15 @@
 // must be as long-lived as the machines. tests/metal/make_images makes a rescue system.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "eventstore/base/status.h"
+#include "services/sim/machine_boxes.h"
 #include "workers/ports/sim_machines.h"
 
 namespace muster {
@@ -63,30 +62,22 @@ class QemuMachines final : public SimMachines {
   // kFailedPrecondition  as Missing() says
   // kInternal            the folder cannot be made
   static StatusOr<std::unique_ptr<QemuMachines>> Make(Options options);
-  ~QemuMachines() override;
-  QemuMachines(const QemuMachines&) = delete;
-
   std::vector<HostKeyFingerprint> Boot(const SimBoot& boot) override;
   void Off(const ServerNumber& server, bool forget) override;
 
   // Where the machine keeps its disks ("disk0"...) and what it says on its "console". Disks whose
   // numbers stand in a file "unplugged" there are missing from the next boot on.
-  std::string FolderOf(const ServerNumber& server) const;
+  std::string FolderOf(const ServerNumber& server) const { return boxes_->FolderOf(server); }
 
  private:
-  explicit QemuMachines(Options options) : options_(std::move(options)) {}
-  void Stop(const std::string& server);
+  QemuMachines(Options options, std::unique_ptr<MachineBoxes> boxes)
+      : options_(std::move(options)), boxes_(std::move(boxes)) {}
   void MakeDisks(const SimBoot& boot) const;
   std::vector<HostKeyFingerprint> MakeSettings(const SimBoot& boot) const;
   std::vector<std::string> Words(const SimBoot& boot) const;
 
   const Options options_;
-  bool owns_folder_ = false;
-  struct Running {
-    pid_t pid = 0;
-    std::string address;
-  };
-  std::map<std::string, Running> running_;  // what keeps a machine up, by its number
+  const std::unique_ptr<MachineBoxes> boxes_;
 };
 
 }  // namespace muster

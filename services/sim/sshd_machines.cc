@@ -1,14 +1,11 @@
 #include "services/sim/sshd_machines.h"
 
-#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_split.h"
 #include "eventstore/base/strings.h"
@@ -55,37 +52,10 @@ std::string SshdMachines::Missing() {
 StatusOr<std::unique_ptr<SshdMachines>> SshdMachines::Make(Options options) {
   const std::string missing = Missing();
   if (!missing.empty()) return FailedPrecondition(missing);
-  const bool owns = options.folder.empty();
-  if (owns) {
-    std::string pattern = (fs::temp_directory_path() / "muster-machines-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) return Internal(Cat("cannot make ", pattern));
-    options.folder = pattern;
-  }
-  chmod(options.folder.c_str(), 0755);
-  auto machines = std::unique_ptr<SshdMachines>(new SshdMachines(std::move(options)));
-  machines->owns_folder_ = owns;
-  return machines;
-}
-
-SshdMachines::~SshdMachines() {
-  while (!running_.empty()) Stop(running_.begin()->first);
-  if (!owns_folder_) return;
-  std::error_code ignored;
-  fs::remove_all(options_.folder, ignored);
-}
-
-std::string SshdMachines::FolderOf(const ServerNumber& server) const {
-  return Cat(options_.folder, "/", server.str());
-}
-
-void SshdMachines::Stop(const std::string& server) {
-  const auto found = running_.find(server);
-  if (found == running_.end()) return;
-  kill(-found->second, SIGKILL);
-  waitpid(found->second, nullptr, 0);
-  running_.erase(found);
-  AwaitFree(std::string(Trim(ReadText(Cat(options_.folder, "/", server, "/address")))),
-            options_.port);
+  MUSTER_ASSIGN_OR_RETURN(std::unique_ptr<MachineBoxes> boxes,
+                          MachineBoxes::Make(options.folder, options.port));
+  chmod(boxes->folder().c_str(), 0755);
+  return std::unique_ptr<SshdMachines>(new SshdMachines(std::move(options), std::move(boxes)));
 }
 
 void SshdMachines::MakeDisks(const SimBoot& boot) const {
@@ -124,7 +94,7 @@ void SshdMachines::MakeDisks(const SimBoot& boot) const {
 }
 
 std::vector<HostKeyFingerprint> SshdMachines::Boot(const SimBoot& boot) {
-  Stop(boot.server.str());
+  boxes_->Stop(boot.server);
   const std::string box = FolderOf(boot.server);
   if (!fs::exists(box + "/order")) {
     MakeDisks(boot);
@@ -150,15 +120,10 @@ std::vector<HostKeyFingerprint> SshdMachines::Boot(const SimBoot& boot) {
                   "HostKey /run/box/rescue/ecdsa\nHostKey /run/box/rescue/ed25519\n"
                   "PermitRootLogin prohibit-password\nPasswordAuthentication no\n");
   }
-  running_[boot.server.str()] =
-      Spawn({"/bin/sh", box + "/machine", box, boot.rescue ? "rescue" : "disk"});
+  boxes_->Start(boot.server, boot.address, boot.rescue);
   return told;
 }
 
-void SshdMachines::Off(const ServerNumber& server, bool forget) {
-  Stop(server.str());
-  std::error_code ignored;
-  if (forget) fs::remove_all(FolderOf(server), ignored);
-}
+void SshdMachines::Off(const ServerNumber& server, bool forget) { boxes_->Off(server, forget); }
 
 }  // namespace muster

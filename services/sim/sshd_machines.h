@@ -12,13 +12,13 @@
 // which must be as long-lived as the machines.
 #pragma once
 
-#include <sys/types.h>
-
-#include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "eventstore/base/status.h"
+#include "services/sim/machine_boxes.h"
 #include "workers/ports/sim_machines.h"
 
 namespace muster {
@@ -39,23 +39,19 @@ class SshdMachines final : public SimMachines {
   // kFailedPrecondition  as Missing() says
   // kInternal            the folder cannot be made
   static StatusOr<std::unique_ptr<SshdMachines>> Make(Options options);
-  ~SshdMachines() override;
-  SshdMachines(const SshdMachines&) = delete;
-
   std::vector<HostKeyFingerprint> Boot(const SimBoot& boot) override;
   void Off(const ServerNumber& server, bool forget) override;
 
   // Where the machine keeps its disks ("disk/..."), its "journal" and its sshd's "log".
-  std::string FolderOf(const ServerNumber& server) const;
+  std::string FolderOf(const ServerNumber& server) const { return boxes_->FolderOf(server); }
 
  private:
-  explicit SshdMachines(Options options) : options_(std::move(options)) {}
-  void Stop(const std::string& server);
+  SshdMachines(Options options, std::unique_ptr<MachineBoxes> boxes)
+      : options_(std::move(options)), boxes_(std::move(boxes)) {}
   void MakeDisks(const SimBoot& boot) const;
 
   const Options options_;
-  bool owns_folder_ = false;
-  std::map<std::string, pid_t> running_;  // the process that keeps a machine up, by number
+  const std::unique_ptr<MachineBoxes> boxes_;
 };
 
 }  // namespace muster

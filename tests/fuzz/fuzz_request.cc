@@ -27,7 +27,7 @@ class Bench {
     hooks.missing_secrets = [](const specpb::FleetSpec&) {
       return std::vector<std::pair<std::string, std::string>>();
     };
-    hooks.list_instances = [](ProviderName) -> Task<StatusOr<std::vector<Instance>>> {
+    hooks.list_instances = [](ProviderName, absl::Time) -> Task<StatusOr<std::vector<Instance>>> {
       Instance instance;
       instance.id = InstanceId("7");
       instance.label = "zeb-1";

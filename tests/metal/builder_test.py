@@ -9,7 +9,6 @@ With "tap" the machine has IPv6 alone, at its own address in a network name spac
 Only with MUSTER_METAL=1; README.md of this folder says what it takes.
 """
 import base64
-import hashlib
 import json
 import os
 import pathlib
@@ -22,21 +21,16 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "process"))
 import harness  # noqa: E402
+from builders import LOGIN, NAME, PORT, BuilderStage  # noqa: E402
 
 SKIPPED = 77
 NEEDED = {"/usr/bin/qemu-system-x86_64": "qemu-system-x86", "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf",
           "/usr/bin/ssh": "openssh-client", "/usr/bin/nix": "nix-bin"}
 IMAGES = pathlib.Path(os.environ.get("MUSTER_METAL_DIR") or harness.SOURCE / "build/metal")
 ACCEL = os.environ.get("MUSTER_METAL_ACCEL")
-NAME = "builder-01"
 NUMBER = 3100001
 # Of the installed system, where it has nothing else.
 IPV6 = f"2001:db8:{NUMBER >> 16:x}:{NUMBER & 0xffff:x}::1"
-LOGIN = "#ws+sim", "sim-password"
-PROBE = """{ nonce, features }: derivation {
-  name = "probe-${nonce}"; system = builtins.currentSystem; builder = "/bin/sh";
-  args = [ "-c" "echo ${nonce} > $out" ]; requiredSystemFeatures = builtins.fromJSON features; }
-"""
 
 
 def missing():
@@ -58,14 +52,12 @@ def loopback():
     return f"127.1.{place // 254 + 1}.{place % 254 + 1}"
 
 
-class MetalStage(harness.Stage):
+class MetalStage(BuilderStage):
     """A web service with one machine to sell, and a daemon."""
 
     def __init__(self, firmware, disks, net="user"):
-        super().__init__()
+        super().__init__(22 if net == "tap" else PORT)
         self.firmware, self.disks, self.net, self.began = firmware, disks, net, time.monotonic()
-        # A port of this run's own: on loopback the machine's address is the same in every run.
-        self.port = 22 if net == "tap" else 20000 + os.getpid() % 20000
         self.address = IPV6 if net == "tap" else loopback()
         self.told = set()
 
@@ -73,66 +65,14 @@ class MetalStage(harness.Stage):
         print(f"{time.monotonic() - self.began:6.1f} s  {what}", flush=True)
 
     def __enter__(self):
-        sim = self.start("muster-sim", [
-            harness.BIN / "muster-sim", "hetzner", "--listen", "127.0.0.1:0", "--speed", "60",
-            "--set", "products=1", "--set", "gpu_share=1", "--set", "ada_share=1",
-            "--set", f"ssh_port={self.port}", "--set", f"qemu={IMAGES / 'rescue'}",
-            "--set", f"qemu_net={self.net}",
-            "--set", f"qemu_firmware={self.firmware}", "--set", f"qemu_disks={self.disks}",
-            *(["--set", f"qemu_accel={ACCEL}"] if ACCEL else [])],
-            {"TMPDIR": str(self.folder)})  # for its machines, since it is killed in the end
-        self.sim_url = sim.first_line()
-        (self.folder / "nix-conf").mkdir()
-        self.write("nix-conf/nix.conf", "experimental-features = nix-command flakes\n"
-                   "substituters =\nsandbox = false\nbuild-users-group =\n"
-                   "sandbox-paths = /bin /usr /lib /lib64\n")
-        self.nix = {"HOME": str(self.folder), "NIX_CONF_DIR": str(self.folder / "nix-conf")}
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nix", "-f",
-                        self.folder / "nix_key"], check=True)
-        image = IMAGES / "root.tar.zst"
-        key = (self.folder / "nix_key.pub").read_text().strip()
-        self.builder_file = self.write("builder.yaml", f"""
-name: {NAME}
-provider: hetzner
-market: {{price_max: 900.00 EUR/month, setup_max: 0.00 EUR, gpu: ada, ipv4: {str(self.net == "user").lower()}}}
-access: {{authorized_keys: ["{key}"]}}
-install:
-  image: {image}
-  image_sha256: {hashlib.sha256(image.read_bytes()).hexdigest()}
-nix:
-  max_jobs: 2
-  supported_features: [benchmark]
-  mandatory_features: [cuda]
-  ssh_key: {self.folder / "nix_key"}
-timers: {{poll: 5s, rescue: 5m, boot: 5m, order_settle: 1m}}
-""")
-        self.daemon_config = self.write("musterd.yaml", f"""
-store: {{path: {self.folder / "store"}}}
-listen: ["{self.socket}"]
-metrics: 127.0.0.1:0
-nix: {{machines_file: {self.folder / "machines"}, store: {self.folder / "client"}}}
-providers:
-  hetzner:
-    base_url: {self.sim_url}
-    user: "{LOGIN[0]}"
-    password: env:TEST_ROBOT_PASSWORD
-    ssh_port: {self.port}
-    {f"ssh_host: {self.address}" if self.net == "user" else ""}
-""")
+        self.start_web_service(
+            products=1, qemu=IMAGES / "rescue", qemu_net=self.net, qemu_firmware=self.firmware,
+            qemu_disks=self.disks, **({"qemu_accel": ACCEL} if ACCEL else {}))
+        self.write_files(
+            IMAGES / "root.tar.zst", span="5m", ipv4=self.net == "user",
+            provider_more=f"ssh_host: {self.address}" if self.net == "user" else "")
         self.up_daemon()
         return self
-
-    def up_daemon(self):
-        self.daemon = self.start_daemon(
-            self.daemon_config, {"TEST_ROBOT_PASSWORD": LOGIN[1], **self.nix})
-
-    def start_up(self):
-        return self.start("muster", [
-            harness.BIN / "muster", "--address", self.socket, "server", "up", "-f", self.builder_file,
-            "--yes", "--confirm", NAME])
-
-    def kinds(self):
-        return [event["type"] for event in self.all_events()]
 
     # ---- the machine --------------------------------------------------------------------------
 
@@ -187,19 +127,6 @@ providers:
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.console()}")
 
-    def build(self, nonce, features):
-        """What Nix said; the build itself must have succeeded."""
-        probe = self.write("probe.nix", PROBE)
-        done = subprocess.run(
-            ["nix", "build", "--store", str(self.folder / "client"), "-f", str(probe), "--argstr",
-             "nonce", nonce, "--argstr", "features", features, "--builders",
-             f"@{self.folder / 'machines'}", "--no-link", "-L", "-v"],
-            capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
-            env={**os.environ, **self.nix,
-                 "NIX_SSHOPTS": f"-F none -p {self.port} -o BatchMode=yes -o IdentitiesOnly=yes"})
-        assert done.returncode == 0, done.stderr
-        return done.stderr
-
 
 def follow(stage, up):
     """Says what is done until `up` ends; its exit code."""
@@ -251,9 +178,7 @@ def look_inside(stage, disks):
         assert "[UU]" in members or "recovery" in members or "resync" in members, members
     assert stage.ssh("cat /etc/nix/nix.conf").count("cuda") == 1
     assert stage.ssh("systemctl --failed --no-legend") == "", stage.ssh("systemctl --failed")
-    fresh = str(time.monotonic_ns())  # what was built before would not be built again
-    assert "on 'ssh-ng://builder@" in stage.build("gpu" + fresh, '["cuda"]')
-    assert "on 'ssh-ng://builder@" not in stage.build("cpu" + fresh, "[]")
+    stage.check_serves(str(time.monotonic_ns()))
     stage.say(f"root on {source}, started by {efi}")
 
 
@@ -285,10 +210,7 @@ def whole_way(firmware, text, net):
                 stage.say("boots from the second disk alone")
                 install_anew(stage)
                 look_inside(stage, disks)
-            stage.muster("server", "cancel", NAME, "--date", "now", "--yes", "--confirm", NAME,
-                         check=True)
-            stage.until("the server is given back", lambda: not stage.control("servers")["servers"],
-                        daemon=stage.daemon)
+            stage.give_back()
             stage.say("cancelled")
         except BaseException:
             if os.environ.get("MUSTER_METAL_KEEP"):

@@ -164,7 +164,7 @@ TEST(FleetStatus, ShowsAWaitWithItsNextTryAndKeepsItsBeginning) {
   EXPECT_EQ(fleet.waits[0].kind, "credit");
   EXPECT_EQ(fleet.waits[0].owner, "operator");
   EXPECT_EQ(fleet.waits[0].since, began);
-  EXPECT_EQ(fleet.state, "waits for credit: $0.00 left (next in 4m)");
+  EXPECT_EQ(fleet.state, "waits for credit: $0.00 left (you: add credit, next try in 4m)");
   EXPECT_EQ(fleet.healthy, 0);
   change.clear_waits();
   log.Write("fleet/zeb", change);

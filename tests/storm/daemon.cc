@@ -45,10 +45,12 @@ grpc_api::CommandHooks Daemon::Hooks() {
   grpc_api::CommandHooks hooks;
   hooks.plan = options_.engine.policy.plan;
   hooks.providers = {ProviderName("vast")};
-  hooks.list_instances = [this](ProviderName) {
+  hooks.list_instances = [this](ProviderName, absl::Time) {
     return life_.provider().ListInstances(rt_.Now() + absl::Seconds(20));
   };
-  hooks.search_market = [this](specpb::FleetSpec spec) { return SearchMarket(std::move(spec)); };
+  hooks.search_market = [this](specpb::FleetSpec spec, absl::Time deadline) {
+    return SearchMarket(std::move(spec), deadline);
+  };
   hooks.flush_shadow = [this](FleetName name) {
     return life_.engine().shadows().Flush(std::move(name));
   };
@@ -58,7 +60,7 @@ grpc_api::CommandHooks Daemon::Hooks() {
   return hooks;
 }
 
-Task<Status> Daemon::SearchMarket(specpb::FleetSpec spec) {
+Task<Status> Daemon::SearchMarket(specpb::FleetSpec spec, absl::Time deadline) {
   const ProviderName name("vast");
   World wanted;
   wanted.fleets = life_.engine().handler().world().fleets;
@@ -69,8 +71,9 @@ Task<Status> Daemon::SearchMarket(specpb::FleetSpec spec) {
   planned.down_requested = false;
   account::ObserveOffers observed;
   for (const OfferQuery& query : MarketQueries(wanted, name)) {
-    CO_ASSIGN_OR_RETURN(std::vector<Offer> offers, co_await life_.provider().SearchOffers(
-                                                       query, rt_.Now() + absl::Seconds(20)));
+    CO_ASSIGN_OR_RETURN(std::vector<Offer> offers,
+                        co_await life_.provider().SearchOffers(
+                            query, std::min(deadline, rt_.Now() + absl::Seconds(20))));
     std::move(offers.begin(), offers.end(), std::back_inserter(observed.offers));
   }
   observed.found = static_cast<int>(observed.offers.size());

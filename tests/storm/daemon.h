@@ -35,7 +35,7 @@ class Daemon {
 
  private:
   grpc_api::CommandHooks Hooks();
-  Task<Status> SearchMarket(specpb::FleetSpec spec);
+  Task<Status> SearchMarket(specpb::FleetSpec spec, absl::Time deadline);
 
   VirtualRuntime& rt_;
   const LifeOptions options_;

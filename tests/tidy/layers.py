@@ -49,7 +49,7 @@ BANNED = [
     (r"std::regex\b", "use RE2", ()),
     (r"\bsleep_for\b", "wait on the Runtime, never sleep a thread", ("tests/bench/",)),
 ]
-FILE_LINES_MAX = 600
+FILE_LINES_MAX = 500
 ROOTS = ("commands", "eventstore", "queries", "services", "tests", "workers")
 
 

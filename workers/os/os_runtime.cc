@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
-#include <asio/use_awaitable.hpp>
 #include <csignal>
 #include <ctime>
 #include <exception>
 #include <random>
-#include <vector>
 
 #include "absl/time/clock.h"
 
@@ -32,78 +30,6 @@ absl::Duration SinceBoot() {
 }
 
 }  // namespace
-
-// A parked coroutine. Destroying it without Resume destroys the coroutine's frames.
-struct OsRuntime::Resumption {
-  virtual ~Resumption() = default;
-  virtual void Resume() = 0;
-};
-
-// Lives in the frame of the coroutine that waits, so it takes itself off every list when that
-// frame is destroyed, woken or not.
-struct OsRuntime::Waiter {
-  explicit Waiter(OsRuntime& runtime) : rt(runtime) {}
-  Waiter(const Waiter&) = delete;
-  ~Waiter() { Unpark(); }
-
-  void Unpark() {
-    if (!parked) return;
-    parked = false;
-    (previous != nullptr ? previous->next : rt.parked_) = next;
-    if (next != nullptr) next->previous = previous;
-    if (sleeper.has_value()) rt.sleepers_.erase(*sleeper);
-    sleeper.reset();
-  }
-
-  OsRuntime& rt;
-  std::unique_ptr<Resumption> resumption;
-  bool parked = false;
-  Waiter* previous = nullptr;
-  Waiter* next = nullptr;
-  std::optional<Sleepers::iterator> sleeper;
-};
-
-// The list of waiters is shared with their frames: either side may go first.
-class OsSignal final : public Signal {
- public:
-  explicit OsSignal(OsRuntime& rt) : rt_(rt) {}
-
-  void NotifyAll() override {
-    std::vector<Listed*> waiting;
-    waiting.swap(list_->waiting);
-    for (Listed* listed : waiting) {
-      listed->notified = true;
-      rt_.Wake(listed->waiter);
-    }
-  }
-
-  Task<bool> WaitUntil(absl::Time deadline) override {
-    OsRuntime& rt = rt_;
-    Listed listed(rt, list_);
-    co_await rt.Park(listed.waiter, deadline);
-    co_return listed.notified;
-  }
-
- private:
-  struct Listed;
-  struct List {
-    std::vector<Listed*> waiting;
-  };
-  struct Listed {
-    Listed(OsRuntime& rt, std::shared_ptr<List> in) : waiter(rt), list(std::move(in)) {
-      list->waiting.push_back(this);
-    }
-    ~Listed() {
-      if (!notified) std::erase(list->waiting, this);
-    }
-    OsRuntime::Waiter waiter;
-    std::shared_ptr<List> list;
-    bool notified = false;
-  };
-
-  OsRuntime& rt_;
-  std::shared_ptr<List> list_ = std::make_shared<List>();
-};
 
 OsRuntime::OsRuntime() : OsRuntime(Options()) {}
 
@@ -133,45 +59,16 @@ void OsRuntime::FollowWallClock() {
   if (absl::AbsDuration(moved) < kStepMin) return;
   step_ns_.fetch_add(absl::ToInt64Nanoseconds(moved), std::memory_order_relaxed);
   if (moved < absl::ZeroDuration()) return;  // sleepers keep the span they asked for
-  Sleepers earlier;
-  for (const auto& [wake, waiter] : sleepers_) {
-    waiter->sleeper = earlier.emplace(wake - moved, waiter);
-  }
-  sleepers_.swap(earlier);
+  BringForward(moved);
 }
 
-Task<void> OsRuntime::SleepUntil(absl::Time wake) {
-  Waiter waiter(*this);
-  co_await Park(waiter, wake);
-}
-
-Task<void> OsRuntime::Park(Waiter& waiter, absl::Time wake) {
-  auto park = [this, &waiter, wake](auto handler) {
-    struct Handler final : Resumption {
-      explicit Handler(decltype(handler) h) : value(std::move(h)) {}
-      void Resume() override { std::move(value)(); }
-      decltype(handler) value;
-    };
-    auto resumption = std::make_unique<Handler>(std::move(handler));
-    if (closing_) return;  // drops the handler, and the frames with it
-    if (wake <= Now()) return MakeReady(std::move(resumption));
-    waiter.resumption = std::move(resumption);
-    waiter.parked = true;
-    waiter.next = std::exchange(parked_, &waiter);
-    if (waiter.next != nullptr) waiter.next->previous = &waiter;
-    if (wake == absl::InfiniteFuture()) return;
-    waiter.sleeper = sleepers_.emplace(wake - step(), &waiter);
-    if (sleepers_.begin()->second != &waiter) return;
-    NoteLag();  // a tick that is overdue already is not forgotten for the earlier one
-    ArmTick();
-  };
-  co_await asio::async_initiate<const asio::use_awaitable_t<>&, void()>(park, asio::use_awaitable);
-}
-
-void OsRuntime::Wake(Waiter& waiter) {
-  if (!waiter.parked) return;  // its deadline came in this very turn
-  waiter.Unpark();
-  MakeReady(std::move(waiter.resumption));
+void OsRuntime::Arrive(Waiter& waiter, std::unique_ptr<Resumption> resumption, absl::Time wake) {
+  if (closing_) return;
+  if (wake <= Now()) return MakeReady(std::move(resumption));
+  Hold(waiter, std::move(resumption), wake - step());
+  if (wake == absl::InfiniteFuture() || sleepers().begin()->second != &waiter) return;
+  NoteLag();  // a tick that is overdue already is not forgotten for the earlier one
+  ArmTick();
 }
 
 void OsRuntime::MakeReady(std::unique_ptr<Resumption> resumption) {
@@ -198,7 +95,7 @@ void OsRuntime::PostDrain() {
 
 void OsRuntime::ArmTick() {
   absl::Duration wait = options_.recheck;
-  if (!sleepers_.empty()) wait = std::min(wait, RealSpan(sleepers_.begin()->first - Steady()));
+  if (!sleepers().empty()) wait = std::min(wait, RealSpan(sleepers().begin()->first - Steady()));
   wait = std::max(wait, absl::ZeroDuration());
   tick_.expires_after(absl::ToChronoNanoseconds(wait));
   tick_.async_wait([this](const asio::error_code& error) {
@@ -215,7 +112,7 @@ void OsRuntime::Tick() {
   NoteLag();
   FollowWallClock();
   const absl::Time now = Steady();
-  while (!sleepers_.empty() && sleepers_.begin()->first <= now) Wake(*sleepers_.begin()->second);
+  while (!sleepers().empty() && sleepers().begin()->first <= now) WakeEarliest();
   ArmTick();
 }
 
@@ -237,8 +134,6 @@ void OsRuntime::Post(std::function<void()> work) {
     if (!closing_) work();
   });
 }
-
-std::unique_ptr<Signal> OsRuntime::MakeSignal() { return std::make_unique<OsSignal>(*this); }
 
 void OsRuntime::Run() {
   const auto guard = asio::make_work_guard(io_);
@@ -268,15 +163,11 @@ void OsRuntime::DestroyTasks() {
   // A dropped handler posts the destruction of its frames; those may wake or drop others.
   std::size_t ran = 0;
   do {
-    while (parked_ != nullptr) {
-      Waiter& waiter = *parked_;
-      waiter.Unpark();
-      waiter.resumption.reset();
-    }
+    DropParked();
     ready_.clear();
     io_.restart();
     ran = io_.poll();
-  } while (ran > 0 || parked_ != nullptr || !ready_.empty());
+  } while (ran > 0 || any_parked() || !ready_.empty());
 }
 
 void OsRuntime::OnSignal(int signal_number, std::function<void()> callback) {

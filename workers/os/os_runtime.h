@@ -28,12 +28,12 @@
 #include <utility>
 
 #include "eventstore/base/check.h"
-#include "eventstore/base/runtime.h"
+#include "eventstore/base/parking_runtime.h"
 #include "workers/os/reactor_lag.h"
 
 namespace muster {
 
-class OsRuntime final : public Runtime {
+class OsRuntime final : public ParkingRuntime {
  public:
   struct Options {
     // Now() runs this much faster than the real clock, and sleeps shrink by it. For demonstrations.
@@ -59,10 +59,8 @@ class OsRuntime final : public Runtime {
   absl::Time Now() const override;
   // Scaled by `speed`, counted from the wall clock at the start.
   absl::Time Steady() const override;
-  Task<void> SleepUntil(absl::Time wake) override;
   void Spawn(std::string name, Task<void> task) override;
   void Post(std::function<void()> work) override;
-  std::unique_ptr<Signal> MakeSignal() override;
   Rng& rng() override { return rng_; }
 
   // Makes the calling thread the reactor until Stop. May be called again afterwards.
@@ -94,11 +92,6 @@ class OsRuntime final : public Runtime {
   asio::io_context& context() { return io_; }
 
  private:
-  friend class OsSignal;
-  struct Resumption;
-  struct Waiter;
-  using Sleepers = std::multimap<absl::Time, Waiter*>;
-
   template <class T>
   static Task<void> Keep(Task<T> task, std::optional<T>* out) {
     *out = co_await std::move(task);
@@ -109,9 +102,8 @@ class OsRuntime final : public Runtime {
   }
   void FollowWallClock();
   Task<void> Enter(Task<void> task);
-  Task<void> Park(Waiter& waiter, absl::Time wake);
-  void Wake(Waiter& waiter);
-  void MakeReady(std::unique_ptr<Resumption> resumption);
+  void Arrive(Waiter& waiter, std::unique_ptr<Resumption> resumption, absl::Time wake) override;
+  void MakeReady(std::unique_ptr<Resumption> resumption) override;
   void Drain();
   void PostDrain();
   void NoteLag();
@@ -131,8 +123,6 @@ class OsRuntime final : public Runtime {
   asio::io_context io_;
   asio::steady_timer tick_{io_};
   std::map<int, std::unique_ptr<asio::signal_set>> signals_;
-  Waiter* parked_ = nullptr;  // head of the list of all parked waiters
-  Sleepers sleepers_;         // those with a deadline, by Steady()
   std::deque<std::unique_ptr<Resumption>> ready_;
 };
 

@@ -22,11 +22,11 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "eventstore/base/runtime.h"
+#include "eventstore/base/parking_runtime.h"
 
 namespace muster {
 
-class VirtualRuntime final : public Runtime {
+class VirtualRuntime final : public ParkingRuntime {
  public:
   // Who goes on first when several coroutines can: who became ready first, as OsRuntime has it, or
   // one drawn from the seed, so that nothing comes to rely on the former. What was posted keeps its
@@ -39,10 +39,8 @@ class VirtualRuntime final : public Runtime {
 
   absl::Time Now() const override;
   absl::Time Steady() const override { return now_; }
-  Task<void> SleepUntil(absl::Time wake) override;
   void Spawn(std::string name, Task<void> task) override;
   void Post(std::function<void()> work) override;
-  std::unique_ptr<Signal> MakeSignal() override;
   Rng& rng() override { return rng_; }
 
   void SetOrder(Order order) { order_ = order; }
@@ -85,18 +83,13 @@ class VirtualRuntime final : public Runtime {
   }
 
  private:
-  friend class VirtualSignal;
-  struct Resumption;
-  struct Waiter;
   struct Ready {
     std::unique_ptr<Resumption> resumption;
     bool posted = false;
   };
-  using Sleepers = std::multimap<absl::Time, Waiter*>;
 
-  Task<void> Park(Waiter& waiter, absl::Time wake);
-  void Wake(Waiter& waiter);
-  void MakeReady(std::unique_ptr<Resumption> resumption, bool posted = false);
+  void Arrive(Waiter& waiter, std::unique_ptr<Resumption> resumption, absl::Time wake) override;
+  void MakeReady(std::unique_ptr<Resumption> resumption) override;
   std::optional<Ready> TakeReady();
   // Runs what is ready; false when that was halted.
   bool Drain();
@@ -113,8 +106,6 @@ class VirtualRuntime final : public Runtime {
 
   absl::Mutex mutex_;
   std::deque<Ready> ready_ ABSL_GUARDED_BY(mutex_);
-  Waiter* parked_ = nullptr;  // head of the list of all parked waiters
-  Sleepers sleepers_;         // those with a deadline, by TrueNow(), then in order of arrival
 };
 
 }  // namespace muster

@@ -1,12 +1,5 @@
-#include "commands/handler/handler.h"
-
-#include "commands/snapshot.h"
-#include "eventstore/base/sha256.h"
-#include "eventstore/memory/memory_event_store.h"
-#include "muster/event/v1/snapshot.pb.h"
-#include "tests/commands/given.h"
+#include "tests/commands/handler/handler_fixture.h"
 #include "tests/support/pch.h"
-#include "workers/virtual/virtual_runtime.h"
 
 namespace muster {
 namespace {
@@ -15,69 +8,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-const ProviderName kVast("vast");
-const MachineId kMachine("5512");
-const WorkerId kWorker("k7f2q");
-const FleetName kFleet("zeb");
-
-host::StrikeHost StrikeBy(std::string_view worker) {
-  return {
-      MakeHostStruck(WorkerId(worker), kFleet, 1, absl::InfiniteFuture(), Because("no-progress"))};
-}
-fleet::Apply ApplyOf(int workers) {
-  specpb::FleetSpec spec;
-  spec.set_name("zeb");
-  spec.set_provider("vast");
-  spec.set_workers(workers);
-  return {spec};
-}
-
-class HandlerTest : public testing::Test {
- protected:
-  HandlerTest() { EXPECT_THAT(rt_.Run(handler_->Load()), IsOk()); }
-
-  // As after a crash: a new Handler over what the log holds.
-  void Restart() {
-    handler_.reset();
-    store_.emplace(rt_, log_);
-    handler_ = std::make_unique<Handler>(rt_, *store_);
-    EXPECT_THAT(rt_.Run(handler_->Load()), IsOk());
-  }
-  StatusOr<Outcome> Worker(worker::Command command, Origin origin = {.actor = "test"}) {
-    return rt_.Run(handler_->Worker(kWorker, std::move(command), std::move(origin)));
-  }
-  StatusOr<Outcome> Fleet(fleet::Command command, Origin origin = {.actor = "test"}) {
-    return rt_.Run(handler_->Fleet(kFleet, std::move(command), std::move(origin)));
-  }
-  StatusOr<Outcome> Host(host::Command command, Origin origin = {.actor = "test"}) {
-    return rt_.Run(handler_->Host(kVast, kMachine, std::move(command), std::move(origin)));
-  }
-  // Everything in the log after `after`.
-  std::vector<RecordedEvent> Log(Position after = 0) const {
-    std::vector<RecordedEvent> all;
-    EXPECT_THAT(store_->ReadAll(after, 100'000,
-                                [&](const RecordedEvent& e) {
-                                  all.push_back(e);
-                                  return true;
-                                }),
-                IsOk());
-    return all;
-  }
-  std::string FoldedFromZero() const {
-    World world;
-    for (const RecordedEvent& e : Log()) {
-      Evolve(world, e.stream, *DecodeEvent(e.event.type, e.event.payload),
-             Stamp{e.position, e.event.occurred_at});
-    }
-    return Digest(world);
-  }
-
-  VirtualRuntime rt_{1};
-  std::shared_ptr<MemoryLog> log_ = std::make_shared<MemoryLog>();
-  std::optional<MemoryEventStore> store_{std::in_place, rt_, log_};
-  std::unique_ptr<Handler> handler_ = std::make_unique<Handler>(rt_, *store_);
-};
 
 // ---- one command ------------------------------------------------------------------------------
 
@@ -449,76 +379,6 @@ TEST_F(HandlerTest, ARequestIsRememberedWithItsFirstAnswer) {
   EXPECT_EQ((*found)->digest(), "d1");
   EXPECT_THAT(rt_.Run(handler_->RecordRequest("", "m", "d", "{}", {})),
               StatusIs(StatusCode::kInvalidArgument));
-}
-
-// ---- snapshots --------------------------------------------------------------------------------
-
-class SnapshotTest : public HandlerTest {
- protected:
-  SnapshotTest() {
-    EXPECT_THAT(Fleet(ApplyOf(4)), IsOk());
-    EXPECT_THAT(Worker(worker::RequestLaunch{Intent()}), IsOk());
-    EXPECT_THAT(Worker(worker::LaunchAnswered{InstanceId("i1")}), IsOk());
-    EXPECT_THAT(handler_->SaveSnapshot(), IsOk());
-    EXPECT_THAT(Host(StrikeBy("a")), IsOk());
-  }
-  // Saves the snapshot again after `change`.
-  void Tamper(const std::function<void(eventpb::WorldSnapshot&)>& change) {
-    Snapshot saved = *store_->LoadSnapshot("world");
-    eventpb::WorldSnapshot snapshot;
-    ASSERT_TRUE(snapshot.ParseFromString(saved.state));
-    change(snapshot);
-    saved.state = snapshot.SerializeAsString();
-    ASSERT_THAT(store_->SaveSnapshot("world", saved), IsOk());
-  }
-  // Whether a new Handler folds only what came after the snapshot: a planted world shows it.
-  void ExpectRightAfterRestart() {
-    Restart();
-    EXPECT_EQ(Digest(handler_->world()), FoldedFromZero());
-  }
-};
-
-TEST_F(SnapshotTest, LoadsEqualToAFoldFromZero) { ExpectRightAfterRestart(); }
-TEST_F(SnapshotTest, IsReallyUsed) {
-  // A snapshot that is right in all but a fact nobody can check shows in the World.
-  World planted;
-  planted.installation = "fake";
-  planted.head = 4;
-  Tamper([&](eventpb::WorldSnapshot& s) {
-    s.set_world(SerializeWorld(planted));
-    const Sha256Digest digest = Sha256(s.world());
-    s.set_digest(std::string(digest.begin(), digest.end()));
-  });
-  Restart();
-  EXPECT_EQ(handler_->world().installation, "fake");
-}
-TEST_F(SnapshotTest, OfAnotherFormatIsThrownAway) {
-  Tamper([](auto& s) { s.set_format(s.format() + 1); });
-  ExpectRightAfterRestart();
-}
-TEST_F(SnapshotTest, WithAChangedByteIsThrownAway) {
-  Tamper([](auto& s) { (*s.mutable_world())[3] ^= 1; });
-  ExpectRightAfterRestart();
-}
-TEST_F(SnapshotTest, OfAnotherLogIsThrownAway) {
-  Tamper([](auto& s) { (*s.mutable_log_hash())[0] ^= 1; });
-  ExpectRightAfterRestart();
-}
-TEST_F(SnapshotTest, FromBeyondTheLogIsThrownAway) {
-  Tamper([](auto& s) { s.set_position(999); });
-  ExpectRightAfterRestart();
-}
-TEST_F(SnapshotTest, OfAnotherPositionIsThrownAway) {
-  Tamper([&](auto& s) {
-    s.set_position(2);
-    const EventHash hash = Log(1).at(0).hash;
-    s.set_log_hash(std::string(hash.begin(), hash.end()));
-  });
-  ExpectRightAfterRestart();
-}
-TEST_F(SnapshotTest, ThatIsNoSnapshotIsThrownAway) {
-  ASSERT_THAT(store_->SaveSnapshot("world", {4, "\xFF\xFF rubbish"}), IsOk());
-  ExpectRightAfterRestart();
 }
 
 }  // namespace

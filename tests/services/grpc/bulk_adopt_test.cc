@@ -74,7 +74,8 @@ class BulkAdoptTest : public ::testing::TestWithParam<int> {
     policy_.Start();
     CommandHooks hooks;
     hooks.providers = {ProviderName("vast")};
-    hooks.list_instances = [this](ProviderName) -> Task<StatusOr<std::vector<Instance>>> {
+    hooks.list_instances = [this](ProviderName,
+                                  absl::Time) -> Task<StatusOr<std::vector<Instance>>> {
       ++lists_;
       co_return instances_;
     };

@@ -39,7 +39,8 @@ class CommandApiTest : public ::testing::Test {
     hooks.providers = {ProviderName("vast")};
     hooks.missing_secrets = [this](const specpb::FleetSpec&) { return missing_; };
     hooks.mask = [this](std::string_view text) { return mask_.Mask(text); };
-    hooks.list_instances = [this](ProviderName) -> Task<StatusOr<std::vector<Instance>>> {
+    hooks.list_instances = [this](ProviderName,
+                                  absl::Time) -> Task<StatusOr<std::vector<Instance>>> {
       co_return instances_;
     };
     hooks.store = &store_;
@@ -85,6 +86,62 @@ class CommandApiTest : public ::testing::Test {
   SecretMask mask_;
   std::unique_ptr<CommandApi> api_;
 };
+
+// The market for plans: seen at once, or never.
+TEST_F(CommandApiTest, APlanComesWhileItsClientStillWaitsThoughTheSearchHangs) {
+  api_ = nullptr;
+  CommandHooks hooks;
+  hooks.providers = {ProviderName("vast")};
+  hooks.search_market = [this](specpb::FleetSpec, absl::Time deadline) -> Task<Status> {
+    co_await rt_.SleepUntil(deadline);
+    co_return Unavailable("no answer");
+  };
+  hooks.list_instances = [this](ProviderName,
+                                absl::Time deadline) -> Task<StatusOr<std::vector<Instance>>> {
+    co_await rt_.SleepUntil(deadline);
+    co_return Unavailable("no answer");
+  };
+  CommandApi api(rt_, handler_, policy_, std::move(hooks));
+  api::ApplyFleetRequest request = Zeb(2);
+  request.set_validate_only(true);
+  Caller caller = kAlice;
+  caller.until = rt_.Now() + absl::Seconds(30);
+  const auto planned = rt_.Run(api.ApplyFleet(request, caller));
+  EXPECT_LT(rt_.Now(), caller.until - absl::Seconds(2));
+  ASSERT_THAT(planned, IsOk());
+  std::string notes;
+  for (const std::string& note : planned->plan().refusals()) notes += Cat(note, "\n");
+  EXPECT_THAT(notes, ::testing::HasSubstr("the market could not be searched (no answer)"));
+  EXPECT_THAT(notes, ::testing::HasSubstr("instances could not be listed (no answer)"));
+}
+
+TEST_F(CommandApiTest, ApplyingWhatWasJustPlannedSearchesTheMarketOnce) {
+  api_ = nullptr;
+  int searches = 0;
+  CommandHooks hooks;
+  hooks.providers = {ProviderName("vast")};
+  hooks.search_market = [this, &searches](specpb::FleetSpec, absl::Time) -> Task<Status> {
+    ++searches;
+    account::Command observed = account::ObserveOffers{.query_digest = "plan"};
+    const auto written =
+        co_await handler_.Account(ProviderName("vast"), std::move(observed), {.actor = "test"});
+    co_return written.status();
+  };
+  CommandApi api(rt_, handler_, policy_, std::move(hooks));
+  api::ApplyFleetRequest request = Zeb(2);
+  request.set_validate_only(true);
+  ASSERT_THAT(rt_.Run(api.ApplyFleet(request, kAlice)), IsOk());
+  EXPECT_EQ(searches, 1);
+  ASSERT_THAT(rt_.Run(api.ApplyFleet(request, kAlice)), IsOk());
+  EXPECT_EQ(searches, 1);
+  // Another market, or offers that grew old, are looked at anew.
+  request.mutable_spec()->mutable_market()->set_price_max_micro_usd_per_hour(50'000);
+  ASSERT_THAT(rt_.Run(api.ApplyFleet(request, kAlice)), IsOk());
+  EXPECT_EQ(searches, 2);
+  rt_.RunFor(absl::Minutes(3));
+  ASSERT_THAT(rt_.Run(api.ApplyFleet(request, kAlice)), IsOk());
+  EXPECT_EQ(searches, 3);
+}
 
 TEST_F(CommandApiTest, ValidateOnlyPlansAndWritesNothing) {
   api::ApplyFleetRequest request = Zeb(2);
