@@ -177,8 +177,8 @@ class Judge {
     return true;
   }
 
-  // Stopped with credit there: ask it to start; its time runs from our first sight of that. One that
-  // was held is asked at once: an earlier start may have failed for the credit alone, before
+  // Stopped with credit there: ask it to start; its time runs from our first sight of that. One
+  // that was held is asked at once: an earlier start may have failed for the credit alone, before
   // anybody knew that there is none.
   bool Stopped() {
     if (seen_.actual != ActualStatus::kStopped) return false;
