@@ -177,13 +177,15 @@ class Judge {
     return true;
   }
 
-  // Stopped with credit there: ask it to start; its time runs from our first sight of that.
+  // Stopped with credit there: ask it to start; its time runs from our first sight of that. One
+  // that was held is asked at once: an earlier start may have failed for the credit alone, before
+  // anybody knew that there is none.
   bool Stopped() {
     if (seen_.actual != ActualStatus::kStopped) return false;
     const bool known = live_.health == H::OFFLINE;
     out_.ask_to_start = list_good_ && MayCondemn() && !live_.start_requested.seen() &&
-                        now_ - live_.last_start.at >= kStartAgain;
-    Due(live_.last_start.at + kStartAgain);
+                        (live_.health == H::HELD || now_ - live_.last_start.at >= StartAgain());
+    Due(live_.last_start.at + StartAgain());
     const Stamp& since = known && live_.health_since.at > seen_.status_since.at
                              ? live_.health_since
                              : seen_.status_since;
@@ -368,7 +370,8 @@ class Judge {
     return true;
   }
 
-  static constexpr absl::Duration kStartAgain = absl::Minutes(2);
+  // Often enough that a stopped machine is asked twice before it is given up.
+  absl::Duration StartAgain() const { return std::min(absl::Minutes(2), clocks_.offline / 3); }
 
   const Live& live_;
   const Observed& seen_;

@@ -287,19 +287,9 @@ void FleetReader::ReadStrikes(Section s) {
 
 void FleetReader::ReadBudget(Section s) {
   specpb::Budget& m = *spec_.mutable_budget();
-  const auto money = [&](std::string_view key, std::string_view per,
-                         const std::function<void(std::int64_t)>& store) {
-    s.Read(
-        key, "an amount such as $18.00, or none",
-        [per](std::string_view t) -> StatusOr<std::int64_t> {
-          if (t == "none") return 0;
-          return ParseMoney(t, per);
-        },
-        store);
-  };
-  money("per_hour", "h", [&](auto v) { m.set_per_hour_micro_usd(v); });
-  money("per_day", "day", [&](auto v) { m.set_per_day_micro_usd(v); });
-  money("total", "", [&](auto v) { m.set_total_micro_usd(v); });
+  s.Amount("per_hour", "h", [&](auto v) { m.set_per_hour_micro_usd(v); });
+  s.Amount("per_day", "day", [&](auto v) { m.set_per_day_micro_usd(v); });
+  s.Amount("total", "", [&](auto v) { m.set_total_micro_usd(v); });
   s.Finish();
 }
 

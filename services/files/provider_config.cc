@@ -1,7 +1,6 @@
 #include "services/files/provider_config.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -166,19 +165,9 @@ void ReadLogHosts(Section& s, ProviderConfig* provider) {
 }
 
 void ReadBudget(Section s, AccountBudget* budget) {
-  const auto money = [&](std::string_view key, std::string_view per,
-                         const std::function<void(std::int64_t)>& store) {
-    s.Read(
-        key, "an amount such as $18.00, or none",
-        [per](std::string_view t) -> StatusOr<std::int64_t> {
-          if (t == "none") return 0;
-          return ParseMoney(t, per);
-        },
-        store);
-  };
-  money("per_hour", "h", [&](auto v) { budget->per_hour = MicroUsdPerHour(v); });
-  money("per_day", "day", [&](auto v) { budget->per_day = MicroUsd(v); });
-  money("total", "", [&](auto v) { budget->total = MicroUsd(v); });
+  s.Amount("per_hour", "h", [&](auto v) { budget->per_hour = MicroUsdPerHour(v); });
+  s.Amount("per_day", "day", [&](auto v) { budget->per_day = MicroUsd(v); });
+  s.Amount("total", "", [&](auto v) { budget->total = MicroUsd(v); });
   s.Finish();
 }
 

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "absl/strings/str_join.h"
+#include "services/files/human_units.h"
 #include "yaml-cpp/eventhandler.h"
 
 namespace muster::files {
@@ -228,6 +229,15 @@ bool Section::Filled(std::string_view key, std::string_view what, std::string* o
     *out = std::string(text);
     return absl::OkStatus();
   });
+}
+
+bool Section::Amount(std::string_view key, std::string_view per,
+                     const std::function<void(std::int64_t)>& store) {
+  const auto parse = [per](std::string_view text) -> StatusOr<std::int64_t> {
+    if (text == "none") return 0;
+    return ParseMoney(text, per);
+  };
+  return Read(key, "an amount such as $18.00, or none", parse, store);
 }
 
 bool Section::SecretRef(std::string_view key, std::string* out) {

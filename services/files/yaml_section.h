@@ -6,6 +6,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -58,6 +59,9 @@ class Section {
   bool Text(std::string_view key, std::string* out);
   // A text that must not be empty; `what` is what it should be.
   bool Filled(std::string_view key, std::string_view what, std::string* out);
+  // An amount such as $18.00 for each `per` ("h", "day", "" = at all) in micro-dollars, or none: 0.
+  bool Amount(std::string_view key, std::string_view per,
+              const std::function<void(std::int64_t)>& store);
   // A text that must not be shown when it is wrong: only "env:NAME" and "file:PATH" will do.
   bool SecretRef(std::string_view key, std::string* out);
   // One of `words`; gives its index.

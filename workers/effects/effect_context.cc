@@ -2,25 +2,17 @@
 
 #include <utility>
 
+#include "workers/runtime/tell.h"
+
 namespace muster {
-namespace {
-
-constexpr absl::Duration kStoreRetry = absl::Seconds(5);
-
-}  // namespace
 
 Task<Status> EffectContext::Tell(WorkerId worker, worker::Command command, std::string cause) {
-  while (true) {
+  return TellUntilTaken(group, [this, worker = std::move(worker), command = std::move(command),
+                                cause = std::move(cause)] {
     Origin origin{.actor = "effects"};
     origin.cause = cause;
-    const StatusOr<Outcome> outcome = co_await link.handler.Worker(worker, command, origin);
-    const StatusCode code = outcome.status().code();
-    if (code != StatusCode::kUnavailable && code != StatusCode::kResourceExhausted) {
-      co_return outcome.status();
-    }
-    const bool going = co_await group.Sleep(kStoreRetry);
-    if (!going) co_return outcome.status();
-  }
+    return link.handler.Worker(worker, command, std::move(origin));
+  });
 }
 
 }  // namespace muster

@@ -31,9 +31,7 @@ struct EffectContext {
     const fleet::State* state = world().FindFleet(fleet);
     return state != nullptr ? state->spec.timers() : specpb::Timers();
   }
-  // Reports what came of an intent. The answer exists nowhere but here, so a store that hiccups is
-  // asked again until it takes it or the group stops (then the intent is unclear after a restart).
-  // A refusal is final: the stream moved on.
+  // Reports what came of an intent, as TellUntilTaken does.
   Task<Status> Tell(WorkerId worker, worker::Command command, std::string cause);
 
   ProviderLink link;

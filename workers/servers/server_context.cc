@@ -2,14 +2,10 @@
 
 #include <utility>
 
+#include "workers/runtime/tell.h"
 #include "workers/servers/remote/install.h"
 
 namespace muster {
-namespace {
-
-constexpr absl::Duration kStoreRetry = absl::Seconds(5);
-
-}  // namespace
 
 std::string ServerContext::AddressOf(const server::State& state, int ipv6_host) const {
   if (!options.reach.ssh_host.empty()) return options.reach.ssh_host;
@@ -17,17 +13,12 @@ std::string ServerContext::AddressOf(const server::State& state, int ipv6_host) 
 }
 
 Task<Status> ServerContext::Tell(ServerId id, server::Command command, std::string cause) {
-  while (true) {
-    Origin origin{.actor = "effects"};
-    origin.cause = cause;
-    const StatusOr<Outcome> outcome = co_await ports.handler.Server(id, command, origin);
-    const StatusCode code = outcome.status().code();
-    if (code != StatusCode::kUnavailable && code != StatusCode::kResourceExhausted) {
-      co_return outcome.status();
-    }
-    const bool going = co_await group.Sleep(kStoreRetry);
-    if (!going) co_return outcome.status();
-  }
+  return TellUntilTaken(
+      group, [this, id = std::move(id), command = std::move(command), cause = std::move(cause)] {
+        Origin origin{.actor = "effects"};
+        origin.cause = cause;
+        return ports.handler.Server(id, command, std::move(origin));
+      });
 }
 
 Task<StatusOr<std::unique_ptr<SshSession>>> ServerContext::Connect(ServerId id, HostKeyPin pin,

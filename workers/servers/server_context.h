@@ -100,8 +100,7 @@ struct ServerContext {
   Task<StatusOr<std::unique_ptr<SshSession>>> Connect(ServerId id, HostKeyPin pin, int ipv6_host,
                                                       absl::Time until);
 
-  // Reports what came of an intent; a store that hiccups is asked again until it takes it or the
-  // group stops. A refusal is final: the stream moved on.
+  // Reports what came of an intent, as TellUntilTaken does.
   Task<Status> Tell(ServerId id, server::Command command, std::string cause = "");
 
   ServerPorts ports;

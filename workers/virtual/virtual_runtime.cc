@@ -54,7 +54,7 @@ std::optional<VirtualRuntime::Ready> VirtualRuntime::TakeReady() {
 void VirtualRuntime::Spawn(std::string, Task<void> task) {
   if (closing_) return;
   MakeReady(Resumption::Of([this, task = std::move(task)]() mutable {
-    asio::co_spawn(*io_, std::move(task), [](std::exception_ptr error) {
+    asio::co_spawn(*io_, std::move(task), [](const std::exception_ptr& error) {
       if (error) std::rethrow_exception(error);
     });
   }));

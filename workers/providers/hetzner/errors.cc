@@ -12,7 +12,6 @@ namespace muster::hetzner {
 namespace {
 
 constexpr char kCodeUrl[] = "muster/hetzner-code";
-constexpr std::size_t kMessageBytesMax = 300;
 // A window longer than the longest that is documented is not believed.
 constexpr std::int64_t kWindowSecondsMax = 86'400;
 
@@ -101,7 +100,7 @@ std::string Describe(const Answer& answer) {
   for (const std::string& name : answer.missing) text += Cat(" (missing ", name, ")");
   for (const std::string& name : answer.invalid) text += Cat(" (invalid ", name, ")");
   std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
-  return Ellipsize(text, kMessageBytesMax);
+  return Ellipsize(text, kProviderMessageBytesMax);
 }
 
 }  // namespace
@@ -115,20 +114,8 @@ Status ErrorFromAnswer(CallKind kind, const HttpResponse& response) {
 }
 
 Status ErrorFromTransport(CallKind kind, const Status& transport) {
-  const std::string text = Ellipsize(Message(transport), kMessageBytesMax);
-  switch (transport.code()) {
-    case StatusCode::kUnavailable:
-      return MakeTrouble(Trouble::kUnavailable, text);
-    case StatusCode::kInvalidArgument:
-      return MakeTrouble(Trouble::kRejected, text);
-    default:
-      break;
-  }
-  return MakeTrouble(kind == CallKind::kRead ? Trouble::kUnavailable : Trouble::kUnclear, text);
-}
-
-Status Nonsense(std::string_view what, std::string_view body) {
-  return MakeTrouble(Trouble::kMalformed, Cat(what, " (", body.size(), " bytes)"));
+  return TroubleOfNoAnswer(kind == CallKind::kRead ? MayHave::kDoneNothing : MayHave::kActed,
+                           transport);
 }
 
 std::string ErrorCode(const Status& status) {

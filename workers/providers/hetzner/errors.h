@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "workers/ports/http.h"
+#include "workers/ports/no_answer.h"
 #include "workers/ports/provider.h"
 
 namespace muster::hetzner {
@@ -27,8 +28,7 @@ Status ErrorFromAnswer(CallKind kind, const HttpResponse& response);
 // The trouble behind an exchange that brought no whole answer (see HttpClient::Send).
 Status ErrorFromTransport(CallKind kind, const Status& transport);
 
-// A 2xx answer that makes no sense. Names its size only: it may hold a password.
-Status Nonsense(std::string_view what, std::string_view body);
+using muster::Nonsense;
 
 // The service's own word in an error made here, "SERVER_NOT_FOUND"; "" = none.
 std::string ErrorCode(const Status& status);

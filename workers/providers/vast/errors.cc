@@ -13,7 +13,6 @@
 namespace muster::vast {
 namespace {
 
-constexpr std::size_t kMessageBytesMax = 300;
 // A provider (or whoever stands before it) that names a longer wait is not believed.
 constexpr double kRetrySecondsMax = 900;
 
@@ -129,7 +128,7 @@ std::string Describe(const Answer& answer) {
   if (!answer.code.empty()) text += Cat(" ", answer.code);
   if (!answer.text.empty()) text += Cat(": ", answer.text);
   std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
-  return Ellipsize(text, kMessageBytesMax);
+  return Ellipsize(text, kProviderMessageBytesMax);
 }
 
 }  // namespace
@@ -143,20 +142,8 @@ Status ErrorFromAnswer(CallKind kind, const HttpResponse& response) {
 }
 
 Status ErrorFromTransport(CallKind kind, const Status& transport) {
-  const std::string text = Ellipsize(Message(transport), kMessageBytesMax);
-  switch (transport.code()) {
-    case StatusCode::kUnavailable:
-      return MakeTrouble(Trouble::kUnavailable, text);
-    case StatusCode::kInvalidArgument:
-      return MakeTrouble(Trouble::kRejected, text);
-    default:
-      break;
-  }
-  return MakeTrouble(kind == CallKind::kRead ? Trouble::kUnavailable : Trouble::kUnclear, text);
-}
-
-Status Nonsense(std::string_view what, std::string_view body) {
-  return MakeTrouble(Trouble::kMalformed, Cat(what, " (", body.size(), " bytes)"));
+  return TroubleOfNoAnswer(kind == CallKind::kRead ? MayHave::kDoneNothing : MayHave::kActed,
+                           transport);
 }
 
 }  // namespace muster::vast

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "workers/ports/http.h"
+#include "workers/ports/no_answer.h"
 #include "workers/ports/provider.h"
 
 namespace muster::vast {
@@ -26,7 +27,6 @@ Status ErrorFromAnswer(CallKind kind, const HttpResponse& response);
 // The trouble behind an exchange that brought no whole answer (see HttpClient::Send).
 Status ErrorFromTransport(CallKind kind, const Status& transport);
 
-// A 2xx answer that makes no sense. Names its size only: it may hold a key we never learned.
-Status Nonsense(std::string_view what, std::string_view body);
+using muster::Nonsense;
 
 }  // namespace muster::vast

@@ -3,31 +3,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
+#include "workers/ports/sim_route.h"
 
 namespace muster::hetznersim {
 
 namespace {
-
-std::string Decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
-      out += ' ';
-    } else if (text[i] == '%' && i + 2 < text.size() && absl::ascii_isxdigit(text[i + 1]) &&
-               absl::ascii_isxdigit(text[i + 2])) {
-      out += absl::HexStringToBytes(ToAbsl(text.substr(i + 1, 2)));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
 
 // "key[]" and "key[3]" are "key".
 std::string WithoutIndex(std::string name) {
@@ -37,9 +18,8 @@ std::string WithoutIndex(std::string name) {
 }
 
 void ReadForm(std::string_view text, Call& call) {
-  for (const auto& piece : absl::StrSplit(ToAbsl(text), '&', absl::SkipEmpty())) {
-    const std::pair<std::string, std::string> pair = absl::StrSplit(piece, absl::MaxSplits('=', 1));
-    call.form[WithoutIndex(Decode(pair.first))].push_back(Decode(pair.second));
+  for (auto& [name, value] : muster::ReadForm(text)) {
+    call.form[WithoutIndex(name)].push_back(std::move(value));
   }
 }
 
@@ -64,34 +44,12 @@ std::vector<std::string> Call::Fields(const std::string& name) const {
 Call ParseCall(const HttpRequest& request) {
   Call call;
   call.request = &request;
-  std::string_view url = request.url;
-  if (const std::size_t scheme = url.find("://"); scheme != std::string_view::npos) {
-    const std::size_t slash = url.find('/', scheme + 3);
-    url = slash == std::string_view::npos ? "/" : url.substr(slash);
-  }
-  const std::size_t question = url.find('?');
-  call.path = std::string(url.substr(0, question));
-  for (const auto& segment : absl::StrSplit(call.path, '/', absl::SkipEmpty())) {
-    call.segments.push_back(Decode(ToStd(segment)));
-  }
-  if (question != std::string_view::npos) ReadForm(url.substr(question + 1), call);
+  SimPath split = SplitUrl(request.url);
+  ReadForm(split.query, call);
   ReadForm(request.body, call);
+  call.path = std::move(split.path);
+  call.segments = std::move(split.segments);
   return call;
-}
-
-bool MatchRoute(std::string_view pattern, const std::vector<std::string>& segments, Call& call) {
-  const std::vector<std::string> parts = absl::StrSplit(ToAbsl(pattern), '/');
-  if (parts.size() != segments.size()) return false;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i] == "{id}") {
-      if (!absl::SimpleAtoi(segments[i], &call.id)) return false;
-    } else if (parts[i] == "{name}") {
-      call.name = segments[i];
-    } else if (parts[i] != segments[i]) {
-      return false;
-    }
-  }
-  return true;
 }
 
 SimReply Reply(int status, std::string body, std::string_view content_type) {

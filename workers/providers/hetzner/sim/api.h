@@ -31,8 +31,6 @@ struct Call {
   bool Has(const std::string& name) const { return form.count(name) > 0; }
 };
 Call ParseCall(const HttpRequest& request);
-// Takes `pattern` ("server/{id}/cancellation") apart into call.id and call.name.
-bool MatchRoute(std::string_view pattern, const std::vector<std::string>& segments, Call& call);
 
 SimReply Reply(int status, std::string body, std::string_view content_type);
 // As the service writes it: slashes and all beyond ASCII escaped.

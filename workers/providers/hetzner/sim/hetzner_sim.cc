@@ -5,6 +5,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "workers/ports/sim_route.h"
 #include "workers/providers/hetzner/sim/api.h"
 #include "workers/providers/hetzner/sim/control.h"
 
@@ -204,7 +205,7 @@ SimReply Serve(World& world, Call& call) {
   const Route* route = nullptr;
   for (const Route& candidate : kRoutes) {
     if (candidate.method == call.request->method &&
-        MatchRoute(candidate.pattern, call.segments, call)) {
+        MatchRoute(candidate.pattern, call.segments, &call.id, &call.name)) {
       route = &candidate;
       break;
     }

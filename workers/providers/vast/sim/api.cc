@@ -4,29 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_split.h"
+#include "workers/ports/sim_route.h"
 
 namespace muster::vastsim {
 
 namespace {
-
-std::string Decode(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+') {
-      out += ' ';
-    } else if (text[i] == '%' && i + 2 < text.size() && absl::ascii_isxdigit(text[i + 1]) &&
-               absl::ascii_isxdigit(text[i + 2])) {
-      out += absl::HexStringToBytes(ToAbsl(text.substr(i + 1, 2)));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
 
 // Both as numbers when the client's value reads as one, else nullopt.
 std::optional<std::pair<double, double>> BothNumbers(const Json& value, const Json& wanted) {
@@ -72,44 +55,16 @@ bool In(const Json& value, const Json& wanted) {
 Call ParseCall(const HttpRequest& request) {
   Call call;
   call.request = &request;
-  std::string_view url = request.url;
-  if (const std::size_t scheme = url.find("://"); scheme != std::string_view::npos) {
-    const std::size_t slash = url.find('/', scheme + 3);
-    url = slash == std::string_view::npos ? "/" : url.substr(slash);
-  }
-  const std::size_t question = url.find('?');
-  call.path = std::string(url.substr(0, question));
-  if (question != std::string_view::npos) {
-    for (const auto& piece : absl::StrSplit(ToAbsl(url.substr(question + 1)), '&')) {
-      const std::pair<std::string, std::string> pair =
-          absl::StrSplit(piece, absl::MaxSplits('=', 1));
-      call.query[Decode(pair.first)] = Decode(pair.second);
-    }
-  }
-  for (const auto& segment : absl::StrSplit(call.path, '/', absl::SkipEmpty())) {
-    call.segments.push_back(Decode(ToStd(segment)));
-  }
+  SimPath split = SplitUrl(request.url);
+  for (auto& [name, value] : ReadForm(split.query)) call.query[name] = std::move(value);
+  call.path = std::move(split.path);
+  call.segments = std::move(split.segments);
   if (call.segments.size() >= 2 && call.segments[0] == "api" &&
       (call.segments[1] == "v0" || call.segments[1] == "v1")) {
     call.version = call.segments[1] == "v1" ? 1 : 0;
     call.segments.erase(call.segments.begin(), call.segments.begin() + 2);
   }
   return call;
-}
-
-bool MatchRoute(std::string_view pattern, const std::vector<std::string>& segments, Call& call) {
-  const std::vector<std::string> parts = absl::StrSplit(ToAbsl(pattern), '/');
-  if (parts.size() != segments.size()) return false;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i] == "{id}") {
-      if (!absl::SimpleAtoi(segments[i], &call.id)) return false;
-    } else if (parts[i] == "{name}") {
-      call.name = segments[i];
-    } else if (parts[i] != segments[i]) {
-      return false;
-    }
-  }
-  return true;
 }
 
 SimReply Reply(int status, std::string body, std::string_view content_type) {

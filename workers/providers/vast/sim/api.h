@@ -27,8 +27,6 @@ struct Call {
   bool key_in_url = false;
 };
 Call ParseCall(const HttpRequest& request);
-// Takes `pattern` ("instances/{id}/ssh") apart into call.id and call.name; false = no match.
-bool MatchRoute(std::string_view pattern, const std::vector<std::string>& segments, Call& call);
 
 SimReply Reply(int status, std::string body, std::string_view content_type);
 SimReply JsonReply(int status, const Json& body);

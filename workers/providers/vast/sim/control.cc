@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "workers/providers/vast/sim/api.h"
 
@@ -205,7 +206,7 @@ SimReply HandleControl(VastSim& sim, const std::string& method, const std::strin
   Call call;
   if (parts.size() == 2 && method == "GET") return Read(sim, parts[1]);
   if (parts.size() == 2 && method == "POST") return Post(sim, parts[1], json);
-  if (parts.size() == 4 && method == "POST" && MatchRoute("{id}", {parts[2]}, call)) {
+  if (parts.size() == 4 && method == "POST" && absl::SimpleAtoi(parts[2], &call.id)) {
     return Act(sim, call, parts[1], parts[3], json);
   }
   if (method == "DELETE" && parts.size() >= 2) {
@@ -221,7 +222,7 @@ SimReply HandleControl(VastSim& sim, const std::string& method, const std::strin
       sim.ClearJournal();
       return JsonReply(200, {{"success", true}});
     }
-    if (parts[1] == "offers" && parts.size() == 3 && MatchRoute("{id}", {parts[2]}, call)) {
+    if (parts[1] == "offers" && parts.size() == 3 && absl::SimpleAtoi(parts[2], &call.id)) {
       return Outcome(sim.RemoveOffer(call.id));
     }
   }

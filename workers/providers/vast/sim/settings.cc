@@ -1,7 +1,5 @@
 // Makes a VastSim from text settings, for programs that know providers by name only.
-#include <functional>
-
-#include "absl/strings/numbers.h"
+#include "workers/ports/sim_settings.h"
 #include "workers/providers/vast/sim/vast_sim.h"
 
 namespace muster {
@@ -9,43 +7,6 @@ namespace muster {
 namespace vastsim {
 
 namespace {
-
-using Setter = std::function<Status(VastSimOptions&, const std::string&)>;
-
-Status Bad(std::string_view wanted) { return InvalidArgument(wanted); }
-
-template <class T>
-Setter Number(T VastSimOptions::* member) {
-  return [member](VastSimOptions& options, const std::string& text) -> Status {
-    double value = 0;
-    if (!absl::SimpleAtod(text, &value) || !(value >= 0 && value <= 1e15)) {
-      return Bad("a number, 0 or more");
-    }
-    options.*member = static_cast<T>(value);
-    return {};
-  };
-}
-
-Setter Flag(bool VastSimOptions::* member) {
-  return [member](VastSimOptions& options, const std::string& text) -> Status {
-    return absl::SimpleAtob(text, &(options.*member)) ? Status() : Bad("true or false");
-  };
-}
-
-Status ReadSpan(const std::string& text, absl::Duration& span) {
-  absl::Duration read;
-  if (!absl::ParseDuration(text, &read) || read < absl::ZeroDuration()) {
-    return Bad("a duration, such as 90s or 2m");
-  }
-  span = read;
-  return {};
-}
-
-Setter Span(absl::Duration VastSimOptions::* member) {
-  return [member](VastSimOptions& options, const std::string& text) {
-    return ReadSpan(text, options.*member);
-  };
-}
 
 // A GPU that only the record knows: what it costs is recorded, too.
 void AddKind(const MarketRecord::Machine& machine, const SimSpec& spec, VastSimOptions& options) {
@@ -60,40 +21,41 @@ void AddKind(const MarketRecord::Machine& machine, const SimSpec& spec, VastSimO
                           .games_per_s = rate == spec.rates_per_s.end() ? 1 : rate->second});
 }
 
-const std::map<std::string, Setter>& Setters() {
+const SimSetters<VastSimOptions>& Setters() {
   using O = VastSimOptions;
-  static const auto* const kSetters = new std::map<std::string, Setter>{
+  static const auto* const kSetters = new SimSetters<O>{
       {"api_key",
        [](O& o, const std::string& text) {
          o.api_keys = {text};
-         return text.empty() ? Bad("a key") : Status();
+         return text.empty() ? InvalidArgument("a key") : Status();
        }},
-      {"credit_usd", Number(&O::credit_usd)},
-      {"machines", Number(&O::machines)},
-      {"churn_interval", Span(&O::churn_interval)},
-      {"churn_share", Number(&O::churn_share)},
-      {"bad_machines", Number(&O::bad_machines)},
+      {"credit_usd", SimNumber(&O::credit_usd)},
+      {"machines", SimNumber(&O::machines)},
+      {"churn_interval", SimSpan(&O::churn_interval)},
+      {"churn_share", SimNumber(&O::churn_share)},
+      {"bad_machines", SimNumber(&O::bad_machines)},
       {"bad_machine_how",
        [](O& o, const std::string& text) {
          const std::optional<Failure> how = FailureFromName(text);
          if (how.has_value()) o.bad_machine.how = *how;
-         return how.has_value() ? Status() : Bad("a failure, such as stall or fatal_error");
+         return how.has_value() ? Status()
+                                : InvalidArgument("a failure, such as stall or fatal_error");
        }},
       {"bad_machine_after",
-       [](O& o, const std::string& text) { return ReadSpan(text, o.bad_machine.after); }},
-      {"boot_min", Span(&O::boot_min)},
-      {"boot_max", Span(&O::boot_max)},
-      {"setup_min", Span(&O::setup_min)},
-      {"setup_max", Span(&O::setup_max)},
-      {"stuck_boot_share", Number(&O::stuck_boot_share)},
-      {"failures_per_hour", Number(&O::failures_per_hour)},
-      {"games_per_batch", Number(&O::games_per_batch)},
-      {"log_lines_kept", Number(&O::log_lines_kept)},
-      {"v0_list", Flag(&O::v0_list)},
-      {"rate_limits", Flag(&O::rate_limits)},
-      {"refusal_restarts_interval", Flag(&O::refusal_restarts_interval)},
-      {"create_penalty", Span(&O::create_penalty)},
-      {"searches_per_minute", Number(&O::searches_per_minute)},
+       [](O& o, const std::string& text) { return ReadSimSpan(text, o.bad_machine.after); }},
+      {"boot_min", SimSpan(&O::boot_min)},
+      {"boot_max", SimSpan(&O::boot_max)},
+      {"setup_min", SimSpan(&O::setup_min)},
+      {"setup_max", SimSpan(&O::setup_max)},
+      {"stuck_boot_share", SimNumber(&O::stuck_boot_share)},
+      {"failures_per_hour", SimNumber(&O::failures_per_hour)},
+      {"games_per_batch", SimNumber(&O::games_per_batch)},
+      {"log_lines_kept", SimNumber(&O::log_lines_kept)},
+      {"v0_list", SimFlag(&O::v0_list)},
+      {"rate_limits", SimFlag(&O::rate_limits)},
+      {"refusal_restarts_interval", SimFlag(&O::refusal_restarts_interval)},
+      {"create_penalty", SimSpan(&O::create_penalty)},
+      {"searches_per_minute", SimNumber(&O::searches_per_minute)},
   };
   return *kSetters;
 }
@@ -112,18 +74,7 @@ StatusOr<VastSimOptions> OptionsFrom(const SimSpec& spec) {
     for (const MarketRecord::Machine& machine : spec.market->machines)
       AddKind(machine, spec, options);
   }
-  for (const auto& [name, text] : spec.settings) {
-    const auto setter = Setters().find(name);
-    if (setter == Setters().end()) {
-      std::string known;
-      for (const auto& [one, unused] : Setters()) known += Cat(known.empty() ? "" : ", ", one);
-      return InvalidArgument(Cat("unknown setting \"", name, "\"; there are: ", known));
-    }
-    const Status set = setter->second(options, text);
-    if (!set.ok()) {
-      return InvalidArgument(Cat(name, ": expected ", Message(set), ", not \"", text, "\""));
-    }
-  }
+  MUSTER_RETURN_IF_ERROR(SetFrom(spec, Setters(), options));
   if (options.boot_max < options.boot_min || options.setup_max < options.setup_min) {
     return InvalidArgument("boot_max and setup_max must not be less than boot_min and setup_min");
   }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "workers/ports/sim_route.h"
 #include "workers/providers/vast/sim/api.h"
 #include "workers/providers/vast/sim/control.h"
 #include "workers/providers/vast/sim/world.h"
@@ -204,7 +205,7 @@ SimReply Serve(World& world, Call& call) {
   const Route* route = nullptr;
   for (const Route& candidate : kRoutes) {
     if (candidate.method == call.request->method && candidate.version == call.version &&
-        MatchRoute(candidate.pattern, call.segments, call)) {
+        MatchRoute(candidate.pattern, call.segments, &call.id, &call.name)) {
       route = &candidate;
       break;
     }
