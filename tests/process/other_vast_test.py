@@ -7,7 +7,7 @@ machines, the account and the API. What must hold: no healthy worker is destroye
 one launch, none that the log does not know, full health when it is calm, and in the end no live
 contract and money within the published bound. MUSTER_SEED repeats what was drawn.
 
-    tests/process/other_vast_test.py [FAULT...]      only these faults
+    tests/process/other_vast_test.py [FAULT or STORY...]      only these, such as a_bad_day
 """
 import concurrent.futures
 import json
@@ -229,6 +229,23 @@ def every_fault(names):
     return story
 
 
+def a_bad_day(life):
+    """Every fault at once, each seldom, while machines are replaced all the time."""
+    life.begin()
+    life.until_healthy("at first")
+    for name in FAULTS:
+        life.vast.fault(name, 0.02)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        life.replace_one()
+        time.sleep(1)
+    hits = sum(fault["hits"] for fault in life.vast.faults)
+    life.vast.calm()
+    life.until_healthy("after a bad day", 60)
+    print(f"a bad day: {hits} hits", flush=True)
+    return [] if hits > 20 else [f"only {hits} faults on a bad day"]
+
+
 def machines_fail(life):
     life.begin()
     life.until_healthy("at first")
@@ -320,8 +337,13 @@ def strangers(life):
     return findings
 
 
+STORIES = {story.__name__: story for story in
+           (a_bad_day, machines_fail, account_fails, the_api_goes_away, strangers)}
+
+
 class OtherVastTest(unittest.TestCase):
-    only = []
+    only = []  # faults and stories named on the command line
+    told = []
 
     def run_lives(self, stories):
         seed = draw_seed()
@@ -336,14 +358,14 @@ class OtherVastTest(unittest.TestCase):
         self.assertFalse(findings, "\n".join([*findings, repeat(seed, __file__)]))
 
     def test_fleets_live_through_every_fault(self):
-        names = self.only or list(FAULTS)
+        named = self.only or self.told
+        names = self.only if named else list(FAULTS)
         lives = min(4, len(names))
         stories = [every_fault(names[n::lives]) for n in range(lives)]
-        if not self.only:
-            stories += [machines_fail, account_fails, the_api_goes_away, strangers]
-        self.run_lives(stories)
+        self.run_lives(stories + (self.told if named else list(STORIES.values())))
 
 
 if __name__ == "__main__":
     OtherVastTest.only = [word for word in sys.argv[1:] if word in FAULTS]
-    unittest.main(argv=[word for word in sys.argv if word not in FAULTS], verbosity=2)
+    OtherVastTest.told = [STORIES[word] for word in sys.argv[1:] if word in STORIES]
+    unittest.main(argv=sys.argv[:1], verbosity=2)
