@@ -74,11 +74,22 @@ bool SameBut(const std::vector<eventpb::Wait>& a, const std::vector<eventpb::Wai
   });
 }
 
+// Whether a deadline that people were told has passed and another one is in its place.
+bool OutlivedIn(const std::vector<eventpb::Wait>& told, const std::vector<eventpb::Wait>& now_due,
+                absl::Time now) {
+  const auto holds = [&](const eventpb::Wait& x, const eventpb::Wait& y) {
+    const bool passed = x.until_us() != 0 && x.until_us() <= absl::ToUnixMicros(now);
+    return !passed || x.until_us() == y.until_us();
+  };
+  return !std::equal(told.begin(), told.end(), now_due.begin(), now_due.end(), holds);
+}
+
 Result On(const State& state, const ChangeWaits& command, const DecideContext& context) {
   MUSTER_RETURN_IF_ERROR(CheckExists(state));
   if (SameBut(state.waits, command.waits, false)) return Events{};
   const absl::Duration age = context.now - state.waits_changed.at;
-  if (SameBut(state.waits, command.waits, true) && age >= absl::ZeroDuration() &&
+  if (SameBut(state.waits, command.waits, true) &&
+      !OutlivedIn(state.waits, command.waits, context.now) && age >= absl::ZeroDuration() &&
       age < kChatterEvery) {
     return Events{};
   }

@@ -177,13 +177,15 @@ class Judge {
     return true;
   }
 
-  // Stopped with credit there: ask it to start; its time runs from our first sight of that.
+  // Stopped with credit there: ask it to start; its time runs from our first sight of that. One
+  // that was held is asked at once: an earlier start may have failed for the credit alone, before
+  // anybody knew that there is none.
   bool Stopped() {
     if (seen_.actual != ActualStatus::kStopped) return false;
     const bool known = live_.health == H::OFFLINE;
     out_.ask_to_start = list_good_ && MayCondemn() && !live_.start_requested.seen() &&
-                        now_ - live_.last_start.at >= kStartAgain;
-    Due(live_.last_start.at + kStartAgain);
+                        (live_.health == H::HELD || now_ - live_.last_start.at >= StartAgain());
+    Due(live_.last_start.at + StartAgain());
     const Stamp& since = known && live_.health_since.at > seen_.status_since.at
                              ? live_.health_since
                              : seen_.status_since;
@@ -202,9 +204,7 @@ class Judge {
       case ActualStatus::kNone:
       case ActualStatus::kCreated:
       case ActualStatus::kLoading:
-        // Fallen back to loading after it had run.
-        return seen_.phase != Phase::kBoot && seen_.instance.seen() &&
-               Down(seen_.status_since, std::max(clocks_.offline, clocks_.boot), specpb::MACHINE);
+        return seen_.phase != Phase::kBoot && seen_.instance.seen() && FellBack();
       case ActualStatus::kRunning:
       case ActualStatus::kStopped:
       case ActualStatus::kTransient:
@@ -212,6 +212,15 @@ class Judge {
         return false;
     }
     return false;
+  }
+
+  // Coming up again after it had run. A log that came to a phase since the list first said so is
+  // ahead of a list that lags: the phase has a clock of its own.
+  bool FellBack() {
+    const bool ahead = LogIsAhead(seen_);
+    if (ahead && log_good_) return false;
+    return Down(ahead ? seen_.phase_since : seen_.status_since,
+                std::max(clocks_.offline, clocks_.boot), specpb::MACHINE);
   }
 
   bool Down(const Stamp& shown, absl::Duration limit, specpb::Fault fault) {
@@ -262,10 +271,7 @@ class Judge {
   }
 
   bool Booting() {
-    const bool coming = seen_.actual == ActualStatus::kNone ||
-                        seen_.actual == ActualStatus::kCreated ||
-                        seen_.actual == ActualStatus::kLoading;
-    if (!list_good_ || !coming) return false;
+    if (!list_good_ || !IsComingUp(seen_.actual)) return false;
     const Stamp& since = seen_.coming_since;
     const absl::Duration span = Listed(since);
     Say(H::BOOT,
@@ -364,7 +370,8 @@ class Judge {
     return true;
   }
 
-  static constexpr absl::Duration kStartAgain = absl::Minutes(2);
+  // Often enough that a stopped machine is asked twice before it is given up.
+  absl::Duration StartAgain() const { return std::min(absl::Minutes(2), clocks_.offline / 3); }
 
   const Live& live_;
   const Observed& seen_;
@@ -419,6 +426,13 @@ Assessment Assess(const State& state, const Surroundings& around, absl::Time now
                                [](const Ended& ended) { return Plain(H::GONE, ended.rule); }},
                     state.phase);
 }
+
+bool IsComingUp(ActualStatus status) {
+  return status == ActualStatus::kNone || status == ActualStatus::kCreated ||
+         status == ActualStatus::kLoading;
+}
+
+bool LogIsAhead(const Observed& seen) { return seen.phase_since.at > seen.status_since.at; }
 
 std::string_view HealthName(Health health) {
   const std::string& name = H::Health_Name(health);

@@ -64,6 +64,11 @@ void BlankRows(Weather& weather) {
   weather.faults.push_back({.trap = Trap::kLogInvalidId, .chance = 0.85});
 }
 
+void SilentLogs(Weather& weather) {
+  Plain(weather);
+  weather.faults.push_back({.trap = Trap::kLogInvalidId, .chance = 0.9});
+}
+
 void OfServers(Weather& weather) {
   Plain(weather);
   weather.length = std::min(weather.length, absl::Hours(2));

@@ -14,6 +14,7 @@ void Throttled(Weather& weather);       // every fifth call comes too often
 void TightAccount(Weather& weather);    // the account has less than its fleets want
 void ForgetfulLists(Weather& weather);  // lists leave out one that is there, now and then
 void BlankRows(Weather& weather);       // most rows and most logs tell nothing
+void SilentLogs(Weather& weather);      // hardly a log can be read
 void OfServers(Weather& weather);       // a server is ordered, installed, lost and given back
 
 }  // namespace muster::storm

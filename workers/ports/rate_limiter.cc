@@ -111,7 +111,14 @@ class RateLimiterImpl final : public RateLimiter {
     if (next > endpoint.all.next) endpoint.all.CloseUntil(next, now);
   }
 
-  void Passed(std::string_view name) override { Find(name).refusals_in_a_row = 0; }
+  void Passed(std::string_view name) override {
+    Endpoint& endpoint = Find(name);
+    const absl::Time now = rt_.Now();
+    endpoint.FollowClock(now);
+    endpoint.refusals_in_a_row = 0;
+    const absl::Time next = now + endpoint.interval;
+    if (next > endpoint.all.next) endpoint.all.CloseUntil(next, now);
+  }
 
   std::map<std::string, Budget> Budgets() const override {
     std::map<std::string, Budget> budgets;

@@ -47,8 +47,10 @@ class RateLimiter {
   // named none), and from the second refusal in a row on, or when it named none, not before
   // now + the endpoint's interval doubled for each refusal in a row, at most 5 minutes.
   virtual void Throttled(std::string_view endpoint, absl::Duration wait) = 0;
-  // A call to `endpoint` went through: refusals in a row start from zero again. A wait that runs
-  // already is not shortened: the call may have left before the refusal.
+  // A call to `endpoint` was answered: refusals in a row start from zero again, and the next call
+  // keeps the interval from now on, too. The provider counts from when a call reached it, which can
+  // be long after it was sent (a new connection), and surely was before the answer. A wait that
+  // runs already is not shortened: the call may have left before the refusal.
   virtual void Passed(std::string_view endpoint) = 0;
 
   struct Budget {

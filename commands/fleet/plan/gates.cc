@@ -10,9 +10,10 @@ namespace {
 
 using Trouble = eventpb::AccountTroubleBegan;
 
-// A pace that was refused is kept from for so long. A launch then tries again: only its success
-// shows that the trouble is over.
-constexpr absl::Duration kThrottlePause = absl::Seconds(60);
+// A pace that was refused is kept from for so long: longer than a provider is known to lock out who
+// came too early, and no longer, since the calls are paced anyway. A launch then tries again: only
+// its success shows that the trouble is over.
+constexpr absl::Duration kThrottlePause = absl::Seconds(15);
 
 // Which calls an ongoing trouble is about, from the name of the endpoint; "" = all.
 enum class Scope { kAll, kList, kLaunch, kOther };

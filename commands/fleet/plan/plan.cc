@@ -22,8 +22,8 @@ Scope ScopeOf(Pass& pass, const State& fleet, FleetBoard& board) {
 }
 
 // Numbers in a text move all the time and are no news: waits are the same when they are of the same
-// kind and owner. Now and then a text that people act upon, or a deadline that has passed, is
-// written anew.
+// kind and owner. A deadline that has passed is written anew, and now and then a text that people
+// act upon.
 constexpr absl::Duration kTextEvery = absl::Minutes(1);
 
 bool IsActedUpon(eventpb::Wait::Kind kind) {
@@ -35,8 +35,7 @@ bool SameWaits(const std::vector<eventpb::Wait>& before, const std::vector<event
                bool texts_too, absl::Time now) {
   const auto same = [&](const eventpb::Wait& x, const eventpb::Wait& y) {
     if (x.kind() != y.kind() || x.owner() != y.owner()) return false;
-    if (!texts_too) return true;
-    if (IsActedUpon(x.kind()) && x.detail() != y.detail()) return false;
+    if (texts_too && IsActedUpon(x.kind()) && x.detail() != y.detail()) return false;
     const bool passed = x.until_us() != 0 && x.until_us() <= absl::ToUnixMicros(now);
     return !passed || x.until_us() == y.until_us();
   };
@@ -59,9 +58,12 @@ void WriteWaits(Pass& pass, Scope& scope) {
                                "a launch ended unclearly and is being looked up", "muster"));
     }
   }
+  // Of two alike the one is shown that ends last: what it says is what is waited for.
   std::sort(waits.begin(), waits.end(), [](const auto& a, const auto& b) {
     const auto ka = a.kind(), kb = b.kind();
-    return std::tie(ka, a.owner(), a.detail()) < std::tie(kb, b.owner(), b.detail());
+    const auto ends_a = a.until_us(), ends_b = b.until_us();
+    return std::tie(ka, a.owner(), ends_b, a.detail()) <
+           std::tie(kb, b.owner(), ends_a, b.detail());
   });
   waits.erase(std::unique(waits.begin(), waits.end(),
                           [](const auto& a, const auto& b) {

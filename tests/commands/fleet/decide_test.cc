@@ -123,6 +123,16 @@ TEST(FleetDecide, WaitsAreWrittenWhenTheyChangeTheirNumbersOnceAMinute) {
   EXPECT_EQ(When(state, ChangeWaits{}, At(1)), "fleet.wait_changed");
   EXPECT_EQ(When(NoFleet(), ChangeWaits{}), "NOT_FOUND");
 }
+TEST(FleetDecide, ADeadlineThatHasPassedIsWrittenAnewAtOnce) {
+  State state = Applied();
+  const auto until = [](int second) {
+    return ChangeWaits{{MakeWait(eventpb::Wait::THROTTLE, "refused", "provider", At(second))}};
+  };
+  EXPECT_EQ(Then(state, until(10), At(0)), "fleet.wait_changed");
+  EXPECT_EQ(When(state, until(20), At(9)), "nothing");
+  EXPECT_EQ(When(state, until(20), At(10)), "fleet.wait_changed");
+  EXPECT_EQ(When(state, until(10), At(11)), "nothing");
+}
 TEST(FleetDecide, APreflightIsOfOneVersionAndRepeatsAreWrittenWhileItDoesNotPass) {
   State state = Applied();
   PreflightChecked check;

@@ -5,53 +5,13 @@
 #include <functional>
 
 #include "tests/commands/given.h"
+#include "tests/commands/worker/patient.h"
 #include "tests/support/pch.h"
 
 namespace muster::worker {
 namespace {
 
 using H = eventpb::WorkerHealthChanged;
-
-specpb::FleetSpec TestSpec() {
-  specpb::FleetSpec spec;
-  spec.mutable_market()->set_price_max_micro_usd_per_hour(90'000);
-  *spec.mutable_timers() = TestTimers();
-  spec.mutable_timers()->set_offline_s(600);
-  return spec;
-}
-
-// A live worker (since At(10)) and what is observed of it.
-struct Patient {
-  State state = LiveWorker();
-  specpb::FleetSpec spec = TestSpec();
-  Surroundings around;
-
-  void Log(double at, eventpb::LogObserved facts, int agreeing = 2) {
-    facts.set_agreeing_polls(agreeing);
-    Given(state, {Wrap(facts)}, At(at));
-  }
-  void See(double at, ActualStatus actual, std::int64_t micros = 90'000) {
-    Instance instance = Running();
-    instance.actual = actual;
-    instance.price = MicroUsdPerHour(micros);
-    Given(state, {Wrap(MakeInstanceObserved(instance))}, At(at));
-  }
-  void Fail(double at, std::string what, int count) {
-    eventpb::ObservationFailed failed;
-    failed.set_what(std::move(what));
-    failed.set_count(count);
-    Given(state, {Wrap(failed)}, At(at));
-  }
-  Assessment Ask(double at) {
-    around.spec = &spec;
-    around.policy_version = "zeb@v1";
-    return Assess(state, around, At(at));
-  }
-  std::string Rule(double at) {
-    const Assessment judged = Ask(at);
-    return judged.verdict ? judged.verdict->rule : "";
-  }
-};
 
 Surroundings Bare() {
   static const specpb::FleetSpec spec;
@@ -148,6 +108,43 @@ TEST(Assess, AListAloneCondemnsAMachineThatNeverComesUp) {
       patient.See(10 + 600 + off, actual);
       EXPECT_EQ(patient.Rule(10 + 600 + off), off >= 0 ? "stuck-boot" : "") << off;
       EXPECT_EQ(patient.Rule(10 + 640), off >= 0 ? "stuck-boot" : "") << "no look since";
+    }
+  }
+}
+
+// The log reads what the container prints, a list what the provider last heard of it.
+TEST(Assess, AListThatStillSaysLoadingIsNoGroundAgainstAWorkerWhoseLogWentOn) {
+  for (const ActualStatus actual :
+       {ActualStatus::kNone, ActualStatus::kCreated, ActualStatus::kLoading}) {
+    Patient patient;
+    patient.See(20, actual);
+    patient.Log(560, LogFacts("setup"));
+    patient.See(630, actual);
+    patient.Log(640, LogFacts("setup"));
+    EXPECT_EQ(patient.Ask(640).health, H::SETUP) << ActualStatusName(actual);
+    EXPECT_EQ(patient.Rule(640), "");
+    // Its set-up has a clock of its own, which the list does not wind.
+    patient.See(1155, actual);
+    patient.Log(1159, LogFacts("setup"));
+    EXPECT_EQ(patient.Rule(1159), "");
+    patient.Log(1160, LogFacts("setup"));
+    EXPECT_EQ(patient.Rule(1160), "stuck-setup");
+  }
+}
+
+TEST(Assess, AMachineThatFellBackToLoadingIsDown) {
+  for (const double off : {-1.0, 0.0, 1.0}) {
+    Patient patient;
+    patient.See(50, ActualStatus::kRunning);
+    patient.Log(60, LogFacts("setup"));
+    patient.See(100, ActualStatus::kLoading);
+    patient.Log(690 + off, LogFacts("setup"));
+    patient.See(700 + off, ActualStatus::kLoading);
+    const Assessment judged = patient.Ask(700 + off);
+    EXPECT_EQ(judged.health, H::OFFLINE);
+    EXPECT_EQ(judged.verdict.has_value(), off >= 0) << off;
+    if (judged.verdict) {
+      EXPECT_EQ(judged.verdict->rule, "offline");
     }
   }
 }
@@ -367,6 +364,28 @@ TEST(Assess, AfterTheTopUpItIsAskedToStartAndGetsItsTime) {
   EXPECT_EQ(patient.Rule(5'600), "");
   patient.See(5'600, ActualStatus::kStopped);
   EXPECT_EQ(patient.Rule(5'600), "offline");
+}
+
+TEST(Assess, WhoWasHeldIsAskedToStartAtOnceThoughAStartFailedJustBefore) {
+  Patient patient;
+  patient.See(100, ActualStatus::kStopped);
+  // Nobody knew yet that there is no credit.
+  Given(patient.state, {Wrap(eventpb::StartRequested()), Wrap(eventpb::StartAnswered())}, At(101));
+  EXPECT_FALSE(patient.Ask(105).ask_to_start);
+  eventpb::WorkerHealthChanged held;
+  held.set_health(H::HELD);
+  Given(patient.state, {Wrap(held)}, At(102));
+  patient.See(110, ActualStatus::kStopped);
+  EXPECT_TRUE(patient.Ask(110).ask_to_start);
+}
+
+TEST(Assess, WhoIsStoppedIsAskedTwiceBeforeItIsGivenUpHoweverShortItsTime) {
+  Patient patient;
+  patient.spec.mutable_timers()->set_offline_s(30);
+  patient.See(100, ActualStatus::kStopped);
+  Given(patient.state, {Wrap(eventpb::StartRequested()), Wrap(eventpb::StartAnswered())}, At(100));
+  EXPECT_FALSE(patient.Ask(109).ask_to_start);
+  EXPECT_TRUE(patient.Ask(110).ask_to_start);
 }
 
 TEST(Assess, ProgressAfterAnErrorClearsIt) {

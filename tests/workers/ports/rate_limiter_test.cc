@@ -105,6 +105,15 @@ TEST_F(RateLimiterTest, ObeysTheWaitTheProviderNamedAndGrowsPastItWhenRefusedAga
   EXPECT_EQ(WaitOf(kDelete), absl::Minutes(20));
 }
 
+TEST_F(RateLimiterTest, KeepsTheIntervalFromTheAnswerOnAsTheProviderMayHaveBeenReachedLate) {
+  Start(kCreate, CallPriority::kCreate, absl::Hours(1), "a");
+  Start(kCreate, CallPriority::kCreate, absl::Hours(1), "b");
+  rt_.RunFor(absl::Milliseconds(300));
+  limiter_->Passed(kCreate);
+  rt_.RunFor(absl::Minutes(1));
+  EXPECT_THAT(log_, ElementsAre("a at 0", "b at 4800"));
+}
+
 TEST_F(RateLimiterTest, StartsOverAfterACallThatPassed) {
   limiter_->Throttled(kDelete, absl::ZeroDuration());
   limiter_->Throttled(kDelete, absl::ZeroDuration());

@@ -30,6 +30,20 @@ void RejectAll(Stage& stage, eventpb::LaunchRejected::Reason reason, std::string
 
 // ---- refused launches ----
 
+TEST(Backoff, OfTwoPausesForOneReasonTheLongerIsShown) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  stage.Market(Stage::Plenty(3));
+  stage.PlanAndCarry();
+  RejectAll(stage, eventpb::LaunchRejected::THROTTLED, "429");  // 10 s
+  const absl::Time refused = stage.now;
+  stage.now += absl::Seconds(1);
+  stage.OnAccount(account::BeginTrouble{eventpb::AccountTroubleBegan::THROTTLED, "create", "429"});
+  const eventpb::Wait wait = WaitOf(stage, eventpb::Wait::THROTTLE);
+  EXPECT_EQ(wait.detail(), "too many requests (create)");
+  EXPECT_EQ(absl::FromUnixMicros(wait.until_us()), refused + absl::Seconds(16));
+}
+
 TEST(Backoff, AMissingSecretIsNamed) {
   Stage stage;
   stage.Apply(Stage::Spec(1));

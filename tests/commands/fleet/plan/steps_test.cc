@@ -50,12 +50,12 @@ TEST(Gates, AThrottledSearchStopsNothing) {
   }
 }
 
-TEST(Gates, AThrottledLaunchIsTriedAgainAfterAMinute) {
+TEST(Gates, AThrottledLaunchIsTriedAgainAfterALockOut) {
   Stage stage;
   stage.Apply(Stage::Spec(1));
   stage.Market(Stage::Plenty(5));
   stage.OnAccount(account::BeginTrouble{eventpb::AccountTroubleBegan::THROTTLED, "create", "429"});
-  stage.now += absl::Seconds(59);
+  stage.now += absl::Seconds(14);
   EXPECT_EQ(stage.Rules(), "nothing");
   EXPECT_EQ(stage.Decisions().next_due, stage.now + absl::Seconds(1));
   stage.now += absl::Seconds(1);
