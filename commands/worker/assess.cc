@@ -204,9 +204,7 @@ class Judge {
       case ActualStatus::kNone:
       case ActualStatus::kCreated:
       case ActualStatus::kLoading:
-        // Fallen back to loading after it had run.
-        return seen_.phase != Phase::kBoot && seen_.instance.seen() &&
-               Down(seen_.status_since, std::max(clocks_.offline, clocks_.boot), specpb::MACHINE);
+        return seen_.phase != Phase::kBoot && seen_.instance.seen() && FellBack();
       case ActualStatus::kRunning:
       case ActualStatus::kStopped:
       case ActualStatus::kTransient:
@@ -214,6 +212,15 @@ class Judge {
         return false;
     }
     return false;
+  }
+
+  // Coming up again after it had run. A log that came to a phase since the list first said so is
+  // ahead of a list that lags: the phase has a clock of its own.
+  bool FellBack() {
+    const bool ahead = LogIsAhead(seen_);
+    if (ahead && log_good_) return false;
+    return Down(ahead ? seen_.phase_since : seen_.status_since,
+                std::max(clocks_.offline, clocks_.boot), specpb::MACHINE);
   }
 
   bool Down(const Stamp& shown, absl::Duration limit, specpb::Fault fault) {
@@ -264,10 +271,7 @@ class Judge {
   }
 
   bool Booting() {
-    const bool coming = seen_.actual == ActualStatus::kNone ||
-                        seen_.actual == ActualStatus::kCreated ||
-                        seen_.actual == ActualStatus::kLoading;
-    if (!list_good_ || !coming) return false;
+    if (!list_good_ || !IsComingUp(seen_.actual)) return false;
     const Stamp& since = seen_.coming_since;
     const absl::Duration span = Listed(since);
     Say(H::BOOT,
@@ -422,6 +426,13 @@ Assessment Assess(const State& state, const Surroundings& around, absl::Time now
                                [](const Ended& ended) { return Plain(H::GONE, ended.rule); }},
                     state.phase);
 }
+
+bool IsComingUp(ActualStatus status) {
+  return status == ActualStatus::kNone || status == ActualStatus::kCreated ||
+         status == ActualStatus::kLoading;
+}
+
+bool LogIsAhead(const Observed& seen) { return seen.phase_since.at > seen.status_since.at; }
 
 std::string_view HealthName(Health health) {
   const std::string& name = H::Health_Name(health);

@@ -66,6 +66,11 @@ struct Assessment {
 // REQUIRES: around.spec is set
 Assessment Assess(const State& state, const Surroundings& around, absl::Time now);
 
+// Whether a machine with this status is coming up: created, or loading its image.
+bool IsComingUp(ActualStatus status);
+// Whether the log came to a phase since the list first said what it says: the list lags behind.
+bool LogIsAhead(const Observed& seen);
+
 // "HEALTHY"
 std::string_view HealthName(Health health);
 

@@ -27,13 +27,13 @@
 #include "services/notify/notifier.h"
 #include "workers/audit/chain_watch.h"
 #include "workers/audit/head_keeper.h"
+#include "workers/engine/engine.h"
 #include "workers/os/os_runtime.h"
 #include "workers/pollers/tail_keeper.h"
 #include "workers/ports/observed_http.h"
 #include "workers/ports/program.h"
 #include "workers/ports/provider_factory.h"
 #include "workers/ports/sim_server.h"
-#include "workers/runtime/engine.h"
 #include "workers/servers/server_effects.h"
 
 namespace muster {

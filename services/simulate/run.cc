@@ -6,10 +6,10 @@
 #include "eventstore/memory/memory_event_store.h"
 #include "services/musterd/registry.h"
 #include "services/sim/make_sim.h"
+#include "workers/engine/engine.h"
 #include "workers/pollers/tail_keeper.h"
 #include "workers/ports/provider_factory.h"
 #include "workers/ports/secret_mask.h"
-#include "workers/runtime/engine.h"
 #include "workers/runtime/sim_http_client.h"
 #include "workers/virtual/virtual_runtime.h"
 

@@ -12,11 +12,11 @@
 
 #include "eventstore/event_store.h"
 #include "tests/support/map_secrets.h"
+#include "workers/engine/engine.h"
 #include "workers/pollers/tail_keeper.h"
 #include "workers/ports/provider.h"
 #include "workers/ports/rate_limiter.h"
 #include "workers/ports/sim_server.h"
-#include "workers/runtime/engine.h"
 #include "workers/runtime/sim_http_client.h"
 #include "workers/virtual/virtual_runtime.h"
 

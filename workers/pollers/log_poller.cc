@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "commands/worker/assess.h"
 #include "workers/pollers/tail_keeper.h"
 
 namespace muster {
@@ -31,10 +32,8 @@ bool IsSilent(const LogTail& tail, const eventpb::LogObserved& facts) {
 }
 
 // Whether the newest list shows that the container does not run yet.
-bool IsComingUp(const worker::Observed& seen) {
-  return seen.instance.seen() && seen.instance_failures == 0 &&
-         (seen.actual == ActualStatus::kNone || seen.actual == ActualStatus::kCreated ||
-          seen.actual == ActualStatus::kLoading);
+bool IsListedAsComingUp(const worker::Observed& seen) {
+  return seen.instance.seen() && seen.instance_failures == 0 && worker::IsComingUp(seen.actual);
 }
 
 }  // namespace
@@ -58,7 +57,7 @@ bool LogPollers::IsDoubtful(bool silent, const worker::Observed& known, absl::Ti
     if (ran) spoke_at_ = at;
     return false;
   }
-  if (!ran && IsComingUp(known)) return false;  // nobody expects it to talk
+  if (!ran && IsListedAsComingUp(known)) return false;  // nobody expects it to talk
   // Two silent answers with an outage between them are no silence of that length.
   const bool gap = at - memory.answered_at > kPollsOfTheOthers * interval;
   memory.silent_since = gap ? at : std::min(memory.silent_since, at);

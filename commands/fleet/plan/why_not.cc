@@ -218,6 +218,10 @@ class WorkerReasons {
     if (!seen_.instance.seen()) {
       return Not(out, rules::kOffline, 0, "no list has shown it yet");
     }
+    if (worker::IsComingUp(seen_.actual) && worker::LogIsAhead(seen_)) {
+      return Not(out, rules::kOffline, seen_.phase_since.position,
+                 Cat("the list says ", ActualStatusName(seen_.actual), ", its log went on since"));
+    }
     const bool running = seen_.actual == ActualStatus::kRunning;
     Not(out, rules::kOffline, running ? seen_.instance.position : seen_.status_since.position,
         running ? std::string("the provider lists it as running")

@@ -105,6 +105,18 @@ TEST(WhyNotWorker, InSetupTellsItsClock) {
   EXPECT_THAT(Texts(OfWorker(stage, id)), Contains(HasSubstr("not stuck-setup: 2m00s of 10m00s")));
 }
 
+TEST(WhyNotWorker, WhoseListLagsBehindItsLogIsToldSo) {
+  Stage stage;
+  stage.Apply(Stage::Spec(1));
+  const WorkerId id = stage.AddLive(0);
+  stage.now = At(0);
+  stage.See(id, ActualStatus::kLoading);
+  stage.now = At(30);
+  stage.Log(id, LogFacts("setup"));
+  EXPECT_THAT(Texts(OfWorker(stage, id)),
+              Contains(HasSubstr("not offline: the list says loading, its log went on since")));
+}
+
 TEST(WhyNotWorker, ThatIsNextToGoIsToldSo) {
   Stage stage;
   stage.Apply(Stage::Spec(1));

@@ -1,4 +1,4 @@
-#include "workers/runtime/engine.h"
+#include "workers/engine/engine.h"
 
 #include "eventstore/base/check.h"
 #include "eventstore/base/log.h"
