@@ -18,6 +18,9 @@ namespace {
 constexpr absl::Duration kChatterEvery = absl::Minutes(1);
 // An instance that is not well is seen more often, so that the policy's clocks find fresh facts.
 constexpr absl::Duration kUnwellEvery = absl::Minutes(1);
+absl::Duration UnwellEvery(const specpb::Timers& timers) {
+  return std::min(kUnwellEvery, ClocksOf(timers).offline / 2);
+}
 // A new rental may be missing from lists for a while: then its absence says nothing.
 constexpr absl::Duration kListLag = absl::Minutes(2);
 
@@ -98,7 +101,7 @@ bool WorthWriting(const Observed& seen, MicroUsdPerHour counted, const ObserveIn
   }
   const absl::Time deadline = DeadlineOfList(seen, command.timers);
   if (seen.instance.at < deadline && deadline <= at) return true;
-  return Due(seen.instance, at, Unwell(seen.actual) ? kUnwellEvery : kRefresh);
+  return Due(seen.instance, at, Unwell(seen.actual) ? UnwellEvery(command.timers) : kRefresh);
 }
 
 // Whether two states of knowledge from the log text differ in a fact; the times do not count.

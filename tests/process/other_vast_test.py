@@ -102,7 +102,7 @@ class Life:
         begin = again = time.monotonic()
         while True:
             lived = time.monotonic() - begin
-            if lived > 12 or lived > 1 and fault["hits"] >= (1 if few else 3):
+            if lived > (12 if fault["hits"] else 40) or lived > 1 and fault["hits"] >= (1 if few else 3):
                 break
             if few and fault["hits"] == 0 and "search" in fault["on"]:
                 self.stage.muster("offers", "--timeout", "2s")

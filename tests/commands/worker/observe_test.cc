@@ -86,6 +86,22 @@ TEST(WorkerObserve, AnInstanceThatIsNotWellIsWrittenEveryMinute) {
   EXPECT_EQ(Then(state, See(state, offline, At(90)), At(90)), "worker.instance_observed");
   EXPECT_EQ(state.live()->seen.status_since.at, At(30));  // since when does not move
 }
+TEST(WorkerObserve, AnInstanceThatIsNotWellIsWrittenWithinHalfOfTheTimeItHas) {
+  State state = SeenWorker();
+  Instance exited = Running();
+  exited.actual = ActualStatus::kExited;
+  specpb::Timers timers = TestTimers();
+  timers.set_offline_s(10);
+  const auto seen = [&](double at) {
+    return Then(
+        state,
+        Decide(state, ObserveInstance{exited, At(at), timers, absl::ZeroDuration()}, {At(at)}),
+        At(at));
+  };
+  EXPECT_EQ(seen(30), "worker.instance_observed");
+  EXPECT_EQ(seen(34), "nothing");
+  EXPECT_EQ(seen(35), "worker.instance_observed");
+}
 TEST(WorkerObserve, AClockThatStepsBackSilencesNobody) {
   State state = SeenWorker();
   EXPECT_EQ(Kinds(See(state, Running(), At(-3600))), "worker.instance_observed");
