@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 
@@ -189,11 +190,13 @@ void LogRules::ReadLine(std::string_view line, Reading& reading) const {
 void LogRules::TakeMark(Phase phase, const Groups& groups, std::string_view line,
                         Reading& reading) {
   // After progress, or with a container's first line: the program was started anew, and its old
-  // counters and errors are of another life.
+  // counters and errors are of another life. So is the work that was seen; but of a launch that
+  // fails again and again all lines count together.
   const std::string_view container = groups.Get("container");
   if (reading.phase == Phase::kProducing || !container.empty()) {
     reading.ClearCounters();
     reading.ClearError();
+    if (std::exchange(reading.alive, false)) reading.broken_lines = 0;
   }
   reading.facts.set_busy(false);
   reading.Mark(phase, line);

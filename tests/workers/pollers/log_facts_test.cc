@@ -182,6 +182,25 @@ TEST(ZebFacts, ALaunchIsBrokenFromTenSuchLinesWithoutAnyWork) {
   EXPECT_FALSE(Read(Cat(nine, "sh: x: Permission denied\n", kBatch)).broken());
 }
 
+// The log of a container that was stopped and started goes on where it was.
+TEST(ZebFacts, WorkOfTheContainerBeforeThisOneDoesNotMakeItsLaunchGood) {
+  std::string ten;
+  for (int i = 0; i < 10; ++i) ten += "/root/onstart.sh: line 3: git: command not found\n";
+  const eventpb::LogObserved facts = Read(Cat(kSetup, kBatch, kSetup, ten));
+  EXPECT_TRUE(facts.broken());
+  EXPECT_EQ(facts.error_fault(), specpb::OURS);
+  // Nor do the lines of one that worked make the next one bad.
+  EXPECT_FALSE(Read(Cat(kSetup, ten, kBatch, kSetup)).broken());
+  EXPECT_FALSE(Read(Cat(kSetup, kBatch, ten, kSetup)).broken());
+}
+
+TEST(ZebFacts, ALaunchThatFailsAgainAndAgainIsBroken) {
+  std::string lives;
+  for (int i = 0; i < 10; ++i) lives += Cat(kSetup, "/root/onstart.sh: git: command not found\n");
+  EXPECT_TRUE(Read(lives).broken());
+  EXPECT_TRUE(Read(Cat(kSetup, kBatch, lives)).broken());
+}
+
 TEST(ZebFacts, NoContainerAndPullLogsAreBoot) {
   const auto rules = Zeb();
   const LogTail none{LogTail::State::kNoContainer, "Error response from daemon: No such container",
