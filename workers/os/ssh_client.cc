@@ -175,8 +175,10 @@ Status HandshakeError(int code, const std::string& words) {
   switch (code) {
     case LIBSSH2_ERROR_TIMEOUT:
       return Unavailable("no SSH handshake in time");
-    case LIBSSH2_ERROR_KEX_FAILURE:
     case LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE:
+      // Agreed upon, and then it broke off: as a rule the machine goes down just now.
+      return Unavailable(Cat("the SSH key exchange broke off: ", words));
+    case LIBSSH2_ERROR_KEX_FAILURE:
     case LIBSSH2_ERROR_METHOD_NOT_SUPPORTED:
     case LIBSSH2_ERROR_METHOD_NONE:
       return FailedPrecondition(

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/numbers.h"
 #include "tests/support/matchers.h"
 #include "tests/support/pch.h"
 #include "tests/workers/os/raw_server.h"
@@ -261,6 +262,44 @@ TEST_F(Ssh, WhoDoesNotAnswerIsUnavailable) {
   const Status refused = Refusal(target);
   EXPECT_EQ(refused.code(), StatusCode::kUnavailable);
   EXPECT_THAT(std::string(Message(refused)), HasSubstr("no SSH handshake in time"));
+}
+
+// A string of SSH: its length, big-endian, and the bytes.
+std::string SshString(std::string_view text) {
+  std::string out;
+  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(text.size() >> shift);
+  return Cat(out, text);
+}
+
+// What a server says first: its name, and algorithms that we know.
+std::string Greeting() {
+  std::string payload(1, static_cast<char>(20));  // SSH_MSG_KEXINIT
+  payload.append(16, 'c');                        // a cookie
+  for (const char* names :
+       {"ecdh-sha2-nistp256,diffie-hellman-group14-sha256", "ssh-ed25519,ecdsa-sha2-nistp256",
+        "aes256-ctr", "aes256-ctr", "hmac-sha2-256", "hmac-sha2-256", "none", "none", "", ""}) {
+    payload += SshString(names);
+  }
+  payload.append(5, '\0');  // no guess follows, and nothing is reserved
+  const std::size_t padding = 8 + (8 - (5 + payload.size()) % 8) % 8;
+  std::string packet(1, static_cast<char>(padding));
+  packet += payload;
+  packet.append(padding, '\0');
+  return Cat("SSH-2.0-Going\r\n", SshString(packet));
+}
+
+// As a machine does that reboots: it is no other machine for that.
+TEST_F(Ssh, AServerThatGoesAwayInTheMiddleOfTheHandshakeIsUnavailable) {
+  RawServer server(rt, [](RawServer&, std::shared_ptr<Peer> peer, int) -> Task<void> {
+    std::string greeting = Greeting();
+    co_await peer->Write(std::move(greeting));
+    peer->Close();
+  });
+  SshTarget target = Target(RealSshd(rt));
+  const std::string origin = server.origin();
+  ASSERT_TRUE(absl::SimpleAtoi(origin.substr(origin.rfind(':') + 1), &target.port)) << origin;
+  const Status refused = Refusal(target);
+  EXPECT_EQ(refused.code(), StatusCode::kUnavailable) << refused;
 }
 
 }  // namespace
