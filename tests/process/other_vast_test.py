@@ -281,8 +281,8 @@ def account_fails(life):
     life.begin()
     life.wait_until("some run", lambda: len(life.ours()) >= 2, 20)
     life.vast.set(credit=-1.0)
-    life.wait_until("all are stopped and shown as such", lambda: "credit" in
-                    life.stage.muster("status").stdout and int(life.fleet().get("healthy", 0)) == 0, 20)
+    life.wait_until("all are stopped", lambda: {line["status"] for line in life.ours()} == {"stopped"}, 20)
+    life.wait_until("that is told", lambda: "add credit" in life.stage.muster("status").stdout, 20)
     life.vast.set(start_queued=True, credit=10000.0)
     life.wait_until("they are asked to start", lambda: any(
         entry["route"] == "change" for entry in life.vast.journal), 40)
