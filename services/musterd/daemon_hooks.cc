@@ -341,6 +341,7 @@ Task<std::vector<api::v1::Check>> Daemon::Diagnose() {
   const absl::Time until = rt_.Now() + kPatience;
   std::vector<std::vector<api::v1::Check>> found(accounts_.size());
   std::vector<Task<void>> asked;
+  asked.reserve(accounts_.size());
   for (const auto& [name, account] : accounts_) {
     asked.push_back(CheckProvider(name, until, &found[asked.size()]));
   }
